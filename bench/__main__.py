@@ -29,10 +29,13 @@ def main() -> int:
     parser.add_argument(
         "--peers", type=Path, help="folder of the peers' environments: ag, flaml, lama, mljar (quality)"
     )
+    parser.add_argument(
+        "--resume", type=Path, help="file of what is finished, to go on with (quality, ablation, honesty)"
+    )
     parser.add_argument("--json", type=Path, help="file for the figures")
     asked = parser.parse_args()
     module = importlib.import_module(f"bench.{asked.name}")
-    options = Options(asked.data, asked.reps, asked.budget, asked.fast, asked.case, asked.rows, asked.peers)
+    options = Options(**{name: value for name, value in vars(asked).items() if name not in ("name", "json")})
     outcome: Outcome = module.run(options)
     print(outcome)
     if asked.json:

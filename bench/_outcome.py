@@ -13,7 +13,7 @@ class Options:
     """``data``: a folder of parquet tables. ``reps``: runs of each, with seeds 0, 1, ... ``budget``: seconds a run.
 
     ``case``: the one case to try, where a benchmark has cases. ``rows``: of each table to learn from; ``peers``: a
-    folder of their environments.
+    folder of their environments. ``resume``: a file of what is finished, where a study takes hours.
     """
 
     data: Path | None = None
@@ -23,6 +23,7 @@ class Options:
     case: str = ""
     rows: int = 20_000
     peers: Path | None = None
+    resume: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest.mock import patch
 
@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 import sortal
+from bench._finished import Finished
 from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table, tabular
 from bench.quality import sample, scored
@@ -48,6 +49,11 @@ class Job:
     without: str
     budget: float
     seed: int
+    rows: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.table} {self.seed}, without {self.without}, {self.rows} rows, {self.budget:g} s"
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def run(options: Options) -> Outcome:
     names = FAST_INGREDIENTS if options.fast else tuple(n for n in ingredients() if options.case in n)
     with tempfile.TemporaryDirectory() as scratch:
         jobs = list(_jobs(options, rows, budget, names, Path(scratch)))
-        losses = list(_losses(jobs))
+        losses = _losses(jobs, Finished(options.resume))
     if not losses:
         no_table("to train on")
     return outcome(losses, names, budget)
@@ -89,16 +95,18 @@ def _jobs(options: Options, rows: int, budget: float, names: Sequence[str], fold
             for part, path in zip(sample(frame, target, rows, seed), paths, strict=True):
                 part.write_parquet(path)
             for without in (ALL, *names):
-                yield Job(name, *paths, target, without, budget, seed)
+                yield Job(name, *paths, target, without, budget, seed, rows)
 
 
-def _losses(jobs: Sequence[Job]) -> Iterator[Loss]:
+def _losses(jobs: Sequence[Job], finished: Finished) -> list[Loss]:
     """One after another, each in a process of its own: what is left out of one is left out of no other."""
+    todo = [job for job in jobs if job.key not in finished]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for loss in pool.map(_train, jobs):
+        for job, loss in zip(todo, pool.map(_train, todo), strict=True):
             print(f"{loss.table}  without {loss.without}  {loss.log_loss:.4f}  {loss.chosen}", file=sys.stderr)
-            yield loss
+            finished[job.key] = asdict(loss)
+    return [Loss(**finished[job.key]) for job in jobs]
 
 
 def _train(job: Job) -> Loss:

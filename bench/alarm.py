@@ -119,8 +119,8 @@ def _suitable_columns(
 def _suits(column: WatchedColumn, shift: str) -> bool:
     profile = column.bins.profile
     if shift == GONE:
-        return bool(profile.levels) and 0.2 < profile.counts[0] / profile.known < 0.9
-    return profile.numeric and profile.distinct > DISTINCT * profile.known
+        return bool(profile.levels) and 0.2 < profile.counts[0] / profile.n_values < 0.9
+    return profile.numeric and profile.distinct > DISTINCT * profile.n_values
 
 
 def _changed(column: WatchedColumn, shift: str) -> NDArray[np.int64]:

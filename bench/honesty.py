@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 
 import sortal
+from bench._finished import Finished
 from bench._futures import EFFORT, Cell, Sample, Table, cells
 from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table, tabular
@@ -84,7 +85,7 @@ def run(options: Options) -> Outcome:
     share = Counter(c.kind for c in some)
     reps = {c.name: FAST_REPS if options.fast else -(-options.reps // share[c.kind]) for c in some}
     jobs = sorted((rep, number, name) for number, name in enumerate(reps) for rep in range(reps[name]))
-    claims, failures = _claims([(options.data, name, rep) for rep, _, name in jobs])
+    claims, failures = _claims([(options.data, name, rep) for rep, _, name in jobs], Finished(options.resume))
     return outcome(claims, failures, sum(reps.values()))
 
 
@@ -100,18 +101,26 @@ Job = tuple[Path | None, str, int]
 """The folder of the tables, the name of a cell and the number of its repetition."""
 
 
-def _claims(jobs: Sequence[Job]) -> tuple[list[Claim], list[str]]:
+def _claims(jobs: Sequence[Job], finished: Finished) -> tuple[list[Claim], list[str]]:
     """Of trainings side by side, one thread each: they are many and small."""
+    todo = [job for job in jobs if _key(job) not in finished]
     os.environ["OMP_NUM_THREADS"] = os.environ["POLARS_MAX_THREADS"] = "1"
     claims: list[Claim] = []
     failures: list[str] = []
     with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
-        for number, (some, failure) in enumerate(pool.map(_train, jobs), 1):
-            claims += some
-            failures += [failure] if failure else []
+        for number, (job, (some, failure)) in enumerate(zip(todo, pool.map(_train, todo), strict=True), 1):
+            finished[_key(job)] = [[asdict(claim) for claim in some], failure]
             if number % 50 == 0:
-                print(f"{number} of {len(jobs)} trainings", file=sys.stderr)
+                print(f"{number} of {len(todo)} trainings", file=sys.stderr)
+    for job in jobs:
+        known, failure = finished[_key(job)]
+        claims += [Claim(**claim) for claim in known]
+        failures += [failure] if failure else []
     return claims, failures
+
+
+def _key(job: Job) -> str:
+    return f"{job[1]}, {job[2]}"
 
 
 def _train(job: Job) -> tuple[list[Claim], str]:

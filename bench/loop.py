@@ -22,7 +22,7 @@ from bench import _postgres
 from bench._loop import Output, replay, sortal, wait_for_rows, with_ids
 from bench._outcome import Goal, Options, Outcome
 from bench._service import Running, serving
-from sortal.monitor.watch import SETTLED
+from sortal.monitor.watch import SETTLE_SECONDS
 
 TABLE = "tabular_electricity_elec2.parquet"
 TARGET = "class"
@@ -131,7 +131,7 @@ def _trip(trip: Trip, folder: Path, url: str, early: pl.DataFrame, later: pl.Dat
             trip, "label", folder, "label", url, "labels.csv", "--label", TARGET, "--model", model_file, "--json"
         )
         trip.tell("", 0.0, f"{result.json['new']:,} labels, {result.json['unmatched']:,} of no row")
-        time.sleep(SETTLED + 1)
+        time.sleep(SETTLE_SECONDS + 1)
         report = _step(trip, "monitor", folder, "monitor", model_file, "--log", url, "--json", codes=(0, 3))
         trip.alarms = [alarm["message"] for alarm in report.json["alarms"]]
         trip.tell(

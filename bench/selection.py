@@ -127,7 +127,7 @@ def measure(name: str, n: int, reps: int, rehearse: Any, seed: int, reference: f
                 describe=partial(_describe, metric, task),
             )
             sign = 1.0 if metric.higher_is_better else -1.0
-            true = truth(metric, next(i for i, s in enumerate(scored) if s is choice.chosen))
+            true = truth(metric, next(i for i, s in enumerate(scored) if s is choice.winner))
             error = sign * (choice.corrected - true)
             errors[metric.name].append((error + sign * choice.bias, error))
     for metric, pairs in errors.items():

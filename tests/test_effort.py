@@ -12,7 +12,7 @@ import sortal
 from sortal.core.recipe import Recipe
 from sortal.models.family import Resources
 from sortal.training import develop
-from sortal.training.drawn import drawn
+from sortal.training.drawn import random_candidate
 from sortal.training.trained import EFFORT_THREADS, development
 from tests.training.conftest import development as small
 
@@ -31,7 +31,7 @@ def rows():
 def one_is_drawn():
     """As it would be where the whole portfolio was done."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(develop, "draws", lambda models, seed: iter([drawn("lightgbm", 1, seed)]))
+        patch.setattr(develop, "draws", lambda models, seed: iter([random_candidate("lightgbm", 1, seed)]))
         yield
 
 
@@ -79,7 +79,7 @@ def test_what_was_asked_stands_in_the_record_and_the_recipe(calm):
 
 def test_what_was_drawn_at_random_is_told(calm):
     notes = {row.name: row.note for row in calm.record.leaderboard}
-    settings = drawn("lightgbm", 1, seed=0).settings
+    settings = random_candidate("lightgbm", 1, seed=0).settings
     assert f"drawn: num_leaves {settings['num_leaves']}, min_data_in_leaf" in notes["lightgbm 1"]
     assert "drawn" not in notes["lightgbm small"]
 

@@ -179,7 +179,7 @@ def test_out_of_fold_rows_are_calibrated_by_the_folds_that_predicted_them(spies:
     """By other folds a calibrator would be judged on rows whose models saw the rows that it was fitted on."""
     found = trained(rows(), VALID, precision=0.7) if promised else trained(rows())
     ((calibrated, fold),) = spies.calibrated
-    chosen = found.developed.choice.chosen
+    chosen = found.developed.choice.winner
     home = {int(row): k for k, (_, valid) in enumerate(found.developed.folds.parts) for row in ids(found, valid)}
     assert calibrated.rows.tolist() == chosen.predictions.rows.tolist()
     assert fold.tolist() == [home[row] for row in calibrated.rows.tolist()]
@@ -201,7 +201,7 @@ def test_what_is_proven_is_what_ships_calibration_and_all(spies: Spies) -> None:
     assert np.array_equal(certification.probability, evidence.probability)
     calibrate = compile(found.finalized.calibration.program)
     np.testing.assert_allclose(
-        tuning.probability, calibrate(found.developed.choice.chosen.predictions.probability), atol=1e-12
+        tuning.probability, calibrate(found.developed.choice.winner.predictions.probability), atol=1e-12
     )
 
 

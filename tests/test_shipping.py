@@ -41,7 +41,7 @@ def two_members(monkeypatch: pytest.MonkeyPatch) -> None:
         members = tuple(results[name] for name in MEMBERS)
         told = mean([member.predictions for member in members], WEIGHTS)
         ensemble = EnsembleResult(members, WEIGHTS, told, members[0].fold_scores)
-        chosen = replace(found.choice, chosen=ensemble, best=ensemble)
+        chosen = replace(found.choice, winner=ensemble, best=ensemble)
         return replace(found, ensemble=ensemble, choice=chosen)
 
     monkeypatch.setattr(develop, "_choose", both)

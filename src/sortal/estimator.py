@@ -364,7 +364,7 @@ def _check_usable(schema: Schema, ignored: Sequence[str]) -> None:
 def _leaderboard(developed: Developed) -> pl.DataFrame:
     choice = developed.choice
     rows = [
-        {"name": s.name, "chosen": s is choice.chosen, "fit_seconds": s.fit_seconds}
+        {"name": s.name, "chosen": s is choice.winner, "fit_seconds": s.fit_seconds}
         | {f"{metric}_mean": float(np.mean(scores)) for metric, scores in s.fold_scores.items()}
         | {f"{metric}_std": float(np.std(scores)) for metric, scores in s.fold_scores.items()}
         for s in developed.results

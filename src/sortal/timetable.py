@@ -126,19 +126,19 @@ def affordable_rows(deadline: Deadline, rows: int, columns: int) -> int:
     """
     if math.isinf(deadline.budget):
         return rows
-    seconds_left = max(deadline.left / deadline.busyness, 0.0)
+    seconds_left = max(deadline.rest / deadline.busyness, 0.0)
     cells = CELLS_A_SECOND * max(seconds_left - WHATEVER_THE_ROWS, seconds_left / 2)
     return min(rows, max(int(cells / max(columns, 1)), LEAST_SAMPLED))
 
 
 def reading_seconds(deadline: Deadline) -> float:
     """What reading images may take; infinite without a clock."""
-    return READING_SHARE * deadline.left
+    return READING_SHARE * deadline.rest
 
 
 def audit_seconds(deadline: Deadline) -> float:
     """What the audit may take."""
-    return AUDIT_SHARE * min(deadline.budget, 2 * deadline.left)
+    return AUDIT_SHARE * min(deadline.budget, 2 * deadline.rest)
 
 
 def search_reserve(
@@ -158,7 +158,7 @@ def search_reserve(
 
 def may_guess(deadline: Deadline, closing: Closing) -> bool:
     """Whether there is time for the checks of the audit that fit something."""
-    return deadline.importing < GUESSING_SHARE * (deadline.left - closing.seconds)
+    return deadline.importing < GUESSING_SHARE * (deadline.rest - closing.seconds)
 
 
 def closing_of(unsealed: Problem, sealed: int, deadline: Deadline, allowance: float) -> Closing:
@@ -168,8 +168,8 @@ def closing_of(unsealed: Problem, sealed: int, deadline: Deadline, allowance: fl
     n, classes = len(unsealed.codes), len(unsealed.task.classes)
     evidence = holdout_rows(allowance) if n > LARGE else min(n, max(n // 5, int(FOLDED * allowance / classes)))
     size = Size(evidence + sealed, classes, len(unsealed.table.schema.columns), entries(allowance), n)
-    closing = plan_closing(size, deadline.left - deadline.importing, deadline.busyness)
-    if math.isinf(deadline.left) or not closing.figures:
+    closing = plan_closing(size, deadline.rest - deadline.importing, deadline.busyness)
+    if math.isinf(deadline.rest) or not closing.figures:
         return closing
     permuting = PERMUTING * allowance
     marking = MARKING * allowance * any(is_item(column.kind) for column in unsealed.table.schema.features)

@@ -114,11 +114,11 @@ def train_into(
         audit = replace(audit, findings=audit.findings + run_findings(run_counts))
 
         steps.enter("report")
-        adds = permuted(trained, recipe.search, closing.may_permute(deadline.left))
+        adds = permuted(trained, recipe.search, closing.may_permute(deadline.rest))
         promised = model.metrics[trained.finalized.evidence.part]
         results = Results(unsealed, rows.data, rows.split, rows.seal, audit, trained, promised, test, again, adds)
         record = file_run(
-            folder, results, release, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.left - s)
+            folder, results, release, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.rest - s)
         )
         if store is not None:
             store.remove()

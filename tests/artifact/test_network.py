@@ -19,7 +19,7 @@ from sortal.artifact.golden import golden_rows
 from sortal.artifact.model import Model, load
 from sortal.artifact.store import save
 from sortal.core.errors import ArtifactError
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.core.profile import profile
 from sortal.core.schema import Column, Schema
 from sortal.core.table import Table
@@ -43,7 +43,7 @@ def a_model(graph: Program) -> Model:
     raster = Program("raster", {"column": "photo", "side": 2, "read": "colour"})
     fill = Program("fill", arrays={"value": np.full(12, 0.5), "indicator": np.zeros(0, dtype=np.int64)})
     last = Program("linear", {"link": "softmax"}, {"coef": np.eye(2), "intercept": np.zeros(2)})
-    images = pl.DataFrame({"photo": [drawn(number) for number in range(20)], "y": ["no", "yes"] * 10})
+    images = pl.DataFrame({"photo": [sample_image(number) for number in range(20)], "y": ["no", "yes"] * 10})
     known = profile(Table(SCHEMA, images, np.arange(20)), 1)
     return Model(
         schema=SCHEMA,
@@ -70,7 +70,7 @@ def test_it_is_proven_on_images_of_nothing(model_file: Path) -> None:
 
 
 def test_it_says_of_an_image_what_the_network_computes(model_file: Path) -> None:
-    white = drawn(3)
+    white = sample_image(3)
     raster = np.asarray(Image.open(io.BytesIO(white)).resize((2, 2), Image.Resampling.BILINEAR)) / 255
     weight = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
     logits = raster.transpose(2, 0, 1).ravel() @ weight
@@ -123,7 +123,7 @@ def test_members_of_an_ensemble_share_their_network(model_file: Path, tmp_path: 
     save(tmp_path / "both.sortal", replace(model, program=both))
     assert sum(name.endswith(".npy") for name in zipfile.ZipFile(tmp_path / "both.sortal").namelist()) == 10
     assert sum(name.endswith(".npy") for name in zipfile.ZipFile(model_file).namelist()) == 5
-    photo = {"photo": drawn(5)}
+    photo = {"photo": sample_image(5)}
     assert load(tmp_path / "both.sortal").predict_proba(photo) == pytest.approx(model.predict_proba(photo), abs=1e-12)
 
 

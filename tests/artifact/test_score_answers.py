@@ -19,7 +19,7 @@ from sortal.artifact.model import Model
 from sortal.artifact.score import columns_of, score_file, values_of
 from sortal.core.costs import CostColumn
 from sortal.core.errors import ArtifactError, DataError, OutputError
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.core.names import free_names
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Capacity
@@ -54,7 +54,7 @@ def ten_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_read_is_noted_once_though_rows_are_read_twice(tmp_path: Path) -> None:
     within = Decision("capacity", NAMES, "yes", 0.5, capacity=Capacity(0.5))
     for name in ("a", "b"):
-        (tmp_path / f"{name}.png").write_bytes(drawn(ord(name)))
+        (tmp_path / f"{name}.png").write_bytes(sample_image(ord(name)))
     (tmp_path / "c.png").write_bytes(b"no image")
     for model in (a_model(a_network()), replace(a_model(a_network()), decision=within)):
         notes = notes_of(model, tmp_path, "photo\na.png\nc.png\nb.png\n")

@@ -271,7 +271,7 @@ def test_columns_that_are_read_as_one_keep_their_own_values_and_faults(rows: Any
 class TestInAForkedProcess:
     @pytest.fixture(autouse=True)
     def lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sortal.core.fork._lost", True)
+        monkeypatch.setattr("sortal.core.fork._threads_missing", True)
 
     def test_any_number_of_rows_does_without_polars(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pl, "DataFrame", None)

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from sortal.core.image_patches import GRID, SHOWN, covered, small
+from sortal.core.image_patches import GRID, SIDE, covered, small
 from sortal.core.images import UnreadableError, canonical
 
 
@@ -56,7 +56,7 @@ def test_grey_and_tiny_images_can_be_covered() -> None:
 @pytest.mark.parametrize(("height", "width"), [(10, 20), (300, 40), (128, 128), (1, 500)])
 def test_a_small_picture_has_the_shape_of_the_image(height: int, width: int) -> None:
     found = read(small(stored(noise(height, width))))
-    scale = SHOWN / max(height, width)
+    scale = SIDE / max(height, width)
     assert found.shape == (max(1, round(scale * height)), max(1, round(scale * width)), 3)
 
 

@@ -19,10 +19,10 @@ from sortal.core.images import (
     MOST_BYTES,
     canonical,
     canonical_or_none,
-    each,
     fault,
     from_base64,
     look,
+    map_in_threads,
 )
 
 RED, BLACK, WHITE = [255, 0, 0], [0, 0, 0], [255, 255, 255]
@@ -131,7 +131,7 @@ class TestUpright:
 
     def test_damaged_notes_of_a_camera_do_no_harm(self) -> None:
         data = stored(left_red(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff rubbish", quality=100)
-        assert each(canonical, [data]) == [data]
+        assert map_in_threads(canonical, [data]) == [data]
 
 
 class TestColours:
@@ -215,9 +215,9 @@ class TestUnreadable:
             for _ in range(25):
                 damaged = bytearray(data)
                 damaged[int(rng.integers(len(data)))] = int(rng.integers(256))
-                (kept,) = each(canonical_or_none, [bytes(damaged)])
+                (kept,) = map_in_threads(canonical_or_none, [bytes(damaged)])
                 assert kept is None or look(kept).colours.shape == (FIELDS, FIELDS, 3)
 
 
 def test_many_in_the_order_in_which_they_came() -> None:
-    assert each(lambda v: 2 * v, list(range(300))) == [2 * v for v in range(300)]
+    assert map_in_threads(lambda v: 2 * v, list(range(300))) == [2 * v for v in range(300)]

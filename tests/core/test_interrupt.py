@@ -171,7 +171,7 @@ def test_with_a_model_in_hand_ctrl_c_ends_the_search_once_and_then_the_run() -> 
             interrupts.in_hand()
             with pytest.raises(TimeUp), interrupts.searching():
                 press()
-            assert interrupts.asked
+            assert interrupts.stop_requested
             press()
 
     with pytest.raises(KeyboardInterrupt):
@@ -186,4 +186,4 @@ def test_after_the_search_the_first_ctrl_c_is_only_noted() -> None:
         with interrupts.searching():
             pass
         press()
-        assert interrupts.asked
+        assert interrupts.stop_requested

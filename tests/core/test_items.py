@@ -55,13 +55,13 @@ def test_what_is_beyond_the_room_is_made_anew(monkeypatch):
     for _ in range(2):
         assert_array_equal(ask(memo, [0, 3], make).index, WORDS([TEXTS[0], TEXTS[3]]).index)
     assert make.asked > 5
-    assert not Memo()._kept
+    assert not Memo()._entries
 
 
 def test_a_copy_for_another_process_begins_empty():
     memo = Memo()
     ask(memo, [0, 1], WORDS)
-    assert not copy.deepcopy(memo)._kept
+    assert not copy.deepcopy(memo)._entries
 
 
 def test_items_are_a_sequence_of_their_texts():

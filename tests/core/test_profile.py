@@ -21,7 +21,7 @@ def table(**columns):
 def test_numbers_have_quantiles_of_what_is_known():
     values = [float(v) for v in range(101)]
     found = profile(table(x=[*values, None]))["x"]
-    assert (found.rows, found.missing, found.known, found.distinct) == (102, 1, 101, 101)
+    assert (found.rows, found.missing, found.n_values, found.distinct) == (102, 1, 101, 101)
     assert found.quantiles == pytest.approx(np.quantile(values, GRID))
     assert found.reached == tuple(range(1, 102, 5))
 
@@ -47,13 +47,13 @@ def test_booleans_and_dates_are_numbers_here():
 
 def test_a_column_without_values_has_an_empty_profile():
     found = profile(table(x=pl.Series([None, None], dtype=pl.Float64)))["x"]
-    assert (found.rows, found.missing, found.known, found.quantiles) == (2, 2, 0, ())
+    assert (found.rows, found.missing, found.n_values, found.quantiles) == (2, 2, 0, ())
 
 
 def test_dates_may_go_on_as_far_as_they_went():
     found = profile(table(d=[datetime(1970, 1, 1), datetime(1970, 1, 3)]))["d"]
     assert found.limits == (-2 * 86_400, 4 * 86_400)
-    assert found.shown(86_400 / 2) == "1970-01-01 12:00:00"
+    assert found.format_value(86_400 / 2) == "1970-01-01 12:00:00"
 
 
 @pytest.mark.parametrize("least", [1, 5])

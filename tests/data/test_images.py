@@ -111,7 +111,7 @@ def test_as_many_images_as_a_few_say_there_is_time_for(
     clock = iter([100.0, 100.0 + took])
     monkeypatch.setattr(images.time, "monotonic", lambda: next(clock))
     seen: list[int] = []
-    monkeypatch.setattr(images, "each", lambda read, values: seen.append(len(values)))
+    monkeypatch.setattr(images, "map_in_threads", lambda read, values: seen.append(len(values)))
     frame = pl.DataFrame({"photo": [png(1)] * rows, "x": np.arange(rows)})
     assert affordable(Source(frame, "t"), SCHEMA, seconds) == readable
     assert seen == ([PILOT] if rows > PILOT and math.isfinite(seconds) else [])
@@ -126,7 +126,7 @@ def test_the_few_are_drawn_from_everywhere_and_read_with_their_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(images, "each", lambda read, values: seen.extend(values))
+    monkeypatch.setattr(images, "map_in_threads", lambda read, values: seen.extend(values))
     names = [f"{k}.png" for k in range(500)]
     for name in names:
         (tmp_path / name).touch()

@@ -18,7 +18,7 @@ from sortal.core.recipe import Recipe
 from sortal.data import sampled as sampled_module
 from sortal.data.problem import frame_problem
 from sortal.data.read import Source
-from sortal.data.sampled import RowLimit, drawn
+from sortal.data.sampled import RowLimit, sample_rows
 from sortal.training.deadline import Deadline
 
 
@@ -38,11 +38,11 @@ def framed(frame: pl.DataFrame, most: int, seed: int = 0):
 
 def test_each_class_has_its_share_and_two_rows_at_least():
     classes = np.repeat([0, 1, 2, 3], [6_000, 3_990, 8, 2])
-    kept = drawn(classes, 1_000, seed=1)
+    kept = sample_rows(classes, 1_000, seed=1)
     assert np.bincount(classes[kept]).tolist() == [600, 399, 2, 2]
     assert (np.diff(kept) > 0).all()
-    assert drawn(classes, 1_000, seed=1).tolist() == kept.tolist()
-    assert drawn(classes, 1_000, seed=2).tolist() != kept.tolist()
+    assert sample_rows(classes, 1_000, seed=1).tolist() == kept.tolist()
+    assert sample_rows(classes, 1_000, seed=2).tolist() != kept.tolist()
 
 
 def test_rows_of_a_sample_keep_their_places_and_it_is_said():
@@ -81,7 +81,7 @@ def test_a_target_that_is_no_class_is_drawn_from_all_the_same(tmp_path: Path):
     [(8.0, 1.0, 50_000), (8.0, 4.0, 12_500), (-1.0, 1.0, 2_000), (42.0, 1.0, 400_000), (50.0, 1.0, 494_021)],
 )
 def test_as_many_rows_as_the_rest_of_the_budget_gets_through(monkeypatch, left, slow, rows):
-    monkeypatch.setattr(Deadline, "left", left)
+    monkeypatch.setattr(Deadline, "rest", left)
     monkeypatch.setattr(Deadline, "busyness", slow)
     deadline = Deadline(time.monotonic(), 10.0)
     assert timetable.affordable_rows(deadline, 494_021, 40) == rows
@@ -122,14 +122,14 @@ def test_a_recipe_with_no_number_of_rows_is_refused():
 def test_of_each_class_its_share_is_drawn(sizes: list[int], most: int, counts: list[int]) -> None:
     classes = np.random.default_rng(3).permutation(np.repeat(np.arange(len(sizes)), sizes))
     for seed in range(5):
-        kept = drawn(classes, most, seed)
+        kept = sample_rows(classes, most, seed)
         assert np.bincount(classes[kept], minlength=len(sizes)).tolist() == counts
         assert len(set(kept.tolist())) == len(kept)
 
 
 def test_every_row_of_a_class_is_as_likely_to_be_drawn() -> None:
     classes = np.repeat([0, 1], [20, 20])
-    counts = sum(np.bincount(drawn(classes, 10, seed), minlength=40) for seed in range(400))
+    counts = sum(np.bincount(sample_rows(classes, 10, seed), minlength=40) for seed in range(400))
     assert counts.min() > 60
     assert counts.max() < 140
 
@@ -156,7 +156,7 @@ def test_a_sample_is_a_source_of_its_own_and_a_whole_table_is_not() -> None:
         assert sampled_module.sampled(source, "y", most, 0) == (source, None)
     some, kept = sampled_module.sampled(source, "y", 19, 7)
     assert kept is not None
-    assert some.frame["x"].to_list() == kept.tolist() == drawn(np.tile([0, 1], 10), 19, 7).tolist()
+    assert some.frame["x"].to_list() == kept.tolist() == sample_rows(np.tile([0, 1], 10), 19, 7).tolist()
     assert (some.name, some.separator, some.folder) == ("a sample of t.csv", ";", "here")
     assert some.notes[0] == "a note"
     assert some.notes[1].startswith(f"{len(kept)} of 20 rows are used, drawn at random within each class (seed 7), the")

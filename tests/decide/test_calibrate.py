@@ -188,7 +188,7 @@ def test_rows_are_cross_fitted_by_calibrators_that_have_not_seen_them() -> None:
     assert found.program is not None
     calibrated = np.full_like(rows.probability, 0.5)
     apart = found.cross_fitted(calibrated)
-    assert sorted(found.tried) == list(range(600))
+    assert sorted(found.rows) == list(range(600))
     np.testing.assert_allclose(apart.sum(axis=1), 1.0, atol=1e-6)
     loss = -np.log(apart[np.arange(600), rows.truth]).mean()
     assert loss == pytest.approx(found.result.log_loss_after)
@@ -204,6 +204,6 @@ def test_rows_that_no_calibrator_was_tried_on_keep_what_all_say() -> None:
     found = choose(rows, seed=4, most=3000)
     assert found.program is not None
     calibrated = np.full_like(rows.probability, 1 / 3)
-    untouched = np.setdiff1d(np.arange(3000), found.tried)
+    untouched = np.setdiff1d(np.arange(3000), found.rows)
     assert len(untouched) == 2000
     assert (found.cross_fitted(calibrated)[untouched] == calibrated[untouched]).all()

@@ -62,7 +62,7 @@ def test_a_calibrator_learns_from_all_other_folds_and_in_the_end_from_all_rows(
     assert sorted(row for part in parts for row in part) == list(range(60))
     if fold is not None:
         assert [set(fold[part].tolist()) for part in parts] == [{0}, {1}, {2}]
-    assert sorted(found.tried.tolist()) == list(range(60))
+    assert sorted(found.rows.tolist()) == list(range(60))
     assert [sorted(places) for places in learned[len(parts) :]] in ([], [list(range(60))])
 
 
@@ -109,11 +109,11 @@ def test_who_competes(
 def test_so_many_rows_are_tried(known: dict[str, Calibrator], n: int, k: int, most: int, tried: int) -> None:
     rows = told(n, k)
     found = choose(rows, most=most, seed=1)
-    assert len(found.tried) == len(set(found.tried.tolist())) == len(found.unseen) == tried
+    assert len(found.rows) == len(set(found.rows.tolist())) == len(found.unseen) == tried
     other = choose(rows, most=most, seed=2)
-    assert set(other.tried.tolist()) != set(found.tried.tolist()) or tried == n
+    assert set(other.rows.tolist()) != set(found.rows.tolist()) or tried == n
     if tried < n:  # drawn from all of them, and not the first
-        assert found.tried.max() > n - 50
+        assert found.rows.max() > n - 50
 
 
 def test_no_more_than_twenty_thousand_rows_are_tried(
@@ -121,7 +121,7 @@ def test_no_more_than_twenty_thousand_rows_are_tried(
 ) -> None:
     monkeypatch.setattr(module, "MOST_ROWS", 70)
     monkeypatch.setattr(module, "LEAST_ROWS", 60)
-    assert [len(choose(told(90), most=most).tried) for most in (10, 130, 1_000)] == [60, 65, 70]
+    assert [len(choose(told(90), most=most).rows) for most in (10, 130, 1_000)] == [60, 65, 70]
 
 
 def test_losses_before_are_those_of_the_rows_that_were_tried(known: dict[str, Calibrator]) -> None:
@@ -130,7 +130,7 @@ def test_losses_before_are_those_of_the_rows_that_were_tried(known: dict[str, Ca
     own = -np.log(rows.probability[np.arange(50), rows.truth])
     assert found.result.log_loss_before == found.result.log_loss_after == pytest.approx(own.mean())
     assert (found.gain, found.standard_error, found.candidate, found.program) == (0.0, 0.0, "none", None)
-    np.testing.assert_allclose(found.unseen, rows.probability[found.tried])
+    np.testing.assert_allclose(found.unseen, rows.probability[found.rows])
 
 
 N = 1_000
@@ -153,7 +153,7 @@ def test_what_always_wins_is_applied_alone_and_what_is_said_of_it(known: dict[st
     assert (found.result.method, found.candidate, dict(found.result.weights)) == ("right", "right", {"right": 1.0})
     sharp = rows.probability**4
     sharp /= sharp.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(found.unseen, sharp[found.tried], atol=1e-9)
+    np.testing.assert_allclose(found.unseen, sharp[found.rows], atol=1e-9)
     before, after = (-np.log(p[np.arange(N), rows.truth]) for p in (rows.probability, sharp))
     assert found.gain == pytest.approx((before - after).mean())
     assert found.standard_error == pytest.approx((before - after).std(ddof=1) / np.sqrt(N))
@@ -168,7 +168,7 @@ def test_groups_make_a_gain_less_sure(known: dict[str, Calibrator]) -> None:
     groups = np.arange(N) // 10
     fold = groups % 5
     alone, together = choose(rows, fold=fold), choose(replace(rows, groups=groups), fold=fold)
-    change = dict(zip(alone.tried.tolist(), _gains(rows, alone), strict=True))
+    change = dict(zip(alone.rows.tolist(), _gains(rows, alone), strict=True))
     away = np.array([change[k] for k in range(N)]) - alone.gain
     design = worth_of_rows(away, groups).design
     assert design != pytest.approx(1.0, abs=0.02)
@@ -177,8 +177,8 @@ def test_groups_make_a_gain_less_sure(known: dict[str, Calibrator]) -> None:
 
 
 def _gains(rows: Predictions, found: Any) -> np.ndarray:
-    at, truth = np.arange(len(found.tried)), rows.truth[found.tried]
-    return np.log(found.unseen[at, truth]) - np.log(rows.probability[found.tried][at, truth])
+    at, truth = np.arange(len(found.rows)), rows.truth[found.rows]
+    return np.log(found.unseen[at, truth]) - np.log(rows.probability[found.rows][at, truth])
 
 
 def test_two_that_are_as_good_share_the_weight_and_are_named(known: dict[str, Calibrator]) -> None:
@@ -257,8 +257,8 @@ def test_rows_that_were_not_tried_keep_what_all_say(known: dict[str, Calibrator]
     assert found.cross_fitted(given) is given  # nothing is applied
     applied = replace(found, program=Program("logit_affine"))
     apart = applied.cross_fitted(given)
-    np.testing.assert_array_equal(apart[found.tried], found.unseen)
-    rest = np.setdiff1d(np.arange(1_200), found.tried)
+    np.testing.assert_array_equal(apart[found.rows], found.unseen)
+    rest = np.setdiff1d(np.arange(1_200), found.rows)
     assert len(rest) == 200
     assert (apart[rest] == 0.5).all()
     assert (given == 0.5).all()

@@ -151,7 +151,7 @@ def test_what_a_model_reaches_is_told_of_precision_alone() -> None:
 
 def test_counts_of_two_parts_add_up() -> None:
     one, two = (Counts(*(np.array([float(k + x)]) for k in range(4))) for x in (1, 10))
-    found = module._added(one, two)
+    found = module._sum(one, two)
     assert [x.tolist() for x in (found.selected, found.hits, found.positives, found.negatives)] == [
         [11.0], [13.0], [15.0], [17.0],
     ]  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.engine import compile, once
 from sortal.engine.once import Once, made_anew
 from sortal.engine.program import Program
@@ -20,7 +20,7 @@ def program(side: int = 2) -> Program:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Once, list[int]]:
     """An op that remembers nothing yet, and how many values it was given each time."""
-    monkeypatch.setattr(once, "_made", {})
+    monkeypatch.setattr(once, "_cache", {})
     monkeypatch.setattr(once, "_bytes", 0)
     calls: list[int] = []
 
@@ -32,7 +32,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Once, list[int]]:
 
 
 def test_what_is_made_is_what_the_step_gives_in_32_bits() -> None:
-    images = [drawn(1), None, drawn(2), drawn(1)]
+    images = [sample_image(1), None, sample_image(2), sample_image(1)]
     found = compile(program())({"photo": images})
     assert_array_equal(found, compile(program().steps[0])({"photo": images}).astype(np.float32))
     assert_array_equal(found[0], found[3])
@@ -99,7 +99,7 @@ def test_a_process_that_is_asked_without_end_remembers_the_newest(counted, monke
     once.keep_newest(3 * (8 + once._FIXED))
     for at in range(100):
         op.of([f"value {at}"])
-    assert len(once._made) == 3
+    assert len(once._cache) == 3
     assert once._bytes == 3 * (8 + once._FIXED)
     op.of(["value 99", "value 98"])
     assert len(calls) == 100

@@ -66,7 +66,7 @@ def test_looks_are_taken_and_put_under_one_another() -> None:
     made = looks([picture([[(v, v, v)]]) for v in (10, 20, 30)])
     both = made.take(np.array([2, 0])).above(looks([None]))
     assert both.colours[:, 0, 0, 0].tolist() == [30, 10, 0]
-    assert both.known.tolist() == [True, True, False]
+    assert both.readable.tolist() == [True, True, False]
     assert made.grey
     assert not looks([picture([[(1, 2, 3)]])]).grey
     assert made.nbytes == 3 * (3 * FIELDS**2 + 1)

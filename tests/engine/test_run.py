@@ -142,6 +142,6 @@ def test_what_is_made_of_a_program_is_made_once_wherever_it_is_a_step(monkeypatc
     assert np.array_equal(compile(fill.then(linear))(x), first)
     assert len(built) == 1
     copied = copy.copy(linear)
-    assert copied.made is None
+    assert copied.cached_step is None
     assert np.array_equal(compile(fill.then(copied))(x), first)
     assert len(built) == 2

@@ -130,7 +130,7 @@ def test_a_column_without_values_is_one_slice():
 def test_a_cut_knows_its_column_and_whether_somebody_asked():
     for asked in (True, False):
         found = of(["a", "b"], asked=asked)
-        assert (found.column, found.asked, found.codes.dtype) == ("x", asked, np.int64)
+        assert (found.column, found.requested, found.codes.dtype) == ("x", asked, np.int64)
 
 
 def test_of_levels_as_frequent_the_first_is_named_first():

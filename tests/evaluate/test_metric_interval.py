@@ -52,7 +52,7 @@ def test_a_metric_that_tells_how_it_varies_gets_the_interval_of_that(monkeypatch
     assert given[-1][2] is None
     interval(told, TASK, replace(ROWS, drawn_from=np.array([6, 6])), DECIDED)
     assert given[-1][4].code is ROWS.truth
-    assert given[-1][4].left == 0.5
+    assert given[-1][4].share_left == 0.5
 
 
 def test_any_other_is_scored_on_rows_that_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:

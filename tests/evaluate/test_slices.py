@@ -110,13 +110,13 @@ def test_slices_are_measured_by_what_decides_or_selects(task, metric):
 
 def test_what_the_probabilities_expect_of_costs_and_of_three_classes():
     rows, where = example()
-    found = by_slice(COSTLY, rows, np.ones(200, dtype=np.int64), where, asked=["half"])
+    found = by_slice(COSTLY, rows, np.ones(200, dtype=np.int64), where, requested=["half"])
     some = (where["half"] == "a").to_numpy()
     assert of(found, "half", "= a").expected == pytest.approx((1 - rows.probability[some, 1]).mean())
     p = np.tile([0.5, 0.3, 0.2], (200, 1))
     three = Predictions(THREE.classes, np.arange(200), np.arange(200) % 3, p, "test")
     entropy = -(p[0] * np.log(p[0])).sum()
-    found = by_slice(THREE, three, decided(three), where, asked=["half"])
+    found = by_slice(THREE, three, decided(three), where, requested=["half"])
     assert of(found, "half", "= b").expected == pytest.approx(entropy)
     assert of(found, "region", "= north").expected is None
 
@@ -251,5 +251,5 @@ def test_what_the_probabilities_expect_is_worked_out_of_so_many_classes(most, kn
     _, where = example()
     p = np.tile([0.5, 0.3, 0.2], (200, 1))
     three = Predictions(THREE.classes, np.arange(200), np.arange(200) % 3, p, "test")
-    found = by_slice(THREE, three, decided(three), where, asked=["half"])
+    found = by_slice(THREE, three, decided(three), where, requested=["half"])
     assert (of(found, "half", "= b").expected is not None) == known

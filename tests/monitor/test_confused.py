@@ -14,7 +14,7 @@ from sortal.core.arrays import Floats, Ints
 from sortal.core.reliability import Reliability
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
-from sortal.monitor.confused import Confused, chance_of, confusion_of, fitted, kind
+from sortal.monitor.confused import Comparison, chance_of, confusion_of, fit_shares, kind
 from sortal.monitor.estimate import EstimateDays, Estimator
 from tests.monitor.test_watch import a_model
 
@@ -52,7 +52,7 @@ def names(codes: Ints) -> list[str]:
     return [CLASSES[code] for code in codes]
 
 
-def seen(p: Floats, y: Ints, known: Any, seed: int) -> Confused:
+def seen(p: Floats, y: Ints, known: Any, seed: int) -> Comparison:
     """What is counted of rows of which some labels are ``known``, beside a test of 1,500 rows."""
     test_p, test_y = world(1_500, EVEN, np.random.default_rng(seed + 100))
     test = np.zeros((K, K), dtype=np.int64)
@@ -63,7 +63,7 @@ def seen(p: Floats, y: Ints, known: Any, seed: int) -> Confused:
         estimator.count(day, p[part], names(p[part].argmax(axis=1)), days)
         some = part[known[part]]
         estimator.count_labels(day, p[some], names(p[some].argmax(axis=1)), names(y[some]), days)
-    return Confused.of(test, estimator, estimator.decided(days, 0, 3))
+    return Comparison.of(test, estimator, estimator.decision_counts(days, 0, 3))
 
 
 def said(p: Floats, y: Ints, labels: int, seed: int = 0) -> str:
@@ -115,7 +115,7 @@ def test_exact_mixtures_are_fitted_exactly() -> None:
     of_class = np.array([[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.2, 0.2, 0.6]])
     shares = np.array([0.2, 0.5, 0.3])
     rows = (1e6 * shares @ of_class).round().astype(np.int64)
-    np.testing.assert_allclose(fitted(rows[None], of_class[None])[0], shares, atol=1e-4)
+    np.testing.assert_allclose(fit_shares(rows[None], of_class[None])[0], shares, atol=1e-4)
 
 
 def test_the_chance_of_a_difference_is_what_it_says() -> None:

@@ -13,13 +13,13 @@ from sklearn.metrics import roc_auc_score
 from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.core.reliability import Reliability
-from sortal.monitor.estimate import Estimated, EstimateDays, Estimator
-from sortal.monitor.losses import Decided, wrong
+from sortal.monitor.estimate import EstimateDays, Estimator, FigureEstimate
+from sortal.monitor.losses import LabelPair, wrong
 
 COST = {("no", "yes"): 1.0, ("yes", "no"): 8.0}
 
 
-def cost(row: Decided) -> float:
+def cost(row: LabelPair) -> float:
     return COST.get(row, 0.0)
 
 
@@ -37,7 +37,9 @@ def both(p: Floats) -> Floats:
     return np.stack([1 - p, p], axis=1)
 
 
-def figures(estimator: Estimator, days: EstimateDays, end: int = 99, confidence: float = 0.95) -> dict[str, Estimated]:
+def figures(
+    estimator: Estimator, days: EstimateDays, end: int = 99, confidence: float = 0.95
+) -> dict[str, FigureEstimate]:
     return {each.name: each for each in estimator.between(days, 0, end, confidence)}
 
 

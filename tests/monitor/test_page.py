@@ -8,18 +8,18 @@ from pathlib import Path
 
 from sortal.core.interval import Interval
 from sortal.monitor import page
-from sortal.monitor.estimate import Estimated
+from sortal.monitor.estimate import FigureEstimate
 from sortal.monitor.state import Alarm, Look
-from sortal.monitor.status import Day, Period, Status, Watched
+from sortal.monitor.status import Day, Period, Status, WatchedStream
 
 
 def a_status() -> Status:
     periods = tuple(
-        Period(f"2026-11-{day:02d}", 1, 100, (Estimated("errors", 100, 10, Interval(0.1, 0.05, 0.2), seen),))
+        Period(f"2026-11-{day:02d}", 1, 100, (FigureEstimate("errors", 100, 10, Interval(0.1, 0.05, 0.2), seen),))
         for day, seen in ((1, Interval(0.3, 0.1, 0.6)), (2, None))
     )
     traffic = (Day("2026-11-01", 100, 0.002, 0.004, 0.0), Day("2026-11-02", 50, 0.002, 0.004, 0.5))
-    columns = (Watched("<b>evil</b>", 9_999_999.0, 800.0, ""),)
+    columns = (WatchedStream("<b>evil</b>", 9_999_999.0, 800.0, ""),)
     look = Look(1_793_000_000.0, 150, {"errors": (0.3, 10)}, ())
     return Status(
         "ab" * 32, 2, 150, 0.002, 0.2, 0.05, columns, (), (), periods=periods, traffic=traffic, looks=(look, look)

@@ -27,7 +27,7 @@ from sortal.engine import Program
 from sortal.monitor import state as states
 from sortal.monitor.losses import losses_of
 from sortal.monitor.state import DAY, State
-from sortal.monitor.watch import SETTLED, Watcher
+from sortal.monitor.watch import SETTLE_SECONDS, Watcher
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord, PredictionRecord
 from sortal.serve.log.store import LogStore
@@ -105,8 +105,8 @@ def test_every_row_and_label_counts_once_however_often_one_looks(
             if there and labelled <= look and ("l", at) not in done:
                 store.add_labels([LabelRecord(f"r{at}", "yes" if right else "no", labelled * hour)])
                 done.add(("l", at))
-        watcher.look(store, many, look * hour + SETTLED + 1)
-    watcher.look(store, once, 300 * hour + SETTLED + 1)
+        watcher.look(store, many, look * hour + SETTLE_SECONDS + 1)
+    watcher.look(store, once, 300 * hour + SETTLE_SECONDS + 1)
     store.close()
     assert summary(many) == summary(once)
     assert sum(many.rows) == len(rows)
@@ -126,7 +126,7 @@ def test_only_what_this_model_answered_counts(store: LogStore) -> None:
         ]
     )
     state = State(SHA256)
-    Watcher.of(a_model()).look(store, state, NOW + SETTLED + 1)
+    Watcher.of(a_model()).look(store, state, NOW + SETTLE_SECONDS + 1)
     assert state.rows == [1]
 
 
@@ -281,7 +281,7 @@ def test_a_watch_looks_again_until_it_is_ended(
     a_model().save("m.sortal")
     sha256 = hashlib.sha256(Path("m.sortal").read_bytes()).hexdigest()
     open_store("sqlite:///served.db").close()
-    monkeypatch.setattr("sortal.monitor.watch.SETTLED", 0.0)
+    monkeypatch.setattr("sortal.monitor.watch.SETTLE_SECONDS", 0.0)
     pauses: list[float] = []
 
     def sleep(seconds: float) -> None:

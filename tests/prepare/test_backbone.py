@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sortal.core.errors import OptionError
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.core.schema import Column
 from sortal.engine import compile
 from sortal.prepare import backbone
@@ -134,10 +134,10 @@ def test_a_network_that_is_nearly_a_resnet_is_refused(tmp_path: Path) -> None:
 def test_a_column_is_fitted_through_the_folder_of_its_view(tmp_path: Path) -> None:
     folder = image_folder(tmp_path / "net")
     view = View("scaled", "onehot", images="backbone", backbone=str(folder))
-    images = pl.Series([drawn(0), drawn(1)])
+    images = pl.Series([sample_image(0), sample_image(1)])
     fitted = backbone.preparer.fit(Column("photo", "image"), images, LABELS, view, 0)
     assert fitted.names == tuple(f"photo embedding {i}" for i in range(1, 13))
-    found = compile(fitted.program)({"photo": [drawn(0), None, b"no image"]})
+    found = compile(fitted.program)({"photo": [sample_image(0), None, b"no image"]})
     assert np.isfinite(found[0]).all()
     assert np.isnan(found[1:]).all()
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.core.schema import Column
 from sortal.engine import compile
 from sortal.engine.onnx import network
@@ -82,12 +82,12 @@ def test_the_sentence_network_gives_what_its_own_file_gives() -> None:
 
 def test_a_fitted_column_names_its_numbers_and_learns_nothing() -> None:
     small = embedding.ImageEmbedding(SIDE)
-    column, images = Column("photo", "image"), pl.Series([drawn(0), drawn(1)])
+    column, images = Column("photo", "image"), pl.Series([sample_image(0), sample_image(1)])
     fitted = small.fit(column, images, LABELS, VIEW, 0)
     assert len(fitted.names) == 1280
     assert fitted.names[0] == "photo embedding 1"
     assert fitted.numeric
-    found = compile(fitted.program)({"photo": [drawn(0), None, b"no image"]})
+    found = compile(fitted.program)({"photo": [sample_image(0), None, b"no image"]})
     assert np.isfinite(found[0]).all()
     assert np.isnan(found[1:]).all()
 

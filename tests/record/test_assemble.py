@@ -185,7 +185,7 @@ def test_facts_count_what_the_run_did() -> None:
 
     chosen = SimpleNamespace(results=(result("weights"), result("none")), predictions=rows)
     scored = [result(balance) for balance in ("none", "undersample", "weights", "focal")]
-    developed = SimpleNamespace(choice=SimpleNamespace(chosen=chosen), explored=SimpleNamespace(results=scored))
+    developed = SimpleNamespace(choice=SimpleNamespace(winner=chosen), explored=SimpleNamespace(results=scored))
     finalized = SimpleNamespace(
         evidence=other.take(np.arange(1, 40)), ensemble=SimpleNamespace(rows=77), no_refit="time"
     )

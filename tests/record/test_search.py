@@ -57,7 +57,7 @@ def trained() -> Any:
     results = (scored("baseline", np.full(ROWS, 0.5), baseline=True), chosen)
     choice = SimpleNamespace(
         metric=LOG_LOSS,
-        chosen=chosen,
+        winner=chosen,
         best=chosen,
         runner_up=results[0],
         tied=(),
@@ -93,7 +93,7 @@ def mean_loss(told: Predictions) -> float:
 
 def test_calibration_the_refit_and_the_choice_are_in_the_corrected_score(trained: Any) -> None:
     found = selection(trained, TASK)
-    raw, calibrated = mean_loss(trained.developed.choice.chosen.predictions), mean_loss(trained.finalized.out_of_fold)
+    raw, calibrated = mean_loss(trained.developed.choice.winner.predictions), mean_loss(trained.finalized.out_of_fold)
     assert calibrated < raw - 0.04
     assert found.calibration_gain == pytest.approx(calibrated - raw)
     assert found.refit_gain == pytest.approx(-0.2 * 0.05)
@@ -119,7 +119,7 @@ def test_a_class_that_nobody_had_learned_is_named_and_may_be_known_to_the_model_
 def test_the_leaderboard_shows_the_chosen_one_as_it_ships_and_orders_by_what_was_measured(trained: Any) -> None:
     found = selection(trained, TASK).corrected
     chosen, other = leaderboard(trained, TASK, found)
-    raw = mean_loss(trained.developed.choice.chosen.predictions)
+    raw = mean_loss(trained.developed.choice.winner.predictions)
     assert (chosen.selected, other.selected) == (True, False)
     assert chosen.mean == pytest.approx(raw)
     assert chosen.score is found
@@ -150,7 +150,7 @@ def test_they_are_in_the_margin_over_a_baseline_likewise(trained: Any) -> None:
 
 
 def test_without_calibration_nothing_is_gained_by_it(trained: Any) -> None:
-    raw = trained.developed.choice.chosen.predictions
+    raw = trained.developed.choice.winner.predictions
     trained.finalized.calibration.program, trained.finalized.out_of_fold = None, raw
     found = selection(trained, TASK)
     assert found.calibration_gain is None
@@ -166,7 +166,7 @@ def ensemble(first: CVResult, second: CVResult) -> EnsembleResult:
 
 def test_a_row_of_the_leaderboard_by_hand(trained: Any) -> None:
     baseline, chosen = trained.developed.results
-    drawn = replace(chosen.candidate, name="drawn", settings={"C": 0.5, "l1": 2}, drawn=True)
+    drawn = replace(chosen.candidate, name="drawn", settings={"C": 0.5, "l1": 2}, is_random=True)
     some = replace(chosen, candidate=drawn, rows=1500, packed=70, fit_seconds=0.3, single_row_seconds=2e-4)
     both = ensemble(some, replace(baseline, packed=30, rows=1200))
     trained.developed.results = (baseline, both, some, chosen)
@@ -209,7 +209,7 @@ def test_rows_are_in_the_order_of_their_metric_and_the_front_is_marked(trained: 
 def test_of_one_fold_nothing_is_known_of_the_spread(trained: Any) -> None:
     one = {"log_loss": np.array([0.4])}
     trained.developed.results = tuple(replace(r, fold_scores=one) for r in trained.developed.results)
-    trained.developed.choice.chosen = trained.developed.results[1]
+    trained.developed.choice.winner = trained.developed.results[1]
     assert [(row.mean, row.std) for row in leaderboard(trained, TASK, None)] == [(0.4, None)] * 2
     none = {"log_loss": np.array([0.4, np.nan])}
     trained.developed.results = (replace(trained.developed.results[0], fold_scores=none),)
@@ -271,7 +271,7 @@ def test_bounds_are_part_of_the_explanation(trained: Any) -> None:
 
 def test_what_treating_rare_classes_brings_is_paired(trained: Any) -> None:
     assert imbalance(trained) is None
-    chosen = trained.developed.choice.chosen
+    chosen = trained.developed.choice.winner
     weighted = replace(chosen, candidate=replace(chosen.candidate, name="weighted", balance="weights"))
     weighted = replace(weighted, predictions=predictions(np.full(ROWS, 0.9)))
     weighted = replace(weighted, fold_scores={"log_loss": np.full(5, -np.log(0.9))})

@@ -51,7 +51,7 @@ class Run:
         chosen = SimpleNamespace(results=(member,), weights=(1.0,), predictions=self.whole)
         halving = SimpleNamespace(predictions=self.half) if self.halved else None
         return SimpleNamespace(
-            developed=SimpleNamespace(halving=halving, choice=SimpleNamespace(chosen=chosen)),
+            developed=SimpleNamespace(halving=halving, choice=SimpleNamespace(winner=chosen)),
             finalized=SimpleNamespace(
                 refit=self.refit,
                 ensemble=SimpleNamespace(rows=self.rows[1]),
@@ -157,7 +157,7 @@ def test_a_class_reaches_as_far_as_its_own_share_may_differ() -> None:
     whole = np.where(np.arange(100) < 50, 0.9, np.where(np.arange(100) < 90, 0.8, 0.2))
     half = np.where((np.arange(100) >= 85) & (truth == 1), 0.2, whole)
     trained = Run(rows(whole, truth), rows(half, truth)).trained()
-    decided = trained.finalized.decision.decide(trained.developed.choice.chosen.predictions)
+    decided = trained.finalized.decision.decide(trained.developed.choice.winner.predictions)
     a, b = per_class(TASK, truth, decided)
     other = replace(b, recall=Estimate(0.9))
     plain, beside = (classes_reaching((a, b), trained, TASK, others)[1] for others in ((), (a, other)))

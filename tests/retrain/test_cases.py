@@ -16,7 +16,7 @@ from sortal.core.errors import DataError
 from sortal.core.recipe import Recipe
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
-from sortal.retrain.cases import Case, divide, labelled_cases, unseen, usable
+from sortal.retrain.cases import Case, divide, labelled_cases, unseen_cases, usable
 from sortal.retrain.rows import fresh_rows, new_rows, recipe_for, together
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord
@@ -48,7 +48,7 @@ def test_who_judges_was_answered_by_the_champion_first_and_after_all_that_was_le
     assert division.judge
     assert all(each.by == SHA256 and each.first > division.until for each in division.judge)
     assert max(each.first for each in division.learn) == division.until
-    assert list(unseen(cases, SHA256, division.until)) == list(division.judge)
+    assert list(unseen_cases(cases, SHA256, division.until)) == list(division.judge)
 
 
 def test_a_case_is_known_by_its_first_answer_and_has_the_last_of_each_model(tmp_path: Any) -> None:

@@ -73,7 +73,7 @@ def test_the_loop_is_closed(
     tmp_path: Path, early: Path, champion: Path, url: str, sortal: Sortal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("cryptography")
-    monkeypatch.setattr(watch, "SETTLED", 0.0)  # all rows are known to be in the log
+    monkeypatch.setattr(watch, "SETTLE_SECONDS", 0.0)  # all rows are known to be in the log
     models, token, (key, public) = tmp_path / "models", tmp_path / "token", keys(tmp_path)
     token.write_text(TOKEN)
     token.chmod(0o600)

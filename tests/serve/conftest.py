@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench import _service
 from sortal.artifact.model import Model
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.serve.app import App
 from sortal.serve.deployment import Deployment, ServedModel
 from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord
@@ -25,7 +25,7 @@ from tests.serve.every_kind import a_model
 SHA256 = "ab" * 32
 
 
-PHOTO = b64encode(drawn(0)).decode()
+PHOTO = b64encode(sample_image(0)).decode()
 
 _numbers = st.one_of(
     st.integers(-5, 120),
@@ -41,7 +41,9 @@ _texts = st.one_of(
     ),
 )
 _anything = st.one_of(st.none(), st.booleans(), _numbers, _texts)
-_photos = st.sampled_from([None, PHOTO, b64encode(drawn(1)).decode(), "data:image/png;base64," + PHOTO, "", "NA"])
+_photos = st.sampled_from(
+    [None, PHOTO, b64encode(sample_image(1)).decode(), "data:image/png;base64," + PHOTO, "", "NA"]
+)
 _COLUMNS = dict.fromkeys(("age", "city", "member", "since", "note", "unread"), _anything) | {"photo": _photos}
 _likely = st.fixed_dictionaries(
     {},

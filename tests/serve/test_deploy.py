@@ -16,7 +16,7 @@ import typer.main
 
 from sortal.cli import app
 from sortal.serve.routes import ROUTES
-from sortal.serve.server import KILLED
+from sortal.serve.server import KILL_SECONDS
 from tests.serve.process import ROW, a_model, serving
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_the_unit_runs_a_command_that_exists_and_lets_it_end() -> None:
     asked = parsed(shlex.split(service["ExecStart"]))
     assert asked["token_file"] == Path("${CREDENTIALS_DIRECTORY}/token")
     assert asked["model"] == Path(f"/var/lib/{service['StateDirectory']}/model.sortal")
-    assert float(service["TimeoutStopSec"]) > KILLED
+    assert float(service["TimeoutStopSec"]) > KILL_SECONDS
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from sortal.artifact.model import Model
 from sortal.core.door import Rows, rows_of
 from sortal.core.errors import DataError
-from sortal.core.images import drawn, from_base64
+from sortal.core.images import from_base64, sample_image
 from sortal.core.kinds import BUILT_IN, kind_of
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.engine import Program
-from sortal.serve.door import KNOWN, MOST_HINTS, Door
+from sortal.serve.door import CACHE_SIZE, MOST_HINTS, Door
 from sortal.serve.http import HttpError
 from sortal.serve.limits import Limits
 from tests.toy_plugin.toy_plugin import Colour
@@ -102,11 +102,11 @@ def test_a_refusal_names_no_more_than_so_many_faults_and_looks_at_few_more(door:
 
 def test_an_image_never_names_a_file_of_the_server(door: Door, tmp_path: Any) -> None:
     file = tmp_path / "photo.png"
-    file.write_bytes(drawn(0))
+    file.write_bytes(sample_image(0))
     assert from_base64(str(file)) is None
     error = refusal(door, {"photo": str(file)})
     assert error.errors[0].code == "unreadable"
-    assert door.read([{"photo": file.read_bytes()}], LIMITS).rows.columns["photo"] == [drawn(0)]
+    assert door.read([{"photo": file.read_bytes()}], LIMITS).rows.columns["photo"] == [sample_image(0)]
 
 
 def test_an_absent_field_is_missing_and_said_so_once(model: Model, door: Door) -> None:
@@ -140,8 +140,8 @@ def test_texts_are_no_longer_than_the_limit(door: Door) -> None:
 
 
 def test_an_image_of_too_many_pixels_is_not_decoded(door: Door) -> None:
-    assert refusal(door, {"photo": drawn(0)}, limits=Limits(pixels=255)).errors[0].code == "unreadable"
-    assert door.read([{"photo": drawn(0)}], Limits(pixels=256)).warnings
+    assert refusal(door, {"photo": sample_image(0)}, limits=Limits(pixels=255)).errors[0].code == "unreadable"
+    assert door.read([{"photo": sample_image(0)}], Limits(pixels=256)).warnings
 
 
 def test_few_unknown_fields_are_told_what_they_are_near(door: Door) -> None:
@@ -150,15 +150,15 @@ def test_few_unknown_fields_are_told_what_they_are_near(door: Door) -> None:
 
 
 def test_usual_texts_are_known_before_the_first_row(door: Door) -> None:
-    known = {cells.name: cells._remembered[str] for cells in door._cells}
+    known = {cells.name: cells._caches[str] for cells in door._cells}
     assert known["city"] == {"Bonn": "Bonn", "Ulm": "Ulm"}
     assert known["member"] == {"no": False, "yes": True}
     assert known["note"] == {}
 
 
 def test_what_is_remembered_does_not_grow_without_end(door: Door) -> None:
-    door.read([{"city": f"city {at}"} for at in range(3 * KNOWN)], LIMITS)
-    assert max(len(known) for cells in door._cells for known in cells._remembered.values()) <= KNOWN
+    door.read([{"city": f"city {at}"} for at in range(3 * CACHE_SIZE)], LIMITS)
+    assert max(len(known) for cells in door._cells for known in cells._caches.values()) <= CACHE_SIZE
 
 
 def test_a_row_of_very_many_fields_is_not_looked_at_field_by_field(door: Door) -> None:

@@ -12,9 +12,9 @@ import pytest
 from sortal.artifact.card import Card, Data
 from sortal.artifact.model import Model
 from sortal.core.image_patches import GRID
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 
-PHOTO = b64encode(drawn(0)).decode()
+PHOTO = b64encode(sample_image(0)).decode()
 ROW = {"age": 90, "city": "Bonn", "member": True, "note": "good and bad", "photo": PHOTO}
 
 

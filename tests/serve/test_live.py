@@ -41,10 +41,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def state(shown: Live, served: ServedModel) -> Any:
     """What is sent as soon as it is made."""
     asyncio.run(shown.now(served))
-    assert shown._making is not None
-    shown._making.result()
-    assert shown._made is not None
-    return msgspec.json.decode(shown._made)
+    assert shown._job is not None
+    shown._job.result()
+    assert shown._page_json is not None
+    return msgspec.json.decode(shown._page_json)
 
 
 def record(at: float, row_id: str = "a") -> PredictionRecord:

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 
 from sortal.artifact.model import Model
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.core.interval import Estimate
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
@@ -382,14 +382,14 @@ def test_every_control_has_a_name_and_every_id_is_one(chromium: Browser, site: s
 def test_an_image_is_chosen_or_dropped_and_shown(chromium: Browser, site: str, tmp_path: Path) -> None:
     with visit(chromium, site) as page:
         file = tmp_path / "<i>one.png"
-        file.write_bytes(drawn(1))
+        file.write_bytes(sample_image(1))
         where = field(page, "photo")
         page.choose_file(where, file)
         page.until("document.querySelector('.drop img').naturalWidth > 0")
         assert "<i>one.png" in page.text(".drop .hint")
         press_button(page, "Take it away")
         assert page.js("document.querySelector('.drop img').hidden") is True
-        content = b64encode(drawn(0)).decode()
+        content = b64encode(sample_image(0)).decode()
         page.js(
             "(drop => { const bytes = Uint8Array.from(atob('"
             + content

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sortal.core.odd import OddValues
 from sortal.serve import traffic
 from sortal.serve.log.records import LabelledPrediction, PredictionRecord
-from sortal.serve.traffic import STEP, Count, Tail, Traffic, described, due, warned_of
+from sortal.serve.traffic import STEP, Count, Tail, Traffic, describe, due, warned_of
 
 NOW = 1_800_000_003.0
 
@@ -61,7 +61,7 @@ def test_requests_rows_decisions_and_warnings_are_counted_apart() -> None:
     counted = Traffic()
     counted.add(NOW - 7, 0.002, ["yes", "no"], [(), ("'age': 200 is above 60", "'age': also odd", "'city': new")])
     counted.add(NOW - 7, 0.004, ["yes"], [("'age': 300 is above 60",)])
-    seen = described(*counted.over(NOW, 300, 60), NOW, 300, ["no", "yes"])
+    seen = describe(*counted.over(NOW, 300, 60), NOW, 300, ["no", "yes"])
     assert seen["total"]["requests"] == 2
     assert (seen["total"]["rows"], seen["total"]["warned"]) == (3, 2)
     assert {each["name"]: sum(each["rows"]) for each in seen["decisions"]} == {"no": 1, "yes": 2}
@@ -73,19 +73,19 @@ def test_each_point_holds_the_rows_of_its_seconds_and_the_last_step_only_the_tot
     counted = Traffic()
     for at in (NOW - 1, NOW - 4, NOW - 303, NOW - 304):  # the step that now is in began three seconds ago
         counted.add(at, 0.001, ["yes"], [()])
-    seen = described(*counted.over(NOW, 300, 60), NOW, 300, ["yes"])
+    seen = describe(*counted.over(NOW, 300, 60), NOW, 300, ["yes"])
     assert (len(seen["rows"]), seen["step"], seen["from"]) == (60, 5, NOW - 303)
     assert seen["rows"] == [1, *[0] * 58, 1]
     assert seen["total"]["rows"] == 3
     assert seen["p50"][1] is None
-    hour = described(*counted.over(NOW, 3600, 60), NOW, 3600, ["yes"])
+    hour = describe(*counted.over(NOW, 3600, 60), NOW, 3600, ["yes"])
     assert (hour["step"], hour["rows"][-1], sum(hour["rows"])) == (60, 1, 3)
 
 
 def test_what_was_decided_and_is_no_class_is_named_after_the_classes() -> None:
     counted = Traffic()
     counted.add(NOW - 7, 0.001, ["reject", "no"], [(), ()])
-    seen = described(*counted.over(NOW, 300, 60), NOW, 300, ["no", "yes"])
+    seen = describe(*counted.over(NOW, 300, 60), NOW, 300, ["no", "yes"])
     assert [each["name"] for each in seen["decisions"]] == ["no", "yes", "reject"]
 
 

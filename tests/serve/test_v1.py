@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sortal.artifact.model import Model
 from sortal.core.errors import DataError, StoreError
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.core.task import Capacity, Task
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
@@ -147,7 +147,7 @@ def form(**parts: str | bytes) -> bytes:
 
 
 def test_a_form_says_the_same_as_an_object(ask: Any) -> None:
-    photo = drawn(1)
+    photo = sample_image(1)
     sent = ask("POST", "/v1/predict?id=a", form(age="40", city="Bonn", note="good\r\n--y", photo=photo), BOUNDARY)
     row = {"age": 40, "city": "Bonn", "note": "good\r\n--y", "photo": b64encode(photo).decode()}
     assert sent.json == ask("POST", "/v1/predict", {"row": row, "id": "a"}).json

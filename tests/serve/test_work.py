@@ -17,7 +17,7 @@ from sortal.artifact.model import Model
 from sortal.core.door import rows_of
 from sortal.serve.app import App
 from sortal.serve.http import HttpError
-from sortal.serve.pace import DECODING, Pace, measured
+from sortal.serve.pace import DECODING, Pace, measure
 from sortal.serve.service import Batch, Service, Timing, answer
 from sortal.serve.work import LONG, Workers
 from tests.serve.process import a_model
@@ -69,13 +69,13 @@ def test_a_place_is_given_back_where_work_fails_or_nobody_waits_for_it() -> None
 
 def test_the_pace_is_that_of_the_model_and_of_decoding_its_images(model: Model) -> None:
     numbers = a_model()
-    pace = measured(numbers)
+    pace = measure(numbers)
     begin = time.perf_counter()
     numbers.score_rows(rows_of({"tenure": np.arange(200.0)}, numbers.reads, allow_missing=True))
     taken = time.perf_counter() - begin
     assert 0 < pace.row < 0.01
     assert taken / 20 < pace.of(200) < 20 * taken + 0.1
-    assert measured(model).row > DECODING
+    assert measure(model).row > DECODING
     assert Pace(1.0, 2.0).of(3) == 7.0
 
 

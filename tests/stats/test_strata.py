@@ -38,7 +38,7 @@ def test_by_hand():
     """Around their classes the effects are 1, -1, 1, -1, between them -3, -3, 3, 3, of which a tenth is left; and one
     row more of each class adds 2 / 2 + 9."""
     effect, strata = halves([1.0, -1.0, 7.0, 5.0], of=10)
-    assert strata.left == pytest.approx(0.1)
+    assert strata.share_left == pytest.approx(0.1)
     first, second = strata.parts(effect)
     assert first @ first + second @ second == pytest.approx(4 + 36 / 10)
     assert strata.unseen(effect) == pytest.approx(2 * (1 + 9))
@@ -56,11 +56,11 @@ def test_never_worth_less_than_rows_that_came_one_by_one(seed, classes, of, grou
     effect -= effect.mean()
     strata = Strata.of(code, np.bincount(code, minlength=classes) * of)
     assert strata is not None
-    assert 0 < strata.left <= 1
+    assert 0 < strata.share_left <= 1
     first, second = strata.parts(effect)
     between = np.array([effect[code == c].mean() for c in range(classes) for _ in range(np.sum(code == c))])
     within = effect @ effect - between @ between
-    assert first @ first + second @ second == pytest.approx(within + strata.left * (between @ between))
+    assert first @ first + second @ second == pytest.approx(within + strata.share_left * (between @ between))
     if not grouped:
         assert LEAST <= worth_of_rows(effect, None, strata=strata).design <= 1
 
@@ -76,10 +76,10 @@ def test_groups_that_could_not_be_dealt_in_proportion():
     """22 of 100 where 10 were wished: 16 times as far off as independent rows are on average."""
     far = Strata.of(np.repeat([0, 1], [78, 22]), np.array([900, 100]))
     assert far is not None
-    assert far.left == 1.0
+    assert far.share_left == 1.0
     absent = Strata.of(np.repeat([0, 1], [90, 10]), np.array([900, 100, 5]))
     assert absent is not None
-    assert absent.left == pytest.approx(100 / 1005)
+    assert absent.share_left == pytest.approx(100 / 1005)
 
 
 def test_of_groups_only_what_differs_within_classes_varies_with_them():

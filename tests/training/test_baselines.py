@@ -62,7 +62,7 @@ def test_those_for_which_there_is_no_time_are_left_out(results) -> None:
 
 def test_a_run_compares_with_all_baselines_but_the_chosen_one() -> None:
     found = trained()
-    chosen = found.developed.choice.chosen.candidate.name
+    chosen = found.developed.choice.winner.candidate.name
     assert {b.name for b in found.baselines} == {"majority", "logistic", "tree"} - {chosen}
     assert found.uncompared == ()
     assert trained(comparing=False).baselines == ()
@@ -95,7 +95,7 @@ def test_a_baseline_that_is_a_member_of_what_ships_is_fitted_once(monkeypatch) -
         members = tuple(s for s in found.explored.results if s.candidate.name in ("logistic", "tree"))
         told = mean([member.predictions for member in members], (0.5, 0.5))
         both = EnsembleResult(members, (0.5, 0.5), told, members[0].fold_scores)
-        return replace(found, ensemble=both, choice=replace(found.choice, chosen=both, best=both))
+        return replace(found, ensemble=both, choice=replace(found.choice, winner=both, best=both))
 
     real = finalize.refit_member
     for module in (finalize, shipped_baselines):
@@ -105,7 +105,7 @@ def test_a_baseline_that_is_a_member_of_what_ships_is_fitted_once(monkeypatch) -
     assert sorted(fits) == ["logistic", "majority", "tree"]
     by_name = {b.name: b for b in found.baselines}
     assert by_name.keys() == {"majority", "logistic", "tree"}
-    for result, member in zip(found.developed.choice.chosen.results, found.finalized.ensemble.members, strict=True):
+    for result, member in zip(found.developed.choice.winner.results, found.finalized.ensemble.members, strict=True):
         assert by_name[result.candidate.name].pipeline is member
         assert not by_name[result.candidate.name].new
     assert by_name["majority"].new
@@ -115,7 +115,7 @@ def test_a_baseline_that_is_a_member_of_what_ships_is_fitted_once(monkeypatch) -
 def test_the_time_for_them_is_kept_from_the_start(results) -> None:
     slow = [replace(s, refit_seconds=2.0, row_seconds=0.01) for s in results]
     times = [
-        TimeReserve(Deadline(time.monotonic(), 60.0), 0.0, closing_rows=100, comparing=comparing).left(slow)
+        TimeReserve(Deadline(time.monotonic(), 60.0), 0.0, closing_rows=100, comparing=comparing).budget_left(slow)
         for comparing in (False, True)
     ]
     assert times[0] - times[1] == pytest.approx(2 * (2.0 + 100 * 0.01), abs=0.2)

@@ -47,7 +47,7 @@ def test_what_takes_too_long_or_too_much_is_not_chosen(results):
 
 
 def test_what_an_earlier_run_measured_decides_again(results):
-    slow_then = Bounds(latency=1e-3, known={"left": 1.5, "right": 0.2, "nothing": 0.2})
+    slow_then = Bounds(latency=1e-3, latency_shares={"left": 1.5, "right": 0.2, "nothing": 0.2})
     assert slow_then.fitting(results) == results[1:]
     assert slow_then.shares(results).tolist() == [[1.5], [0.2], [0.2]]
 
@@ -141,8 +141,8 @@ def test_what_nothing_keeps_within_is_told(churn: pl.DataFrame, tmp_path) -> Non
         (Bounds(size=500), {"packed": 501}, "takes 1.0 times --max-size"),
         (Bounds(latency=0.25), {"single_row_seconds": 0.25}, ""),
         (Bounds(latency=0.25), {"single_row_seconds": 0.5}, "takes 2.0 times --max-latency"),
-        (Bounds(latency=0.25, known={"a": 1.0}), {"single_row_seconds": 9.0}, ""),
-        (Bounds(latency=0.25, known={"a": 1.5}), {"single_row_seconds": 0.0}, "takes 1.5 times --max-latency"),
+        (Bounds(latency=0.25, latency_shares={"a": 1.0}), {"single_row_seconds": 9.0}, ""),
+        (Bounds(latency=0.25, latency_shares={"a": 1.5}), {"single_row_seconds": 0.0}, "takes 1.5 times --max-latency"),
         (Bounds(endings={"a": 1.0}), {}, ""),
         (Bounds(endings={"a": 1.01}), {}, "came too late to be shipped in time"),
         (

@@ -13,11 +13,11 @@ from sortal.training.deadline import SKLEARN_SECONDS, Busyness, Deadline, proces
 def test_what_is_spent_and_what_is_left_make_the_budget() -> None:
     deadline = Deadline(started=time.monotonic() - 2.0, budget=5.0)
     assert 2.0 <= deadline.spent < 2.5
-    assert deadline.left == pytest.approx(5.0 - deadline.spent, abs=0.05)
+    assert deadline.rest == pytest.approx(5.0 - deadline.spent, abs=0.05)
 
 
 def test_a_deadline_that_has_passed_has_less_than_nothing_left() -> None:
-    assert Deadline(started=time.monotonic() - 2.0, budget=1.0).left < 0
+    assert Deadline(started=time.monotonic() - 2.0, budget=1.0).rest < 0
 
 
 @pytest.mark.clock

@@ -25,9 +25,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_what_is_spent_and_left_and_how_busy_the_machine_was(clock: Any) -> None:
     deadline = Deadline(90.0, 30.0, worked=3.0)
-    assert (deadline.spent, deadline.left, deadline.busyness) == (10.0, 20.0, 10.0 / 4.0)
+    assert (deadline.spent, deadline.rest, deadline.busyness) == (10.0, 20.0, 10.0 / 4.0)
     clock.wall = 121.0
-    assert (deadline.spent, deadline.left) == (31.0, -1.0)
+    assert (deadline.spent, deadline.rest) == (31.0, -1.0)
     clock.computed = 80.0
     assert deadline.busyness == 1.0  # several threads compute more than the time that passes
     clock.computed = 3.0

@@ -109,7 +109,7 @@ def test_a_valid_part_is_the_evidence_where_there_is_one(two):
     found = trained(dev, task, valid=valid)
     assert found.finalized.evidence.part == "valid"
     assert found.finalized.evidence.rows.tolist() == dev.table.rows[valid].tolist()
-    assert not np.isin(found.developed.choice.chosen.predictions.rows, dev.table.rows[valid]).any()
+    assert not np.isin(found.developed.choice.winner.predictions.rows, dev.table.rows[valid]).any()
     assert found.finalized.ensemble.rows == 400
     assert FitLog.of(found.fits, sealed=dev.table.rows[:0]).leaked_rows == 0
 

@@ -67,7 +67,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
         monkeypatch.setattr(module, name, step)
 
-    choice = SimpleNamespace(chosen=results[1], metric="metric")
+    choice = SimpleNamespace(winner=results[1], metric="metric")
     noting("fold", PARTS)
     noting("_in_time", PARTS.first(2))
     noting("explore", Explored(results, ()))
@@ -123,7 +123,7 @@ def test_a_search_that_is_repeated_asks_no_clock(seen: dict[str, Any]) -> None:
     assert its is search
     assert len(cv.data.folds.parts) == 4
     assert any(c.name == "lightgbm" for c in candidates)
-    assert (found.bounds.known, found.bounds.endings) == ({"tree": 0.5}, {"tree": 0.25})
+    assert (found.bounds.latency_shares, found.bounds.endings) == ({"tree": 0.5}, {"tree": 0.25})
     assert seen["halve"][0][3:] == (math.inf, 3)
     assert not {"explore", "_in_time"} & set(seen)
 
@@ -168,7 +168,7 @@ def test_a_second_search_tries_the_same_as_hard_as_the_first(
     assert len(cv.data.folds.parts) == 2
     assert seen["fold"] == [(DEV, 40.0)]
     assert found.explored.results == (cv_result,)  # what could not be fitted is no result
-    assert found.bounds.known == {"lightgbm": 0.5}
+    assert found.bounds.latency_shares == {"lightgbm": 0.5}
     assert "halve" not in seen
 
 
@@ -221,7 +221,7 @@ def test_what_is_put_together_and_chosen_keeps_within_bounds(monkeypatch: pytest
 
 
 def test_what_was_developed_tells_its_fits_and_its_plan() -> None:
-    bounds = Bounds(latency=0.01, known={"boosted": 0.5}, endings={"tree": 0.75})
+    bounds = Bounds(latency=0.01, latency_shares={"boosted": 0.5}, endings={"tree": 0.75})
     tree, boosted = result("tree"), result("boosted")
     tree.single_row_seconds, boosted.single_row_seconds, boosted.rows = 0.002, 0.1, 70
     found = module.Developed(Explored((tree, boosted), ()), None, None, PARTS, bounds)  # type: ignore[arg-type]
@@ -283,7 +283,7 @@ class Paced:
         self._pace, self.importing, self._at_once = pace, importing, at_once
         self.looked: list[Any] = []
 
-    def left(self, results: Any) -> float:
+    def budget_left(self, results: Any) -> float:
         assert results == []
         return 400.0
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.training.drawn import MOST, SPACES, Range, drawn, draws, named
+from sortal.training.drawn import MOST, SPACES, Range, draws, named, random_candidate
 
 
 def test_families_take_turns_unless_some_are_asked_for():
@@ -19,10 +19,10 @@ def test_families_take_turns_unless_some_are_asked_for():
 def test_a_candidate_follows_from_its_name_and_the_seed():
     for candidate in draws((), 3):
         assert named(candidate.name, 3) == candidate
-        assert candidate.drawn
+        assert candidate.is_random
         assert candidate.settings != {}
-    assert drawn("xgboost", 1, 3).settings != drawn("xgboost", 1, 4).settings
-    assert drawn("xgboost", 1, 3).settings != drawn("xgboost", 2, 3).settings
+    assert random_candidate("xgboost", 1, 3).settings != random_candidate("xgboost", 1, 4).settings
+    assert random_candidate("xgboost", 1, 3).settings != random_candidate("xgboost", 2, 3).settings
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "lightgbm small", "lightgbm 0", "lightgbm 1x", "forest 1", "lightgbm -1"])
@@ -53,7 +53,7 @@ def test_a_family_fits_what_is_drawn_of_it(family):
     dev, _ = development(rows=300)
     matrix = prepare_rows(dev, np.arange(300), registry.load("sortal.models", family).view)
     for number in (1, 2):
-        candidate = drawn(family, number, 0)
+        candidate = random_candidate(family, number, 0)
         p = fit(candidate, matrix, dev, {"rounds": 5}).predict_proba(matrix.X)
         assert p.shape == (300, 2)
         assert p.std(axis=0).min() > 0

@@ -36,7 +36,7 @@ VOCABULARY = np.frombuffer(b"[CLS]\n[SEP]\n[UNK]", dtype=np.uint8)
 def dev(monkeypatch: pytest.MonkeyPatch) -> Development:
     import polars as pl
 
-    monkeypatch.setattr(once, "_made", {})
+    monkeypatch.setattr(once, "_cache", {})
     monkeypatch.setattr(once, "_bytes", 0)
     monkeypatch.setattr(registry, "load", lambda group, name: Slow() if name == "text.embedding" else object())
     real = once.Once.of
@@ -61,7 +61,7 @@ def candidate() -> Candidate:
 def test_all_rows_have_theirs_where_there_is_time(dev: Development) -> None:
     assert isinstance(Slow(), embedding.Embedding)
     assert embed(candidate(), dev, math.inf, 0, math.inf) == ""
-    assert len(once._made) == ROWS
+    assert len(once._cache) == ROWS
     began = time.monotonic()
     assert embed(candidate(), dev, 0.05, 0, 0.0) == ""
     assert time.monotonic() - began < 0.2
@@ -73,7 +73,7 @@ def test_where_there_is_too_little_time_it_says_how_much_it_takes(dev: Developme
     why = embed(candidate(), dev, 0.5, 0, math.inf)
     assert why.startswith("embeddings of 100 values of 't' need 1 s more")
     assert time.monotonic() - began < 0.4
-    assert len(once._made) < 20
+    assert len(once._cache) < 20
 
 
 def test_rows_that_come_later_need_their_time_too(dev: Development) -> None:
@@ -85,7 +85,7 @@ def test_other_candidates_need_none(dev: Development) -> None:
     from sortal.models.linear import logistic
 
     assert embed(Candidate("logistic", logistic), dev, 0.0, 10_000, 0.0) == ""
-    assert not once._made
+    assert not once._cache
 
 
 def test_texts_have_theirs_wherever_their_column_stands(dev: Development) -> None:
@@ -93,4 +93,4 @@ def test_texts_have_theirs_wherever_their_column_stands(dev: Development) -> Non
     turned = Schema((columns[1], Column("s", "text", "ignore"), columns[0]))
     other = Development(Table(turned, dev.table.frame, dev.table.rows), dev.codes, dev.classes, seed=0)
     assert embed(candidate(), other, math.inf, 0, math.inf) == ""
-    assert len(once._made) == ROWS
+    assert len(once._cache) == ROWS

@@ -175,7 +175,7 @@ def test_rivals_that_know_different_things_are_put_together_and_judged_like_them
     assert ensemble.fold_scores["log_loss"].shape == best.fold_scores["log_loss"].shape == (15,)
     assert ensemble.fold_scores["log_loss"].mean() < best.fold_scores["log_loss"].mean() - 0.02
     chosen = choose([*results, ensemble], LOG_LOSS, lambda p: loss(p)["log_loss"], seed=0)
-    assert chosen.chosen is ensemble
+    assert chosen.winner is ensemble
     by_fold = [loss(ensemble.predictions.take(ensemble.fold == f))["log_loss"] for f in range(5)]
     assert ensemble.fold_scores["log_loss"][:5] == pytest.approx(by_fold)
 
@@ -232,5 +232,5 @@ def test_groups_choose_no_weights_for_themselves():
 def test_time_is_kept_for_the_refits_of_all_members():
     results = [replace(r, refit_seconds=s) for r, s in zip(told(0), (3.0, 4.0, 50.0), strict=True)]
     reserve = TimeReserve(Deadline(time.monotonic(), 60.0), 0.0, closing_rows=0)
-    assert reserve.left(results) == pytest.approx(60 - 3 - 4, abs=1.5)
-    assert reserve.left(results, [results[1]]) == pytest.approx(60 - 4, abs=1.5)
+    assert reserve.budget_left(results) == pytest.approx(60 - 3 - 4, abs=1.5)
+    assert reserve.budget_left(results, [results[1]]) == pytest.approx(60 - 4, abs=1.5)

@@ -88,14 +88,14 @@ def test_what_one_fit_raises_ends_the_others(raised):
             begun.wait(20)
             raise raised
         begun.set()
-        while clock.left > 0:
+        while clock.seconds_left > 0:
             time.sleep(0.001)
         ended.set()
 
     with pytest.raises(type(raised)):
         ThreadExecutor(2).map(fit, FoldData(dev, fold(dev)), [FoldJob(booster, 1), FoldJob(booster, 2)])
     assert ended.wait(20)
-    assert Clock(60.0).left > 0
+    assert Clock(60.0).seconds_left > 0
 
 
 def test_the_end_of_the_time_ends_fits_in_threads():
@@ -105,7 +105,7 @@ def test_the_end_of_the_time_ends_fits_in_threads():
 
     def fit(data: FoldData, job: FoldJob):
         clock = Clock(60.0)
-        while clock.left > 0:
+        while clock.seconds_left > 0:
             time.sleep(0.001)
         ended.release()
 

@@ -181,4 +181,4 @@ def test_what_is_not_asked_for_is_a_whole_fit_on_all_rows_without_a_clock(data: 
     assert (job.rows, job.purpose, job.units, job.budget) == (None, "judge", False, FitBudget())
     assert (FitBudget().until, FitBudget().shares, FitBudget().usual, FitBudget().fit_share) == (math.inf, 1, 0, 1)
     assert TREE.balance == "none"
-    assert not any((TREE.baseline, TREE.drawn))
+    assert not any((TREE.baseline, TREE.is_random))

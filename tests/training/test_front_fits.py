@@ -36,7 +36,7 @@ def refit(name: str) -> Any:
 
 def trained(results: list[Any], chosen: Any, refits: list[Any], certificate: Any = None, sets: Any = None) -> Any:
     return SimpleNamespace(
-        developed=SimpleNamespace(results=tuple(results), choice=SimpleNamespace(chosen=chosen, metric=METRIC)),
+        developed=SimpleNamespace(results=tuple(results), choice=SimpleNamespace(winner=chosen, metric=METRIC)),
         finalized=SimpleNamespace(
             decision=SimpleNamespace(certificate=certificate), sets=sets, ensemble=SimpleNamespace(members=refits)
         ),

@@ -126,7 +126,7 @@ def test_a_recipe_that_was_run_says_how_many(
 
 def test_the_procedure_is_the_search_once_more_and_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
-    again = SimpleNamespace(bounds=SimpleNamespace(size=77), choice=SimpleNamespace(chosen="chosen"))
+    again = SimpleNamespace(bounds=SimpleNamespace(size=77), choice=SimpleNamespace(winner="chosen"))
     monkeypatch.setattr(module, "search_again", lambda *a: given.append(a) or again)
     monkeypatch.setattr(module, "finalize", lambda *a: given.append(a) or "model")
     for time_to_refit in (True, False):

@@ -31,7 +31,7 @@ def trained() -> Any:
     folds = fold(DEV)
     cv = CrossValidation(FoldData(DEV, folds), Scorer(TASK))
     chosen = crossval(Candidate("logistic", registry.load("sortal.models", "logistic")), cv)
-    developed = SimpleNamespace(choice=SimpleNamespace(chosen=chosen), folds=folds)
+    developed = SimpleNamespace(choice=SimpleNamespace(winner=chosen), folds=folds)
     return SimpleNamespace(
         dev=DEV, developed=developed, finalized=SimpleNamespace(calibration=SimpleNamespace(program=None))
     )
@@ -47,18 +47,18 @@ def test_it_is_measured_on_the_rows_that_the_fit_of_the_first_fold_never_saw(tra
 
     monkeypatch.setattr(permutation, "permutation_importance", spy)
     adds = permuted(trained, SearchOptions(), math.inf)
-    saw = trained.developed.choice.chosen.pipeline.saw
+    saw = trained.developed.choice.winner.pipeline.saw
     assert not set(asked["rows"]) & set(saw)
     assert adds.rows == len(asked["rows"]) == len(trained.developed.folds.parts[0][1])
     assert set(asked["names"]) == {"x", "noise", "colour"}
-    assert next(iter(adds.lost)) == "x"
-    assert adds.lost["x"].low > 0.1
-    assert adds.lost["noise"].low < 0.02
+    assert next(iter(adds.importance)) == "x"
+    assert adds.importance["x"].low > 0.1
+    assert adds.importance["noise"].low < 0.02
     assert permuted(trained, SearchOptions(), math.inf) == adds
 
 
 def test_without_time_nothing_is_measured_and_with_some_on_fewer_rows(trained: Any) -> None:
-    chosen = trained.developed.choice.chosen
+    chosen = trained.developed.choice.winner
     assert permuted(trained, SearchOptions(), 0.0) == NOTHING_PERMUTED
     scoring = 4 * 30 * max(chosen.row_seconds, permutation.QUICKEST) * 1.001
     assert permuted(trained, SearchOptions(), scoring + permutation.COMPILING * chosen.shipping_seconds).rows == 30
@@ -76,7 +76,7 @@ def test_work_says_on_how_many_rows_whatever_the_clock_says(trained: Any) -> Non
 def test_only_the_columns_that_weigh_most_are_shuffled(trained: Any, monkeypatch) -> None:
     monkeypatch.setattr(permutation, "MOST_COLUMNS", 1)
     adds = permuted(trained, SearchOptions(), math.inf)
-    assert list(adds.lost) == ["x"]
+    assert list(adds.importance) == ["x"]
 
 
 def test_it_is_of_the_calibrated_model_with_the_groups_of_its_rows(trained: Any, monkeypatch) -> None:
@@ -89,7 +89,7 @@ def test_it_is_of_the_calibrated_model_with_the_groups_of_its_rows(trained: Any,
     seen: list[Any] = []
     monkeypatch.setattr(permutation, "permutation_importance", lambda *a: seen.append(a) or {})
     for each in (trained, calibrated):
-        assert permuted(each, SearchOptions(), math.inf).lost == {}
+        assert permuted(each, SearchOptions(), math.inf).importance == {}
     (_, table, raw, _, seed), (score, _, told, _, other) = seen
     assert (seed, other) == (0, 5)
     cubed = raw.probability**3

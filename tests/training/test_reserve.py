@@ -98,15 +98,15 @@ def test_folds_and_refits_are_taken_off():
     scored = [crossval_by_work(candidate(name, Work(fixed=2.0)), cv(), math.inf) for name in ("logistic", "tree")]
     assert all(isinstance(s, CVResult) and s.refit_seconds > 0 for s in scored)
     shipped = members(scored)
-    assert reserve(100.0).left([]) == 100.0
-    assert reserve(100.0).left(scored) == pytest.approx(100.0 - 2 * 5 * 2.0 - (REFIT + 1) * 2.0 * len(shipped))
-    assert reserve(100.0).left(scored, [scored[0]]) == pytest.approx(100.0 - 20.0 - REFIT * 2.0)
+    assert reserve(100.0).budget_left([]) == 100.0
+    assert reserve(100.0).budget_left(scored) == pytest.approx(100.0 - 2 * 5 * 2.0 - (REFIT + 1) * 2.0 * len(shipped))
+    assert reserve(100.0).budget_left(scored, [scored[0]]) == pytest.approx(100.0 - 20.0 - REFIT * 2.0)
     comparing = replace(reserve(100.0), comparing=True)
     baseline = replace(scored[1], candidate=replace(scored[1].candidate, baseline=True))
     both = [scored[0], baseline]
-    assert comparing.left(both, [scored[0]]) == pytest.approx(100.0 - 20.0 - 2 * REFIT * 2.0)
+    assert comparing.budget_left(both, [scored[0]]) == pytest.approx(100.0 - 20.0 - 2 * REFIT * 2.0)
     # A baseline that is a member of what ships is fitted in it, and not once more.
-    assert comparing.left(both, both) == pytest.approx(100.0 - 20.0 - 2 * REFIT * 2.0)
+    assert comparing.budget_left(both, both) == pytest.approx(100.0 - 20.0 - 2 * REFIT * 2.0)
 
 
 def test_half_of_the_rows_are_fitted_where_that_is_within_what_is_left():
@@ -136,7 +136,7 @@ def test_more_is_tried_when_all_is_done_and_until_nothing_fits():
         for number in range(1, 20):
             asked.append(number)
             work = Work(fixed=1.0 if number % 2 else 1e6)
-            yield replace(candidate("logistic", work), name=f"logistic {number}", drawn=True)
+            yield replace(candidate("logistic", work), name=f"logistic {number}", is_random=True)
 
     explored = explore([first, candidate("tree", Work(fixed=1.0))], cv(), reserve(fits * 3.5), Observer(), more())
     tried = [s.name for s in explored.results]
@@ -191,7 +191,9 @@ def test_what_is_in_hand_is_shipped_while_there_is_time_for_that():
 
 def test_once_nothing_is_left_nothing_more_is_looked_at(monkeypatch):
     asked = []
-    monkeypatch.setattr(WorkReserve, "left", lambda self, results, shipped=None: asked.append(1) or 0.1 * (not results))
+    monkeypatch.setattr(
+        WorkReserve, "budget_left", lambda self, results, final_members=None: asked.append(1) or 0.1 * (not results)
+    )
     first = replace(candidate("majority", Work(fixed=0.1)), baseline=True)
     others = [replace(candidate("tree", Work()), name=f"tree {i}") for i in range(9)]
     explored = explore([first, *others], cv(), reserve(1.0), Observer())
@@ -208,7 +210,7 @@ def test_what_does_not_fit_any_more_needs_no_time():
     def left(seconds):
         time_left = TimeReserve(Deadline(time.monotonic(), 5.0 + 1.0 + seconds), closing=5.0, closing_rows=300)
         time_left.busyness.now = lambda: 1.0
-        return time_left.left([many]), time_left.for_halving([many], many)
+        return time_left.budget_left([many]), time_left.for_halving([many], many)
 
     assert left(13.0) == pytest.approx((3.0, 7.0), abs=0.9)  # the refit, and half of the rows of a fold
     assert left(9.0) == pytest.approx((3.0, 3.0), abs=0.9)  # the refit alone
@@ -238,7 +240,7 @@ def test_what_no_outer_fold_does_takes_of_the_search_its_share_alone():
     nested = TimeReserve(Deadline(time.monotonic(), 70.0), 0.0, 0, again=6.0)
     nested.busyness.now = lambda: 1.0
     assert nested.for_refit([many]) == pytest.approx(10.0 - 0.2, abs=0.1)
-    assert nested.left([many]) == pytest.approx(10.0 - 0.2 - 1.0 - 0.4, abs=0.1)
+    assert nested.budget_left([many]) == pytest.approx(10.0 - 0.2 - 1.0 - 0.4, abs=0.1)
     late = TimeReserve(Deadline(time.monotonic(), 7.0), 0.0, 0, again=6.0)
     late.busyness.now = lambda: 1.0
     assert late.endings([many]) == {}

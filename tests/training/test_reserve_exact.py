@@ -35,12 +35,12 @@ def result(name: str, refit: float = 0.0, shipping: float = 0.0, baseline: bool 
 
 def reserve(seconds: float = 10.0, rows: int = 0, seen: int = 0, again: float = 0.0, **more: Any) -> TimeReserve:
     busy: Any = SimpleNamespace(now=lambda: 2.0)
-    deadline: Any = SimpleNamespace(left=seconds, budget=100.0, importing=0.0)
+    deadline: Any = SimpleNamespace(rest=seconds, budget=100.0, importing=0.0)
     return TimeReserve(deadline, 0.0, rows, busyness=busy, seen_rows=seen, again=again, **more)
 
 
 def test_closing_takes_longer_on_a_busy_machine_and_work_that_is_done_again_has_its_part() -> None:
-    deadline: Any = SimpleNamespace(left=40.0, budget=100.0, importing=4.0)
+    deadline: Any = SimpleNamespace(rest=40.0, budget=100.0, importing=4.0)
     busy: Any = SimpleNamespace(now=lambda: 2.0)
     assert TimeReserve(deadline, 5.0, 0, busyness=busy).until_closing() == 30.0
     again = TimeReserve(deadline, 5.0, 0, busyness=busy, again=3.0, repeated=2.0)
@@ -69,9 +69,9 @@ def test_shipping_reads_fresh_rows_and_those_that_were_seen() -> None:
 )
 def test_what_does_not_fit_is_not_kept_time_for(refit: float, left: float) -> None:
     one = result("tree", refit)
-    assert reserve().left([one]) == pytest.approx(left)
-    assert reserve().left([one], [one]) == pytest.approx(10.0 - refit if refit <= 10 else 10.0)
-    assert reserve().left([]) == 10.0
+    assert reserve().budget_left([one]) == pytest.approx(left)
+    assert reserve().budget_left([one], [one]) == pytest.approx(10.0 - refit if refit <= 10 else 10.0)
+    assert reserve().budget_left([]) == 10.0
     assert reserve().left_for_more([one]) == pytest.approx(left - refit)
 
 
@@ -85,11 +85,11 @@ def test_baselines_are_refitted_and_scored_beside_what_ships_but_for_its_members
     scoring = 100 * (0.01 + READING)
     alone = reserve(rows=100, seen=100, comparing=True)
     shipped = 100 * 0.001  # of each that ships
-    assert alone.left(every, [boosted]) == pytest.approx(10 - shipped - 2 * scoring - (4 + 1 + 2))
-    assert alone.left(every, [boosted, tree]) == pytest.approx(10 - 2 * shipped - 2 * scoring - (4 + 1 + 2))
+    assert alone.budget_left(every, [boosted]) == pytest.approx(10 - shipped - 2 * scoring - (4 + 1 + 2))
+    assert alone.budget_left(every, [boosted, tree]) == pytest.approx(10 - 2 * shipped - 2 * scoring - (4 + 1 + 2))
     # What ships alone is compared with the other one.
-    assert alone.left(every, [tree]) == pytest.approx(10 - shipped - scoring - (1 + 2))
-    assert reserve(rows=100, seen=100).left(every, [boosted]) == pytest.approx(10 - shipped - 4)
+    assert alone.budget_left(every, [tree]) == pytest.approx(10 - shipped - scoring - (1 + 2))
+    assert reserve(rows=100, seen=100).budget_left(every, [boosted]) == pytest.approx(10 - shipped - 4)
     assert alone.for_test([tree, linear]) == pytest.approx(2 * scoring)
     assert alone.for_test([]) == 0.0
 
@@ -117,17 +117,17 @@ def test_what_comes_too_late(seconds: float, shippings: tuple[float, ...], share
 
 
 def work(units: float, **more: Any) -> WorkReserve:
-    deadline: Any = SimpleNamespace(left=-1.0, budget=0.0, importing=9.0)
+    deadline: Any = SimpleNamespace(rest=-1.0, budget=0.0, importing=9.0)
     return WorkReserve(deadline, 0.0, 0, busyness=SimpleNamespace(now=lambda: 1.0), units=units, **more)  # type: ignore[arg-type]
 
 
 def test_work_is_counted_and_no_clock_asked() -> None:
     tree, idle = result("tree", 1.0), result("idle", 0.0)
-    assert (work(50.0).importing, work(50.0).left([])) == (0.0, 50.0)
-    assert work(50.0).left([tree, idle], [tree]) == pytest.approx(50 - 2 * 5 * 2 - REFIT * 2)
-    assert work(50.0).left([tree, idle]) == pytest.approx(50 - 2 * 5 * 2 - REFIT * 2 - 2)
-    assert work(50.0).left_for_more([tree]) == work(50.0).left([tree])
-    assert work(50.0).left([idle], [idle]) == pytest.approx(50 - 10)  # it is not refitted
+    assert (work(50.0).importing, work(50.0).budget_left([])) == (0.0, 50.0)
+    assert work(50.0).budget_left([tree, idle], [tree]) == pytest.approx(50 - 2 * 5 * 2 - REFIT * 2)
+    assert work(50.0).budget_left([tree, idle]) == pytest.approx(50 - 2 * 5 * 2 - REFIT * 2 - 2)
+    assert work(50.0).left_for_more([tree]) == work(50.0).budget_left([tree])
+    assert work(50.0).budget_left([idle], [idle]) == pytest.approx(50 - 10)  # it is not refitted
     assert work(50.0).for_halving([tree], tree) == math.inf
     assert work(50.0).endings([tree]) == {}
     assert work(50.0).at_once(None, None) == 1  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def test_a_tie_goes_to_the_simpler_one(rng):
     noise = rng.normal(scale=0.2, size=500)
     close = scored("simple", np.clip(base + noise - noise.mean() + 0.001, 0.01, 3), complexity=1)
     chosen = choose([best, close], LOG_LOSS, log_loss_of, seed=0)
-    assert (chosen.best, chosen.chosen, chosen.tied) == (best, close, (close,))
+    assert (chosen.best, chosen.winner, chosen.tied) == (best, close, (close,))
     assert chosen.runner_up is best
 
 
@@ -65,7 +65,7 @@ def test_a_clear_difference_goes_to_the_better_one(rng):
     base = rng.uniform(0.1, 0.9, size=500)
     best, worse = scored("elaborate", base, complexity=4), scored("simple", base + 0.05, complexity=1)
     chosen = choose([worse, best], LOG_LOSS, log_loss_of, seed=0)
-    assert chosen.chosen is best
+    assert chosen.winner is best
     assert chosen.tied == ()
     assert paired_difference(worse, best, LOG_LOSS).value == pytest.approx(0.05)
 
@@ -108,7 +108,7 @@ def test_noise_excuses_no_large_gap(rng):
     error = standard_errors([best, worse], LOG_LOSS, None)[0, 1]
     assert behind.value < 2 * error
     assert behind.high > 1.9 * behind.value
-    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).chosen is best
+    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).winner is best
 
 
 def test_a_tie_of_equally_simple_ones_goes_to_the_much_faster(rng):
@@ -118,18 +118,18 @@ def test_a_tie_of_equally_simple_ones_goes_to_the_much_faster(rng):
     best = scored("many trees", base, trees=900)
     fast, hardly = scored("few trees", close, trees=300), scored("fewer trees", close, trees=700)
     choice = choose([best, fast], LOG_LOSS, log_loss_of, seed=0)
-    assert (choice.chosen, choice.reason) == (fast, "faster")
+    assert (choice.winner, choice.reason) == (fast, "faster")
     assert choose([best, hardly], LOG_LOSS, log_loss_of, seed=0).reason == "best"
     simple = scored("simple", close, complexity=0, trees=2000)
     choice = choose([best, simple], LOG_LOSS, log_loss_of, seed=0)
-    assert (choice.chosen, choice.reason) == (simple, "simpler")
+    assert (choice.winner, choice.reason) == (simple, "simpler")
 
 
 def test_of_two_that_predict_the_same_the_simpler_wins(rng):
     base = rng.uniform(0.1, 0.9, size=200)
     elaborate, simple = scored("elaborate", base, complexity=4), scored("simple", base, complexity=1)
     choice = choose([elaborate, simple], LOG_LOSS, log_loss_of, seed=0)
-    assert (choice.chosen, choice.bias) == (simple, 0.0)
+    assert (choice.winner, choice.bias) == (simple, 0.0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 1000)), min_size=1, max_size=8))
@@ -148,7 +148,7 @@ def test_the_plainest_is_as_simple_as_any(pairs):
 def test_both_figures_are_told(rng):
     many = [scored(str(i), rng.uniform(0.1, 0.9, size=200)) for i in range(10)]
     choice = choose(many, LOG_LOSS, log_loss_of, seed=0)
-    reported = float(choice.chosen.fold_scores["log_loss"].mean())
+    reported = float(choice.winner.fold_scores["log_loss"].mean())
     assert choice.corrected + choice.bias == pytest.approx(reported)
     assert choice.bias < 0
     assert choice.corrected > reported
@@ -254,8 +254,8 @@ def test_groups_widen_the_comparison_and_with_it_the_ties(rng):
     groups = np.repeat(np.arange(30), 20)
     alone, together = paired_difference(worse, best, LOG_LOSS), paired_difference(worse, best, LOG_LOSS, groups)
     assert together.high - together.low > 3 * (alone.high - alone.low)
-    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).chosen is best
-    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0, groups=groups).chosen is worse
+    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0).winner is best
+    assert choose([best, worse], LOG_LOSS, log_loss_of, seed=0, groups=groups).winner is worse
 
 
 def test_fold_scores_are_compared_by_the_corrected_resampled_t(rng):

@@ -27,7 +27,7 @@ def result(name: str, baseline: bool = True) -> Any:
 def of(*shipped: ShippedBaseline, chosen: str = "boosted", scored: tuple[Any, ...] = ()) -> Trained:
     explored = SimpleNamespace(results=scored)
     developed: Any = SimpleNamespace(
-        explored=explored, choice=SimpleNamespace(chosen=result(chosen)), fits=(FitRows(np.array([1])),)
+        explored=explored, choice=SimpleNamespace(winner=result(chosen)), fits=(FitRows(np.array([1])),)
     )
     finalized: Any = SimpleNamespace(fits=(FitRows(np.array([2])),))
     return Trained(None, developed, finalized, shipped)  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ def test_members_that_ship_are_not_fitted_once_more() -> None:
 
 def test_what_is_compared_are_the_baselines_beside_the_chosen_one_that_an_earlier_run_had_time_for() -> None:
     scored = [result("majority"), result("tree"), result("logistic"), result("boosted", baseline=False)]
-    developed: Any = SimpleNamespace(choice=SimpleNamespace(chosen=scored[1]), explored=SimpleNamespace(results=scored))
+    developed: Any = SimpleNamespace(choice=SimpleNamespace(winner=scored[1]), explored=SimpleNamespace(results=scored))
     search = Recipe.of("y").search
     assert module._to_compare(developed, search) == [scored[0], scored[2]]
     assert module._to_compare(developed, replace(search, uncompared=("majority",))) == [scored[2]]

@@ -68,7 +68,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     def develop(*arguments: Any) -> Any:
         steps.develop.append(arguments)
         return SimpleNamespace(
-            choice=SimpleNamespace(chosen=steps.chosen),
+            choice=SimpleNamespace(winner=steps.chosen),
             explored=SimpleNamespace(results=steps.results),
             bounds=SimpleNamespace(size=4_096),
         )

@@ -121,12 +121,12 @@ class Reserve:
         self._left, self._more, self.importing = left, more, importing
         self.tried: list[tuple[str, float]] = []
         self.in_hand = 0
-        self.interrupts = SimpleNamespace(searching=nullcontext, in_hand=self._in_hand, asked=False)
+        self.interrupts = SimpleNamespace(searching=nullcontext, in_hand=self._in_hand, stop_requested=False)
 
     def _in_hand(self):
         self.in_hand += 1
 
-    def left(self, results):
+    def budget_left(self, results):
         return self._left
 
     def left_for_more(self, results):
@@ -157,9 +157,9 @@ TREE = registry.load("sortal.models", "tree")
         ({}, Reserve(100.0, importing=200.0), CV, [], 50.0),  # nothing is judged yet
         ({}, Reserve(0.2), CV, ["first"], None),
         ({}, Reserve(0.4), CV, ["first"], 0.2),
-        ({"drawn": True}, Reserve(100.0, 60.0), CV, ["first"], 30.0),
-        ({"drawn": True}, Reserve(100.0, 0.1), CV, ["first"], None),
-        ({"drawn": True}, Reserve(1.0, 60.0, importing=50.0), CV, ["first"], 30.0),
+        ({"is_random": True}, Reserve(100.0, 60.0), CV, ["first"], 30.0),
+        ({"is_random": True}, Reserve(100.0, 0.1), CV, ["first"], None),
+        ({"is_random": True}, Reserve(1.0, 60.0, importing=50.0), CV, ["first"], 30.0),
     ],
 )
 def test_what_a_candidate_may_take(candidate, reserve, cv, before, seconds):
@@ -193,7 +193,9 @@ class Heard(Observer):
 def explored(outcomes, more=(), **options):
     """Candidates by name: what comes of each trial, a loss or why there is none; those called b are boosters."""
     booster = replace(TREE, early_stopping=True)
-    made = {name: Candidate(name, booster if name.startswith("b") else TREE, drawn=name in more) for name in outcomes}
+    made = {
+        name: Candidate(name, booster if name.startswith("b") else TREE, is_random=name in more) for name in outcomes
+    }
     reserve, listener = Reserve(**options), Heard()
     reserve.outcomes = {
         name: [result(made[name], o) if isinstance(o, float) else Skipped(name, o) for o in trials]
@@ -240,7 +242,7 @@ def test_when_the_time_is_used_up_nothing_more_is_tried_and_why_is_said():
 
 def test_a_search_that_is_to_end_goes_no_further_whatever_a_library_made_of_that():
     reserve = Reserve()
-    reserve.interrupts.asked = True
+    reserve.interrupts.stop_requested = True
     found = zoo_module.explore([Candidate("x", TREE)], CV, reserve, Heard())
     assert (found.results, found.skipped, reserve.tried) == ((), (Skipped("x", zoo_module.ENDED),), [])
 

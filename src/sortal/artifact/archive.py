@@ -203,12 +203,12 @@ def _objection(entry: _Entry) -> str:
 
 def _check_members(entries: Mapping[str, _Entry], manifest: Manifest, file: str) -> None:
     """What the manifest lists is what is there."""
-    listed = {member.name: member.size for member in manifest.members}
-    if len(listed) < len(manifest.members):
+    sizes = {member.name: member.size for member in manifest.members}
+    if len(sizes) < len(manifest.members):
         raise ArtifactError(f"{file} was changed after it was saved: its manifest lists a member twice")
-    for name in sorted(listed.keys() ^ entries.keys()):
-        what = f"lacks {name[:80]!r}" if name in listed else f"has {name!r}, which its manifest does not list"
+    for name in sorted(sizes.keys() ^ entries.keys()):
+        what = f"lacks {name[:80]!r}" if name in sizes else f"has {name!r}, which its manifest does not list"
         raise ArtifactError(f"{file} was changed after it was saved: it {what}")
     for name, entry in entries.items():
-        if entry.size != listed[name]:
+        if entry.size != sizes[name]:
             raise ArtifactError(f"{file} was changed after it was saved: {name} has another size")

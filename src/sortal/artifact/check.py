@@ -113,14 +113,14 @@ def _check_task(task: Task, schema: Schema) -> None:
     storage = {column.name: (kind_of(column.kind).storage, column.role) for column in schema.columns}
     for cell in task.cost_columns:
         _need(max(cell.truth, cell.decided) < k and min(cell.truth, cell.decided) >= 0, "a cost is of no class")
-        known = storage.get(cell.column) in (("number", "cost"), ("number", "feature"))
-        _need(known, f"its costs stand in {cell.column[:40]!r}, which is no column of numbers")
+        is_numeric = storage.get(cell.column) in (("number", "cost"), ("number", "feature"))
+        _need(is_numeric, f"its costs stand in {cell.column[:40]!r}, which is no column of numbers")
     _need(not task.cost_columns or task.cost is not None, "costs stand in columns, and there are no costs")
     _need(1e-6 <= task.beta <= 1e6, "beta is not between 1e-6 and 1e6")
     _need(task.coverage is None or 0 < task.coverage < 1, "the coverage of its sets is no share")
     if task.promise is not None:
-        asked = (task.promise.precision, task.promise.recall, task.promise.fpr)
-        _need(_shares(asked) and 0 < task.promise.confidence < 1, "what it promises is no share")
+        rates = (task.promise.precision, task.promise.recall, task.promise.fpr)
+        _need(_shares(rates) and 0 < task.promise.confidence < 1, "what it promises is no share")
     _need(task.capacity is None or _is_capacity(task.capacity), "its capacity is no share or count")
 
 
@@ -174,29 +174,29 @@ def _check_metrics(contents: Contents) -> None:
     for part, figures in contents.metrics.items():
         for name, figure in figures.items():
             value, low, high = figure.value, figure.low, figure.high
-            known = [part for part in (value, low, high) if part is not None]
-            _need(all(abs(part) <= MOST_FIGURE for part in known), f"{name[:40]!r} on {part[:40]!r} is out of range")
-            ordered = low is None or high is None or low == high or high - low >= LEAST_WIDTH
-            _need(ordered, f"the interval of {name[:40]!r} on {part[:40]!r} ends before it begins")
+            numbers = [part for part in (value, low, high) if part is not None]
+            _need(all(abs(part) <= MOST_FIGURE for part in numbers), f"{name[:40]!r} on {part[:40]!r} is out of range")
+            is_ordered = low is None or high is None or low == high or high - low >= LEAST_WIDTH
+            _need(is_ordered, f"the interval of {name[:40]!r} on {part[:40]!r} ends before it begins")
 
 
 def _check_reliability(reliability: Mapping[str, Reliability], task: Task) -> None:
     if reliability:
         expected = task.classes[1:] if task.binary else task.classes
         _need(tuple(reliability) == expected, "the reliability is of other classes than the task")
-    for name, each in reliability.items():
-        bins = len(each.edges) + 1
+    for name, curve in reliability.items():
+        bins = len(curve.edges) + 1
         fits = (
-            [len(each.rows), len(each.said), len(each.came)] == [bins] * 3
-            and _ascends(each.edges)
-            and _within(each.edges, 0, 1)
-            and _counts(each.rows)
-            and min(each.rows) > 0
+            [len(curve.rows), len(curve.said), len(curve.came)] == [bins] * 3
+            and _ascends(curve.edges)
+            and _within(curve.edges, 0, 1)
+            and _counts(curve.rows)
+            and min(curve.rows) > 0
             and all(
-                0 <= said <= rows and 0 <= came <= rows
-                for rows, said, came in zip(each.rows, each.said, each.came, strict=True)
+                0 <= predicted <= rows and 0 <= observed <= rows
+                for rows, predicted, observed in zip(curve.rows, curve.said, curve.came, strict=True)
             )
-            and 0 <= each.wander <= 1
+            and 0 <= curve.wander <= 1
         )
         _need(fits, f"the reliability of {name[:40]!r} does not fit together")
 
@@ -215,7 +215,7 @@ def _counts_fault(column: ColumnProfile) -> str:
     if not _counts([column.rows]) or not _counts([column.missing, column.distinct], column.rows):
         return "counts no rows"
     parts = [*column.counts, *column.reached, column.barely, column.others, column.beyond]
-    return "" if _counts(parts, column.known) else "counts more values than there are"
+    return "" if _counts(parts, column.n_values) else "counts more values than there are"
 
 
 def _numbers_fault(column: ColumnProfile) -> str:
@@ -237,25 +237,25 @@ def _levels_fault(column: ColumnProfile) -> str:
     if not _ascends(column.counts[::-1]):
         return "has levels that are not ordered by their counts"
     in_rows = max(column.counts, default=0) if column.measures else sum(column.counts)
-    return "" if in_rows + column.others <= column.known else "counts more values than there are"
+    return "" if in_rows + column.others <= column.n_values else "counts more values than there are"
 
 
 def _check_measures(name: str, column: ColumnProfile) -> None:
-    measured, known = [each.measure for each in column.measures], kinds_of(column.kind)
-    _need(measured == list(known), f"the profile of {name[:40]!r} measures something else than its kind does")
-    for each in column.measures:
-        _need(not each.measures and each.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
-        _check_profile(name, each, {name: known[each.measure]})
+    measured, kinds = [profile.measure for profile in column.measures], kinds_of(column.kind)
+    _need(measured == list(kinds), f"the profile of {name[:40]!r} measures something else than its kind does")
+    for profile in column.measures:
+        _need(not profile.measures and profile.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
+        _check_profile(name, profile, {name: kinds[profile.measure]})
 
 
 def _check_card(card: Card | None) -> None:
     if card is None:
         return
-    counted = 0 <= card.seed < 2**63 and _counts([card.data.rows, card.data.columns, card.ledger.opens])
-    _need(counted, "its card has a seed or a number of rows beyond any")
+    in_range = 0 <= card.seed < 2**63 and _counts([card.data.rows, card.data.columns, card.ledger.opens])
+    _need(in_range, "its card has a seed or a number of rows beyond any")
     level: list[object] = [dict(card.details)]
     for _ in range(DEEPEST_CARD):
-        level = [value for each in level for value in _inside(each)]
+        level = [value for outer in level for value in _inside(outer)]
         _need(len(level) <= MOST_CARD, f"its card has more than {MOST_CARD:,} values side by side")
     _need(not level, f"its card is nested deeper than {DEEPEST_CARD} levels")
 

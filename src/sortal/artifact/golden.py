@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sortal.artifact.store import Golden, Value
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.core.kinds import kind_of
 from sortal.core.profile import ColumnProfile
 
@@ -30,7 +30,7 @@ def golden_rows(profile: Mapping[str, ColumnProfile], count: int = 8) -> Golden:
         values = _values(column)
         if kind_of(column.kind).encoding == "image":
             for number, row in enumerate(rows[:IMAGES]):
-                row[column.name] = b64encode(drawn(number)).decode()
+                row[column.name] = b64encode(sample_image(number)).decode()
         elif values:
             for row, at in zip(rows, rng.integers(len(values), size=count).tolist(), strict=True):
                 row[column.name] = values[at]

@@ -66,8 +66,8 @@ def read_manifest(content: bytes, file: str) -> Manifest:
         raise ArtifactError(f"{file} is no sortal model: its manifest.json does not fit ({reason})") from None
     if origin.format != FORMAT:
         raise ArtifactError(f"{file} is no sortal model: its format is {origin.format[:40]!r}")
-    known = ", ".join(str(number) for number in READS)
+    protocols = ", ".join(str(number) for number in READS)
     raise ArtifactError(
         f"{file} was written by sortal {origin.sortal} with protocol {origin.protocol}, and this sortal "
-        f"{__version__} reads protocol {known}; load it with the version that wrote it"
+        f"{__version__} reads protocol {protocols}; load it with the version that wrote it"
     )

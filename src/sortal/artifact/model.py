@@ -130,8 +130,8 @@ class Model(AsText, Contents):
         best = decided = probabilities.index(max(probabilities))
         if not self.decision.is_most_probable:
             costs = self.decision.cost_columns
-            paid = Rows(columns_of(row), _FIRST).row_costs(costs) if costs else None
-            decided = int(self.decision.apply(np.array([probabilities]), paid)[0])
+            row_costs = Rows(columns_of(row), _FIRST).row_costs(costs) if costs else None
+            decided = int(self.decision.apply(np.array([probabilities]), row_costs)[0])
         labels, decisions = self._listed
         return Answer(
             label=labels[best],
@@ -239,7 +239,7 @@ class Model(AsText, Contents):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the functions that were compiled from the program: a copy makes its own when it needs them."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _run(self) -> Compiled:
@@ -304,7 +304,7 @@ def load(path: str | Path, verify: str | Path | None = None) -> Model:
     try:
         contents = load_contents(path, approve)
         check(contents)
-        model = Model(**{each.name: getattr(contents, each.name) for each in fields(contents)})
+        model = Model(**{field.name: getattr(contents, field.name) for field in fields(contents)})
         _check_columns(model)
         probability = model.score_rows(canonical_rows(model.golden.rows, model.reads))
         difference = float(np.abs(probability - np.array(model.golden.probability)).max())
@@ -340,8 +340,8 @@ def check_parity(model: Model, table: Table, trained: Floats, tolerance: float) 
     if scored.shape != trained.shape:
         raise ParityError(f"the saved model gives {scored.shape} probabilities, the trained one {trained.shape}")
     difference = float(np.abs(scored - trained).max(initial=0.0))
-    chosen = np.take_along_axis(trained, scored.argmax(axis=1)[:, None], axis=1)[:, 0]
-    flips = int((trained.max(axis=1) - chosen > tolerance).sum()) if len(scored) else 0
+    label_probability = np.take_along_axis(trained, scored.argmax(axis=1)[:, None], axis=1)[:, 0]
+    flips = int((trained.max(axis=1) - label_probability > tolerance).sum()) if len(scored) else 0
     if not difference <= tolerance or flips:
         raise ParityError(
             f"the saved model does not reproduce the trained one: probabilities differ by up to {difference:.1e} "

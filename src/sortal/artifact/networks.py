@@ -39,8 +39,8 @@ def find(reference: str, model_file: Path) -> bytes:
     """The network that a model file names. Raises ArtifactError, with what to do, where it is not there or another."""
     sha256 = reference.rpartition("/")[2]
     name, file = file_name(sha256), model_file.name
-    others = [Path(each) for each in os.environ.get(FOLDERS, "").split(os.pathsep) if each]
-    path = next((each / name for each in (model_file.parent, *others) if (each / name).is_file()), None)
+    others = [Path(folder) for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
+    path = next((folder / name for folder in (model_file.parent, *others) if (folder / name).is_file()), None)
     if path is None:
         raise ArtifactError(
             f"{file} needs the network {name}, which is not beside it, and in no folder that {FOLDERS} names; copy it "

@@ -47,7 +47,7 @@ def _refuse(probability: Floats, ids: NDArray[np.int64]) -> None:
     with np.errstate(invalid="ignore"):
         fine = (probability >= 0).all(axis=1) & (np.abs(probability.sum(axis=1) - 1) <= OFF_ONE)
     row = int(np.argmin(fine))
-    shown = ", ".join(f"{value:.3g}" for value in probability[row, :5]) + (", ..." if probability.shape[1] > 5 else "")
+    values = ", ".join(f"{value:.3g}" for value in probability[row, :5]) + (", ..." if probability.shape[1] > 5 else "")
     raise ArtifactError(
-        f"this model gives row {ids[row] + 1:,} of those scored {shown}, which are no probabilities; train it again"
+        f"this model gives row {ids[row] + 1:,} of those scored {values}, which are no probabilities; train it again"
     )

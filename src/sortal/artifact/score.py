@@ -108,9 +108,9 @@ class _Job:
         ]
         self._names = free_names(columns_of(self._model, self._warnings), first.columns)
         self.scored.notes += [
-            f"the data has a column {wished!r} of its own, which stays: what the model says is in {name!r}"
-            for wished, name in self._names.items()
-            if wished != name
+            f"the data has a column {column!r} of its own, which stays: what the model says is in {name!r}"
+            for column, name in self._names.items()
+            if column != name
         ]
         self._watch = Watch(self._model.profiled(without=rows.absent))
         return self._watch
@@ -122,10 +122,10 @@ class _Job:
             rule.priority(model.score_rows(rows), rows.row_costs(rule.cost_columns)) for _, rows in self._batches()
         ]
         priority = np.concatenate(ranked)
-        taken = rule.takes(priority)
-        self.scored.notes += _about_the_cut(model, priority, taken)
+        positives = rule.takes(priority)
+        self.scored.notes += _about_the_cut(model, priority, positives)
         code = rule.classes.index(str(rule.positive))
-        return np.where(taken, code, 1 - code)
+        return np.where(positives, code, 1 - code)
 
     def _with_answers(self, frame: pl.DataFrame, answers: Answers) -> pl.DataFrame:
         values = values_of(self._model, answers)
@@ -155,18 +155,20 @@ def values_of(model: Model, answers: Answers) -> list[Any]:
         sets = [model.classes_[row].tolist() for row in answers.sets]
         values.append([json.dumps(classes, ensure_ascii=False) for classes in sets])
     if answers.warnings is not None:
-        values.append(["; ".join(some) for some in answers.warnings])
+        values.append(["; ".join(texts) for texts in answers.warnings])
     return values
 
 
-def _about_the_cut(model: Model, priority: Floats, taken: NDArray[np.bool_]) -> list[str]:
+def _about_the_cut(model: Model, priority: Floats, positives: NDArray[np.bool_]) -> list[str]:
     """How many rows a capacity takes, and what the order of the rows had to decide."""
     capacity, positive = model.decision.capacity, model.decision.positive
     if capacity is None:
         return []
     size = percent(capacity.share) if capacity.count is None else f"{capacity.count:,}"
-    notes = [f"within the capacity of {size}, {int(taken.sum()):,} of {len(taken):,} rows are decided {positive!r}"]
-    if taken.any() and (left := int((priority[~taken] == priority[taken].min()).sum())):
-        ties = int((priority[taken] == priority[taken].min()).sum())
-        notes.append(f"{ties + left:,} rows tie at the cut: the first {ties:,} of them were taken")
+    notes = [
+        f"within the capacity of {size}, {int(positives.sum()):,} of {len(positives):,} rows are decided {positive!r}"
+    ]
+    if positives.any() and (ties_outside := int((priority[~positives] == priority[positives].min()).sum())):
+        ties = int((priority[positives] == priority[positives].min()).sum())
+        notes.append(f"{ties + ties_outside:,} rows tie at the cut: the first {ties:,} of them were taken")
     return notes

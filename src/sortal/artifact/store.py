@@ -153,8 +153,8 @@ def _pack(
     names = {}
     for name, array in sorted(program.arrays.items()):
         content = _to_npy(program.op, name, array)
-        known = shared.get(content) if _is_shared(program.op) else None
-        names[name] = known or f"arrays/{next(number):05d}.npy"
+        member = shared.get(content) if _is_shared(program.op) else None
+        names[name] = member or f"arrays/{next(number):05d}.npy"
         members[names[name]] = content
         if _is_shared(program.op):
             shared[content] = names[name]
@@ -214,9 +214,9 @@ def _check_arrays(node: _Node, members: Mapping[str, bytes], file: str) -> set[s
     shared: set[str] = set()
     level = [node]
     for _ in range(DEEPEST):
-        used += [name for each in level for name in each.arrays.values() if not _is_shared(each.op)]
-        shared |= {name for each in level for name in each.arrays.values() if _is_shared(each.op)}
-        level = [step for each in level for step in each.steps]
+        used += [name for inner in level for name in inner.arrays.values() if not _is_shared(inner.op)]
+        shared |= {name for inner in level for name in inner.arrays.values() if _is_shared(inner.op)}
+        level = [step for inner in level for step in inner.steps]
     if level:
         raise ArtifactError(f"{file} is unsafe: its program is nested deeper than {DEEPEST} levels")
     apart = {name for name in shared if networks.REFERENCE.fullmatch(name)}

@@ -11,7 +11,7 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, Severity, brief, too_few
 from sortal.checks.measures.power import LEAST_ROWS, univariate
 from sortal.core.arrays import Ints
-from sortal.core.images import Look, UnreadableError, each, look
+from sortal.core.images import Look, UnreadableError, look, map_in_threads
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column, Schema
 from sortal.core.table import Table
@@ -70,7 +70,7 @@ def _judge(context: AuditContext, name: str, rows: Ints, codes: Ints) -> Finding
 
 def _forms(images: Sequence[bytes | None], names: Sequence[str | None]) -> Iterator[pl.Series]:
     """What differs between the images."""
-    looks = each(_look, images)
+    looks = map_in_threads(_look, images)
     forms: dict[str, list[float] | list[str | None]] = {
         "width": [float("nan") if look is None else look.width for look in looks],
         "height": [float("nan") if look is None else look.height for look in looks],

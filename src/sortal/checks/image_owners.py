@@ -12,7 +12,7 @@ from sortal.checks.context import AuditContext
 from sortal.checks.finding import Check, Evidence, Finding, NotApplicable, brief, too_few
 from sortal.checks.groups import between, codes_of
 from sortal.core.arrays import Floats, Ints
-from sortal.core.images import UnreadableError, each, look
+from sortal.core.images import UnreadableError, look, map_in_threads
 
 _LEAST_ROWS = 100
 """Chosen, not measured: fifteen owners of some images each."""
@@ -92,7 +92,7 @@ def _fields(images: pl.Series) -> Floats:
         fields: Floats = colours.reshape(8, 2, 8, 2, 3).mean(axis=(1, 3)).ravel()
         return fields
 
-    return np.stack(each(of_one, images.to_list()))
+    return np.stack(map_in_threads(of_one, images.to_list()))
 
 
 def _alike(fields: Floats, groups: Ints) -> float:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from sortal.core.arrays import Floats
-from sortal.core.images import canonical_or_none, each
+from sortal.core.images import canonical_or_none, map_in_threads
 from sortal.core.moments import BLANK, DAY, SECOND, day_of, reader
 from sortal.core.raw import Sort
 
@@ -92,8 +92,8 @@ class Cells:
         """To whole numbers, halves to even ones."""
         return self.map(lambda v: float(round(v)) if math.isfinite(v) else v)
 
-    def is_in(self, known: Collection[Any]) -> Cells:
-        return self.map(known.__contains__)
+    def is_in(self, values: Collection[Any]) -> Cells:
+        return self.map(values.__contains__)
 
     def fill_nan(self, value: None) -> Cells:
         return self.map(lambda v: value if v != v else v)
@@ -286,8 +286,8 @@ def where(condition: E, then: E | str, otherwise: E | str | None = None) -> E:
         return Cells([a if condition_holds else b for condition_holds, a, b in zip(holds, yes, no, strict=True)])
     import polars as pl
 
-    some, others = (pl.lit(side) if isinstance(side, str) else side for side in (then, otherwise))
-    return pl.when(condition).then(some).otherwise(others)
+    if_true, if_false = (pl.lit(side) if isinstance(side, str) else side for side in (then, otherwise))
+    return pl.when(condition).then(if_true).otherwise(if_false)
 
 
 def meaning(texts: E, words: Mapping[str, bool]) -> E:
@@ -324,15 +324,15 @@ def computed(values: E, compute: Callable[[Floats], Floats]) -> E:
 def images(values: E) -> E:
     """The images that texts name or hold, and that bytes are, as they are kept; null where one cannot be read."""
     if isinstance(values, Cells):
-        return Cells(each(canonical_or_none, values.values))
+        return Cells(map_in_threads(canonical_or_none, values.values))
     import polars as pl
 
-    def some(series: pl.Series) -> pl.Series:
+    def canonical_parts(series: pl.Series) -> pl.Series:
         # Not all at once: as bytes of Python they take their room once more.
-        parts = [pl.Series(each(canonical_or_none, part), dtype=pl.Binary) for part in _parts(series)]
+        parts = [pl.Series(map_in_threads(canonical_or_none, part), dtype=pl.Binary) for part in _parts(series)]
         return pl.concat(parts) if parts else pl.Series(dtype=pl.Binary)
 
-    return values.map_batches(some, pl.Binary)
+    return values.map_batches(canonical_parts, pl.Binary)
 
 
 def _parts(series: pl.Series) -> Iterator[list[Any]]:

@@ -23,7 +23,7 @@ LARGEST, ALWAYS = 0.02, 5
 together it would spoil the parts. Chosen, not measured: a test of 15 % is moved by a seventh at most."""
 MOST = 0.5
 """Share of rows: of a single column copies are coincidences where most rows have one. Chosen, not measured."""
-_ASKED, _ROWS, _CELLS, _FIRST, _WIDEST = 400, 20_000, 1_000_000, 6, 500
+_QUERIES, _ROWS, _CELLS, _FIRST, _WIDEST = 400, 20_000, 1_000_000, 6, 500
 """For speed: rows whose neighbours are counted, among so many rows, of so many values in all; columns that are compared
 before the others. Rows of more columns than the last do not agree by chance."""
 
@@ -63,21 +63,21 @@ def coincidence(frame: pl.DataFrame, copies: Ints) -> Coincidence:
     if copied == 0 or frame.width > _WIDEST:
         return Coincidence(copied, 0.0)
     n, rng = frame.height, np.random.default_rng(0)
-    asked = rng.permutation(n)[:_ASKED]
+    query_rows = rng.permutation(n)[:_QUERIES]
     rows = rng.permutation(n)[: min(_ROWS, _CELLS // frame.width + 1)]
-    one, two = _neighbours(_codes(frame[np.concatenate([asked, rows])]), len(asked))
+    one, two = _neighbours(_codes(frame[np.concatenate([query_rows, rows])]), len(query_rows))
     if not one.any():
         return Coincidence(copied, 0.0)
     if not two.any():
         return Coincidence(copied, copied if copied >= MOST else 0.0)
-    each = one.sum(axis=1) * (n / len(rows))
-    weight = 1 / (1 + each)  # else the most frequent combinations would speak for all
+    neighbours = one.sum(axis=1) * (n / len(rows))
+    weight = 1 / (1 + neighbours)  # else the most frequent combinations would speak for all
     alone, pairs = weight @ one, weight @ two
     rest = alone.sum() - alone
     if (rest[pairs > 0] == 0).any():
         return Coincidence(copied, 0.0)
     a_copy = float((pairs[pairs > 0] / rest[pairs > 0]).sum())
-    return Coincidence(copied, float((1 - np.exp(-each / a_copy)).mean()))
+    return Coincidence(copied, float((1 - np.exp(-neighbours / a_copy)).mean()))
 
 
 def _codes(frame: pl.DataFrame) -> Ints:
@@ -86,14 +86,14 @@ def _codes(frame: pl.DataFrame) -> Ints:
     return np.column_stack(codes).astype(np.int32)
 
 
-def _neighbours(codes: Ints, asked: int) -> tuple[Floats, Floats]:
-    """(asked, d) how many of the other rows differ in column j alone from each of the first ones, and (asked, d) in j
-    and one more.
+def _neighbours(codes: Ints, queries: int) -> tuple[Floats, Floats]:
+    """(queries, d) how many of the other rows differ in column j alone from each of the first ones, and (queries, d)
+    in j and one more.
     """
-    others, width = codes[asked:], codes.shape[1]
+    others, width = codes[queries:], codes.shape[1]
     first = np.ascontiguousarray(others[:, :_FIRST])
-    one, two = np.zeros((asked, width)), np.zeros((asked, width))
-    for i, row in enumerate(codes[:asked]):
+    one, two = np.zeros((queries, width)), np.zeros((queries, width))
+    for i, row in enumerate(codes[:queries]):
         near = np.flatnonzero((first != row[:_FIRST]).sum(axis=1) <= 2)
         differ = others[near] != row
         columns = differ.sum(axis=1)

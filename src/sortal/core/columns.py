@@ -102,7 +102,7 @@ class RawColumn:
 
     @cached_property
     def _counts(self) -> pl.DataFrame:
-        return counted(self.series)
+        return text_counts(self.series)
 
     def row_of(self, text: str) -> int:
         """The first row that holds this text, blanks around it aside."""
@@ -123,7 +123,7 @@ def share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def counted(series: pl.Series) -> pl.DataFrame:
+def text_counts(series: pl.Series) -> pl.DataFrame:
     """Distinct texts without blanks around them, in order of first occurrence, and how often each occurs."""
     stripped = series.cast(str).fill_null("").str.strip_chars(BLANKS).alias("text")
     return stripped.to_frame().group_by("text", maintain_order=True).len("count")
@@ -155,10 +155,10 @@ def asking(name: str, kind: str) -> str:
 
 def level_words(texts: Texts, disclosure: Disclosure, most: int = 6) -> str:
     n = texts.values.n_unique()
-    shown = sorted(texts.quotable(disclosure).values) if n <= most else []
-    rarer = f" and {n - len(shown)} rarer" if len(shown) < n else ""
-    listed = f": {', '.join(map(shortened, shown))}{rarer}" if shown else ""
-    return f"{n:,} value{'' if n == 1 else 's'}{listed}"
+    levels = sorted(texts.quotable(disclosure).values) if n <= most else []
+    rarer = f" and {n - len(levels)} rarer" if len(levels) < n else ""
+    text = f": {', '.join(map(shortened, levels))}{rarer}" if levels else ""
+    return f"{n:,} value{'' if n == 1 else 's'}{text}"
 
 
 def shortened(text: str, most: int = 24) -> str:

@@ -50,7 +50,7 @@ def parse_cost(cost: Cost, classes: Sequence[str], positive: str | None, columns
     else:
         pairs = cost.items() if isinstance(cost, Mapping) else _pairs(str(cost))
         cells = _outcomes(pairs, classes, positive)
-    matrix = _filled(cells, classes, positive, {(c.truth, c.decided) for c in columns})
+    matrix = _full_matrix(cells, classes, positive, {(c.truth, c.decided) for c in columns})
     if not columns and all(len(set(row)) == 1 for row in matrix):
         raise TaskError("every decision costs the same, so any is as good as any other; give an error a cost")
     return matrix
@@ -160,23 +160,25 @@ def _coded(cells: Iterable[Cell], classes: Sequence[str]) -> Costs:
     return costs
 
 
-def _filled(costs: Costs, classes: Sequence[str], positive: str | None, elsewhere: set[tuple[int, int]]) -> Matrix:
+def _full_matrix(costs: Costs, classes: Sequence[str], positive: str | None, elsewhere: set[tuple[int, int]]) -> Matrix:
     """The whole matrix; ``elsewhere``: what columns tell."""
     numbers = range(len(classes))
     twice = [where for where in costs if where in elsewhere]
-    lacking = [(t, d) for t in numbers for d in numbers if t != d and (t, d) not in costs and (t, d) not in elsewhere]
+    missing_cells = [
+        (t, d) for t in numbers for d in numbers if t != d and (t, d) not in costs and (t, d) not in elsewhere
+    ]
     if twice:
-        raise TaskError(f"the cost of {_named(twice[0], classes, positive)} is told by a number and by a column")
-    if lacking and positive is not None:
-        names = " and ".join(sorted((_named(where, classes, positive) for where in lacking), reverse=True))
+        raise TaskError(f"the cost of {_cell_name(twice[0], classes, positive)} is told by a number and by a column")
+    if missing_cells and positive is not None:
+        names = " and ".join(sorted((_cell_name(where, classes, positive) for where in missing_cells), reverse=True))
         raise TaskError(f"the cost of {names} is not given; name both errors, {EXAMPLE}")
-    if lacking:
-        what = _named(lacking[0], classes, positive)
-        raise TaskError(f"the costs lack {what} (errors without a cost: {len(lacking)})")
+    if missing_cells:
+        what = _cell_name(missing_cells[0], classes, positive)
+        raise TaskError(f"the costs lack {what} (errors without a cost: {len(missing_cells)})")
     return tuple(tuple(costs.get((t, d), 0.0) for d in numbers) for t in numbers)
 
 
-def _named(where: tuple[int, int], classes: Sequence[str], positive: str | None) -> str:
+def _cell_name(where: tuple[int, int], classes: Sequence[str], positive: str | None) -> str:
     truth, decided = where
     if positive is None:
         return f"deciding {classes[decided]!r} where {classes[truth]!r} is true"

@@ -65,7 +65,7 @@ class Rows:
 
     def take(self, index: NDArray[np.integer[Any]]) -> Rows:
         """The rows at these positions (n',), in this order."""
-        columns = {name: taken(values, index) for name, values in self.columns.items()}
+        columns = {name: take_rows(values, index) for name, values in self.columns.items()}
         return replace(self, columns=columns, ids=self.ids[index])
 
     def row_costs(self, columns: Sequence[CostColumn]) -> Floats | None:
@@ -73,7 +73,7 @@ class Rows:
         return row_costs_of(self.columns, columns, self.ids, self.source)
 
 
-def taken(values: Values, index: NDArray[np.integer[Any]]) -> Values:
+def take_rows(values: Values, index: NDArray[np.integer[Any]]) -> Values:
     """The values of the rows at these positions."""
     if isinstance(values, np.ndarray):
         return np.asarray(values[index])
@@ -138,7 +138,7 @@ def rows_of_frame(
 
     ids = np.arange(first_row - 1, first_row - 1 + frame.height)
     notes: list[str] = []
-    known = conform(
+    canonical_frame = conform(
         frame,
         schema,
         source=source,
@@ -147,7 +147,7 @@ def rows_of_frame(
         folder=folder,
         note=notes.append,
     )
-    columns = Table(schema, known, ids).columns(known.columns)
+    columns = Table(schema, canonical_frame, ids).columns(canonical_frame.columns)
     return Rows(columns, ids, misfits.absent(frame.columns, schema.columns), source, tuple(notes))
 
 
@@ -207,12 +207,12 @@ def _conformed(table: RawTable, schema: Schema, allow_missing: bool) -> Rows:
     nothing = Raw("null", [None] * table.rows)
     passages = [_passage(column, table.columns.get(column.name, nothing)) for column in columns]
     _apply_rules(passages, table.rows)
-    known = [(each, each.values) for each in passages if each.values is not None]
-    if len(known) < len(passages):
-        other = next(each for each in passages if each.values is None)
+    pairs = [(passage, passage.values) for passage in passages if passage.values is not None]
+    if len(pairs) < len(passages):
+        other = next(passage for passage in passages if passage.values is None)
         raise misfits.other_type(other.column, other.sort, SOURCE)
-    notes = [_misfits(each.column, each.tidied, values, SOURCE) for each, values in known]
-    canonical = {each.column.name: _of_programs(each.column, values) for each, values in known}
+    notes = [_misfits(passage.column, passage.tidied, values, SOURCE) for passage, values in pairs]
+    canonical = {passage.column.name: _of_programs(passage.column, values) for passage, values in pairs}
     refuse_infinity({c.name: canonical[c.name] for c in columns if kind_of(c.kind).storage == "number"}, SOURCE)
     return Rows(canonical, np.arange(table.rows), without, SOURCE, tuple(filter(None, notes)))
 
@@ -233,31 +233,31 @@ def _passage(column: Column, raw: Raw) -> _Passage:
 def _apply_rules(passages: Sequence[_Passage], rows: int) -> None:
     """Columns that one rule is about are read as one: of a single row, that takes as long as one of them."""
     alike: dict[tuple[object, ...], list[_Passage]] = {}
-    for each in passages:
-        if each.values is None:
-            column = each.column
-            rule = (each.sort, column.kind, column.format, column.levels, column.absent)
-            alike.setdefault(rule, []).append(each)
-    for some in alike.values():
+    for passage in passages:
+        if passage.values is None:
+            column = passage.column
+            rule = (passage.sort, column.kind, column.format, column.levels, column.absent)
+            alike.setdefault(rule, []).append(passage)
+    for group in alike.values():
         tidied, values = _of_distinct(
-            some[0].column, list(chain.from_iterable(each.tidied for each in some)), some[0].sort
+            group[0].column, list(chain.from_iterable(passage.tidied for passage in group)), group[0].sort
         )
-        for at, each in enumerate(some):
+        for at, passage in enumerate(group):
             of_column = slice(at * rows, (at + 1) * rows)
-            each.tidied = tidied[of_column]
+            passage.tidied = tidied[of_column]
             if values is not None:
-                each.values = values[of_column]
-            elif _missing(each.tidied) == rows:
-                each.values = each.tidied
+                passage.values = values[of_column]
+            elif _missing(passage.tidied) == rows:
+                passage.values = passage.tidied
 
 
 def _of_distinct(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Sequence[Any], Sequence[Any] | None]:
     """As ``_by_rule``; of many texts, those that repeat are looked at once."""
     if not is_text(sort) or len(values) < _MANY:
         return _by_rule(column, values, sort)
-    known: dict[Any, int] = {}
-    places = [known.setdefault(value, len(known)) for value in values]
-    tidied, sorts = _by_rule(column, list(known), sort)
+    codes: dict[Any, int] = {}
+    places = [codes.setdefault(value, len(codes)) for value in values]
+    tidied, sorts = _by_rule(column, list(codes), sort)
     return [tidied[at] for at in places], None if sorts is None else [sorts[at] for at in places]
 
 

@@ -70,18 +70,18 @@ class ParityError(SortalError):
     """An exported model does not reproduce the model that was trained."""
 
 
-def did_you_mean(name: str, known: Iterable[str], most: int = 12) -> str:
+def did_you_mean(name: str, candidates: Iterable[str], most: int = 12) -> str:
     """A hint that names near and known names, to end an error message with.
 
     >>> did_you_mean("chrun", ["id", "age", "churn"])
     "did you mean 'churn'? (there are: id, age, churn)"
     """
-    names = list(known)
-    shown = {short(n, LONGEST_VALUE).casefold(): n for n in reversed(names[:MOST_NAMES])}
-    near = difflib.get_close_matches(short(name, LONGEST_VALUE).casefold(), shown, n=2, cutoff=0.6)
-    listed = names if len(names) <= most else [*names[: most - 1], "...", names[-1]]
-    question = "did you mean " + " or ".join(quoted(shown[n]) for n in near) + "? " if near else ""
-    return f"{question}(there are: {', '.join(short(n, LONGEST_VALUE) for n in listed)})"
+    names = list(candidates)
+    by_text = {short(n, LONGEST_VALUE).casefold(): n for n in reversed(names[:MOST_NAMES])}
+    near = difflib.get_close_matches(short(name, LONGEST_VALUE).casefold(), by_text, n=2, cutoff=0.6)
+    examples = names if len(names) <= most else [*names[: most - 1], "...", names[-1]]
+    question = "did you mean " + " or ".join(quoted(by_text[n]) for n in near) + "? " if near else ""
+    return f"{question}(there are: {', '.join(short(n, LONGEST_VALUE) for n in examples)})"
 
 
 MOST_NAMES = 5_000

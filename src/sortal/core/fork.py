@@ -16,17 +16,17 @@ from sortal.core.errors import ForkError
 
 _TASKS = Path("/proc/self/task")
 _WORKER = re.compile(r"polars-\d")
-_lost = _at_risk = False
+_threads_missing = _at_risk = False
 
 
 def polars_is_lost() -> bool:
     """Whether this process was forked from one in which the threads of polars ran."""
-    return _lost
+    return _threads_missing
 
 
 def need_polars(what: str) -> None:
     """Raises ForkError where polars is needed for ``what`` and cannot compute in this process."""
-    if _lost:
+    if _threads_missing:
         raise ForkError(
             f"{what} cannot be used in a process that was forked after polars had computed in its parent, whose "
             "threads it has not; "
@@ -46,12 +46,12 @@ def _runs() -> bool:
 
 def _before() -> None:
     global _at_risk
-    _at_risk = _lost or _runs()
+    _at_risk = _threads_missing or _runs()
 
 
 def _in_child() -> None:
-    global _lost
-    _lost = _at_risk
+    global _threads_missing
+    _threads_missing = _at_risk
 
 
 if hasattr(os, "register_at_fork"):

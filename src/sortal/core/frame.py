@@ -67,8 +67,8 @@ def conform(
     }
     ready = _floats(frame[[name for name, is_one in numbers.items() if is_one]])
     others = [(c, name) for c, (name, is_one) in zip(columns, numbers.items(), strict=True) if not is_one]
-    known = [*ready, *_by_rules(frame, others, source, first_row, folder, note)]
-    at = {series.name: series for series in known}
+    canonical = [*ready, *_by_rules(frame, others, source, first_row, folder, note)]
+    at = {series.name: series for series in canonical}
     values = pl.DataFrame([at[name] for name in numbers])
     _refuse_infinities(columns, values, source, first_row)
     values.columns = [column.name for column in columns]
@@ -114,8 +114,8 @@ def _by_rules(
 
 def unreadable(column: Column, tidied: pl.Series, values: pl.Series, first_row: int = 1, quotes: bool = True) -> str:
     """What is said of values that are missing because they cannot be read."""
-    lost = (tidied.is_not_null() & values.is_null()).arg_true()
-    return misfits.unreadable(column, tidied[lost].to_list(), (lost + first_row).to_list(), quotes=quotes)
+    rows = (tidied.is_not_null() & values.is_null()).arg_true()
+    return misfits.unreadable(column, tidied[rows].to_list(), (rows + first_row).to_list(), quotes=quotes)
 
 
 def _as_read(frame: pl.DataFrame) -> pl.DataFrame:
@@ -131,8 +131,8 @@ def _as_read(frame: pl.DataFrame) -> pl.DataFrame:
     else:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             numbers = list(map(pl.Series, threads.map(as_read, (frame[name].to_numpy() for name in singles))))
-    read = dict(zip(singles, numbers, strict=True))
-    return pl.DataFrame([read.get(s.name, s).alias(s.name) for s in frame.iter_columns()])
+    by_name = dict(zip(singles, numbers, strict=True))
+    return pl.DataFrame([by_name.get(s.name, s).alias(s.name) for s in frame.iter_columns()])
 
 
 def _floats(frame: pl.DataFrame) -> list[pl.Series]:

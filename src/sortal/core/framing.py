@@ -48,12 +48,12 @@ def frame_task(labels: pl.Series, goal: GoalOptions, label_type: LabelType = "st
     counts = _count(labels)
     _check_target(goal.target, labels, counts)
     rows = sum(counts.values())
-    chosen, why = _positive(goal.positive, goal.target, counts)
+    positive, why = _positive(goal.positive, goal.target, counts)
     task = Task(
         target=goal.target,
         classes=tuple(counts),
         prevalence=tuple(count / rows for count in counts.values()),
-        positive=chosen,
+        positive=positive,
         metric=SELECTION if goal.metric == "auto" else goal.metric,
         headline=(),
         reasons=(),
@@ -66,7 +66,7 @@ def frame_task(labels: pl.Series, goal: GoalOptions, label_type: LabelType = "st
     reasons = (
         why,
         _situation(task),
-        _selection(task, asked=goal.metric != "auto"),
+        _selection(task, explicit=goal.metric != "auto"),
         _aim(task),
         "" if weight is None else f"a row counts by {weight!r} in every fit, and once in every figure",
     )
@@ -87,11 +87,11 @@ def _with_costs(task: Task, goal: GoalOptions) -> Task:
 
 def _aimed(task: Task, goal: GoalOptions, rows: int) -> Task:
     """With what the decision is made for, where that is more than least cost."""
-    promised = (goal.precision, goal.recall, goal.fpr)
+    levels = (goal.precision, goal.recall, goal.fpr)
     goals: dict[str, Goal] = {}
     if goal.f1 or goal.f_beta is not None:
         goals["the largest F1"] = "f1"
-    if any(share is not None for share in promised):
+    if any(share is not None for share in levels):
         goals["a promise (precision, recall, fpr)"] = "promise"
     if goal.capacity is not None:
         goals["a capacity"] = "capacity"
@@ -109,15 +109,15 @@ def _aimed(task: Task, goal: GoalOptions, rows: int) -> Task:
         task,
         goal=aim,
         beta=goal.beta,
-        promise=Promise(*promised, goal.confidence) if aim == "promise" else None,
+        promise=Promise(*levels, goal.confidence) if aim == "promise" else None,
         capacity=None if goal.capacity is None else parse_capacity(goal.capacity, rows),
     )
 
 
 def _count(labels: pl.Series) -> Counts:
     """Rows of each class, in the natural order of the classes."""
-    counted = labels.drop_nulls().value_counts()
-    counts = dict(zip(counted[:, 0].to_list(), counted[:, 1].to_list(), strict=True))
+    value_counts = labels.drop_nulls().value_counts()
+    counts = dict(zip(value_counts[:, 0].to_list(), value_counts[:, 1].to_list(), strict=True))
     return {name: counts[name] for name in in_order(counts)}
 
 
@@ -186,14 +186,14 @@ def _check_quantity(target: str, counts: Counts) -> None:
     )
 
 
-def _positive(asked: object, target: str, counts: Counts) -> tuple[str | None, str]:
+def _positive(positive: object, target: str, counts: Counts) -> tuple[str | None, str]:
     """The positive class and why it is."""
     names = list(counts)
-    if asked is not None:
-        code = code_of(asked, names)
+    if positive is not None:
+        code = code_of(positive, names)
         if code is None:
-            hint = did_you_mean(str(asked), names)
-            raise TaskError(f"the positive class {str(asked)!r} is no class of the target {target!r}; {hint}")
+            hint = did_you_mean(str(positive), names)
+            raise TaskError(f"the positive class {str(positive)!r} is no class of the target {target!r}; {hint}")
         if len(names) != 2:
             raise TaskError(f"a positive class needs two classes; the target {target!r} has {len(names)}")
         return names[code], f"the positive class is {names[code]!r}, as told"
@@ -228,11 +228,11 @@ def _headline(task: Task) -> tuple[str, ...]:
     if task.goal == "f1":
         first = ["f1"] if task.beta == 1 else ["fbeta", "f1"]
     if task.goal in ("promise", "capacity"):
-        first = [*_promised(task), "precision", "recall", *first]
+        first = [*_promised_metrics(task), "precision", "recall", *first]
     return tuple(dict.fromkeys([*first, *names, task.metric]))
 
 
-def _promised(task: Task) -> list[str]:
+def _promised_metrics(task: Task) -> list[str]:
     promise = task.promise
     return [
         name for name in ("precision", "recall", "fpr") if promise is not None and getattr(promise, name) is not None
@@ -254,8 +254,8 @@ def _label(metric: str) -> str:
     return str(registry.load("sortal.metrics", metric).label)
 
 
-def _selection(task: Task, asked: bool) -> str:
-    if asked:
+def _selection(task: Task, explicit: bool) -> str:
+    if explicit:
         return f"candidates are selected by {_label(task.metric)}, as told"
     return (
         f"candidates are selected by {_label(task.metric)}: a proper scoring rule, which rewards honest probabilities"
@@ -268,10 +268,12 @@ def _aim(task: Task) -> str:
         weight = "" if task.beta == 1 else f", where recall weighs {level(task.beta)} times as much as precision"
         return f"the threshold is the one with the largest F{level(task.beta)} of {task.positive!r}{weight}"
     if task.promise is not None:
-        said = {"precision": "precision >= {}", "recall": "recall >= {}", "fpr": "false positive rate <= {}"}
-        kept = " and ".join(said[name].format(level(getattr(task.promise, name))) for name in _promised(task))
+        templates = {"precision": "precision >= {}", "recall": "recall >= {}", "fpr": "false positive rate <= {}"}
+        statement = " and ".join(
+            templates[name].format(level(getattr(task.promise, name))) for name in _promised_metrics(task)
+        )
         proof = f"certified at {percent(task.promise.confidence)} confidence on rows that the model never saw"
-        return f"{kept} of {task.positive!r} is promised: {proof}, or refused"
+        return f"{statement} of {task.positive!r} is promised: {proof}, or refused"
     if task.capacity is not None:
         most = (
             f"{task.capacity.count:,} rows at once"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sortal.core.arrays import Floats
-from sortal.core.images import UnreadableError, each, look
+from sortal.core.images import UnreadableError, look, map_in_threads
 
 BRIGHTNESS, ASPECT, SIZE = "brightness", "width to height", "pixels on the longer side"
 KINDS: Mapping[str, str] = {BRIGHTNESS: "number", ASPECT: "number", SIZE: "number"}
@@ -16,15 +16,15 @@ KINDS: Mapping[str, str] = {BRIGHTNESS: "number", ASPECT: "number", SIZE: "numbe
 
 def measures(images: Sequence[bytes | None]) -> dict[str, Floats]:
     """By name, what is measured of each image, NaN where there is none. Brightness is 0 for black and 1 for white."""
-    figures = np.array(each(_of_one, images), dtype=np.float64).reshape(-1, 3)
+    figures = np.array(map_in_threads(_of_one, images), dtype=np.float64).reshape(-1, 3)
     return dict(zip(KINDS, figures.T, strict=True))
 
 
 def _of_one(image: bytes | None) -> tuple[float, float, float]:
     try:
-        seen = None if image is None else look(image)
+        view = None if image is None else look(image)
     except UnreadableError:
-        seen = None
-    if seen is None:
+        view = None
+    if view is None:
         return (float("nan"),) * 3
-    return float(seen.colours.mean()) / 255, seen.width / seen.height, max(seen.width, seen.height)
+    return float(view.colours.mean()) / 255, view.width / view.height, max(view.width, view.height)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GRID = 7
 """Fields on a side: as many as networks of the usual 224 pixels have in their last layer."""
-SHOWN = 128
+SIDE = 128
 """Pixels on the longer side of what is shown."""
 QUALITY = 80
 STRONGEST = 0.65
@@ -37,11 +37,11 @@ def covered(image: bytes) -> list[bytes]:
         for left, right in pairwise(columns.tolist()):
             changed = pixels.copy()
             changed[top:bottom, left:right] = mean
-            images.append(_written(changed))
+            images.append(_bmp_bytes(changed))
     return images
 
 
-def _written(pixels: Pixels) -> bytes:
+def _bmp_bytes(pixels: Pixels) -> bytes:
     """Without loss and without packing, which would take longer than all else."""
     from PIL import Image as Pillow
 
@@ -51,22 +51,22 @@ def _written(pixels: Pixels) -> bytes:
 
 
 def small(image: bytes, heat: Floats | None = None) -> bytes:
-    """A JPEG of ``SHOWN`` pixels on the longer side; with ``heat``, (g, g) from -1 to 1, in grey under its colours:
+    """A JPEG of ``SIDE`` pixels on the longer side; with ``heat``, (g, g) from -1 to 1, in grey under its colours:
     orange above zero, blue below. Raises UnreadableError.
     """
     from PIL import Image as Pillow
     from PIL.Image import Resampling
 
-    shown = upright(image).convert("RGB")
-    scale = SHOWN / max(shown.size)
+    picture = upright(image).convert("RGB")
+    scale = SIDE / max(picture.size)
     way = Resampling.NEAREST if scale > 1 else Resampling.LANCZOS
-    shown = shown.resize((max(1, round(scale * shown.width)), max(1, round(scale * shown.height))), way)
+    picture = picture.resize((max(1, round(scale * picture.width)), max(1, round(scale * picture.height))), way)
     if heat is not None:
-        over = Pillow.fromarray(heat.astype(np.float32)).resize(shown.size, Resampling.BICUBIC)
-        shown = Pillow.fromarray(
-            _coloured(np.asarray(shown.convert("L").convert("RGB")), np.asarray(over, dtype=np.float64))
+        over = Pillow.fromarray(heat.astype(np.float32)).resize(picture.size, Resampling.BICUBIC)
+        picture = Pillow.fromarray(
+            _coloured(np.asarray(picture.convert("L").convert("RGB")), np.asarray(over, dtype=np.float64))
         )
-    return _jpeg(shown)
+    return _jpeg(picture)
 
 
 def _coloured(pixels: Pixels, heat: Floats) -> Pixels:

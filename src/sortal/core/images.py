@@ -137,22 +137,22 @@ def canonical(value: str | bytes) -> bytes:
         if keeps:
             _remember(digest, _look(image))
             return data
-        kept = io.BytesIO()
-        image.save(kept, "JPEG", quality=QUALITY, subsampling=0)
-    return kept.getvalue()
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return buffer.getvalue()
 
 
 def look(image: bytes) -> Look:
     """One look at an image that is kept as it is; another is decoded as it is. Raises UnreadableError."""
     digest = _digest(image)
-    seen = _looks.get(digest)
-    if seen is None:
+    view = _looks.get(digest)
+    if view is None:
         with _decoding(image) as opened:
             keeps = max(opened.size) <= LARGEST and len(image) <= MOST_BYTES
-            seen = _look(_upright(opened))
+            view = _look(_upright(opened))
         if keeps:
-            _remember(digest, seen)
-    return seen
+            _remember(digest, view)
+    return view
 
 
 def pixels_of(image: bytes) -> int:
@@ -175,14 +175,16 @@ def points(image: bytes, side: int, colour: bool) -> Pixels:
     from PIL.Image import Resampling
 
     with _decoding(image) as opened:
-        made = np.asarray(_upright(opened).convert("RGB" if colour else "L").resize((side, side), Resampling.BILINEAR))
-    return np.moveaxis(made, 2, 0) if colour else made[None]
+        pixels = np.asarray(
+            _upright(opened).convert("RGB" if colour else "L").resize((side, side), Resampling.BILINEAR)
+        )
+    return np.moveaxis(pixels, 2, 0) if colour else pixels[None]
 
 
-def drawn(number: int, side: int = 16) -> bytes:
+def sample_image(number: int, side: int = 16) -> bytes:
     """A small image of nothing (PNG, red, green and blue), another for each number and always the same.
 
-    >>> is_image(drawn(0)), drawn(0) == drawn(1)
+    >>> is_image(sample_image(0)), sample_image(0) == sample_image(1)
     (True, False)
     """
     rng = np.random.default_rng(number)
@@ -208,10 +210,10 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _remember(digest: bytes, seen: Look) -> None:
+def _remember(digest: bytes, view: Look) -> None:
     if len(_looks) >= MOST_LOOKS:
         _looks.clear()
-    _looks[digest] = seen
+    _looks[digest] = view
 
 
 def canonical_or_none(value: str | bytes | None) -> bytes | None:
@@ -233,7 +235,7 @@ def fault(value: str | bytes) -> str:
     return "it can be read now"
 
 
-def each(of_one: Callable[[T], R], values: Sequence[T]) -> list[R]:
+def map_in_threads(of_one: Callable[[T], R], values: Sequence[T]) -> list[R]:
     """What a function makes of each value, in threads: while one image is decoded, so is another."""
     # Pillow warns of what it makes the best of, such as odd notes of a camera.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -241,11 +243,11 @@ def each(of_one: Callable[[T], R], values: Sequence[T]) -> list[R]:
         return [of_one(value) for value in values]
     from concurrent.futures import ThreadPoolExecutor
 
-    def of_some(first: int) -> list[R]:
+    def of_chunk(first: int) -> list[R]:
         return [of_one(value) for value in list(values[first : first + _AT_ONCE])]
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as threads:
-        return [made for some in threads.map(of_some, range(0, len(values), _AT_ONCE)) for made in some]
+        return [result for chunk in threads.map(of_chunk, range(0, len(values), _AT_ONCE)) for result in chunk]
 
 
 def _content(text: str) -> bytes:

@@ -93,13 +93,13 @@ def _roles(
     for name in [*(name for name, _ in wishes), *kinds]:
         if name not in columns:
             raise OptionError(f"no column {name!r} in {source}; {did_you_mean(name, columns)}")
-    for name, asked in kinds.items():
-        kind, _, form = asked.partition(":")
+    for name, spec in kinds.items():
+        kind, _, form = spec.partition(":")
         if not is_kind(kind):
             raise OptionError(f"no kind {kind!r} (asked for column {name!r}); {did_you_mean(kind, names())}")
         if form and not kind_of(kind).may_be_asked(form):
             raise OptionError(
-                f"column {name!r} cannot be of kind {asked!r}; a format is the decimal mark (number:,) or the way "
+                f"column {name!r} cannot be of kind {spec!r}; a format is the decimal mark (number:,) or the way "
                 "that a date is "
                 "written (datetime:%d/%m/%Y)"
             )
@@ -112,12 +112,12 @@ def _roles(
     return roles
 
 
-def _column(raw: RawColumn, role: Role | None, asked: str | None) -> Column:
+def _column(raw: RawColumn, role: Role | None, spec: str | None) -> Column:
     if role == "target":
         return _target(raw)
     if role in TEXTS:
         return replace(as_category(raw, role), role=role)
-    column = inferred(raw) if asked is None else _as_asked(raw, asked)
+    column = inferred(raw) if spec is None else _as_asked(raw, spec)
     if role == "ignore":
         return replace(column, role="ignore", reason=AS_ASKED)
     if role == "time":
@@ -154,11 +154,11 @@ def _are_words(raw: RawColumn) -> bool:
     return not texts.is_empty() and boolean_levels(texts) is None and number_notation(texts, codes=True) is None
 
 
-def _as_asked(raw: RawColumn, asked: str) -> Column:
+def _as_asked(raw: RawColumn, spec: str) -> Column:
     """A column of the kind that was asked for. Raises OptionError that names a value where the values are not of this
     kind.
     """
-    name, _, form = asked.partition(":")
+    name, _, form = spec.partition(":")
     kind = kind_of(name)
     if raw.series.null_count() == len(raw.series):
         return inferred(raw)

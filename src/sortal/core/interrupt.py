@@ -56,12 +56,12 @@ class _End:
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.stop_requested = False
         self.over = threading.Event()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if not self.asked:
-            self.asked = True
+        if not self.stop_requested:
+            self.stop_requested = True
             # Not by threading.Thread, whose lock the code may hold that the signal has stopped.
             _thread.start_new_thread(self._repeat, (number,))
         if not _interrupted(sys.exc_info()[1]):
@@ -85,11 +85,11 @@ def ended_by(*signals: int) -> Iterator[None]:
     end = _End()
     before = {number: signal.signal(number, end) for number in signals}
     complain = sys.unraisablehook
-    sys.unraisablehook = lambda lost: None if lost.exc_type in (KeyboardInterrupt, TimeUp) else complain(lost)
+    sys.unraisablehook = lambda args: None if args.exc_type in (KeyboardInterrupt, TimeUp) else complain(args)
     try:
         yield
     except BaseException as error:
-        if end.asked and not isinstance(error, KeyboardInterrupt):
+        if end.stop_requested and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
     finally:
@@ -115,13 +115,13 @@ class Interrupts:
         self._end = end
         self._searching = False
         self._something_in_hand = False
-        self.asked = False
+        self.stop_requested = False
 
-    def heard(self, number: int, frame: FrameType | None) -> None:
+    def on_interrupt(self, number: int, frame: FrameType | None) -> None:
         """The handler of SIGINT."""
-        if self.asked or not self._something_in_hand:
+        if self.stop_requested or not self._something_in_hand:
             self._end(number, frame)
-        self.asked = True
+        self.stop_requested = True
         self._announce()
         if self._searching:
             raise TimeUp
@@ -149,7 +149,7 @@ def finishing_on_interrupt(announce: Callable[[], None]) -> Iterator[Interrupts]
     if not _signals_are_ours() or before is not end:
         yield interrupts
         return
-    signal.signal(signal.SIGINT, interrupts.heard)
+    signal.signal(signal.SIGINT, interrupts.on_interrupt)
     try:
         yield interrupts
     finally:

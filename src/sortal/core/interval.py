@@ -39,7 +39,7 @@ class Estimate:
     def of(cls, figure: writing.Estimated) -> Estimate:
         """From an ``Interval`` or the like, with numbers of Python's own."""
         parts = (figure.value, figure.low, figure.high)
-        return cls(*(float(part) if part is not None and writing.known(part) else None for part in parts))
+        return cls(*(float(part) if part is not None and writing.is_finite(part) else None for part in parts))
 
     @property
     def interval(self) -> Interval | None:

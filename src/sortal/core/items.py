@@ -16,7 +16,7 @@ MOST_BYTES = 1_000_000_000
 """Of all that a memo holds; what is beyond it is made anew each time."""
 
 
-class Made(Protocol):
+class Parts(Protocol):
     """What was made of n values, a part of each: it knows its bytes, and the parts of some rows."""
 
     def __len__(self) -> int: ...
@@ -26,17 +26,17 @@ class Made(Protocol):
     def above(self, below: Any) -> Any: ...
 
 
-M = TypeVar("M", bound=Made)
+M = TypeVar("M", bound=Parts)
 Make = Callable[[Sequence[Any]], M]
 """From values to what is made of each of them alone. Equal ones (hash and ==) make the same."""
 
 
 @dataclass
-class _Kept:
-    """``place``: by row id, where its part stands in ``made``; -1 where it has none."""
+class _Entry:
+    """``place``: by row id, where its part stands in ``parts``; -1 where it has none."""
 
     place: Ints
-    made: Any
+    parts: Any
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Memo:
     A copy in another process begins empty; threads of one process ask it in turn.
     """
 
-    _kept: dict[tuple[str, Any], _Kept] = field(default_factory=dict)
+    _entries: dict[tuple[str, Any], _Entry] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def of(self, column: str, rows: Ints, values: Sequence[Any], make: Make[M]) -> M:
@@ -55,40 +55,40 @@ class Memo:
             return self._of(column, rows, values, make)
 
     def _of(self, column: str, rows: Ints, values: Sequence[Any], make: Make[M]) -> M:
-        kept = self._kept.get((column, make))
-        if kept is None:
-            made = make(values)
-            if self._nbytes + made.nbytes <= MOST_BYTES:
-                self._kept[column, make] = _Kept(_placed(np.empty(0, dtype=np.int64), rows, 0), made)
-            return made
-        missing = np.flatnonzero(_look_up(kept.place, rows) < 0)
+        entry = self._entries.get((column, make))
+        if entry is None:
+            parts = make(values)
+            if self._nbytes + parts.nbytes <= MOST_BYTES:
+                self._entries[column, make] = _Entry(_with_rows(np.empty(0, dtype=np.int64), rows, 0), parts)
+            return parts
+        missing = np.flatnonzero(_look_up(entry.place, rows) < 0)
         if len(missing):
-            made = make([values[at] for at in missing.tolist()])
-            if self._nbytes + made.nbytes > MOST_BYTES:
+            parts = make([values[at] for at in missing.tolist()])
+            if self._nbytes + parts.nbytes > MOST_BYTES:
                 return make(values)
-            kept.place = _placed(kept.place, rows[missing], len(kept.made))
-            kept.made = kept.made.above(made)
-        taken: M = kept.made.take(_look_up(kept.place, rows))
-        return taken
+            entry.place = _with_rows(entry.place, rows[missing], len(entry.parts))
+            entry.parts = entry.parts.above(parts)
+        result: M = entry.parts.take(_look_up(entry.place, rows))
+        return result
 
     @property
     def _nbytes(self) -> int:
-        return sum(kept.made.nbytes for kept in self._kept.values())
+        return sum(entry.parts.nbytes for entry in self._entries.values())
 
     def __reduce__(self) -> tuple[type[Memo], tuple[()]]:
         return Memo, ()
 
 
 def _look_up(place: Ints, rows: Ints) -> Ints:
-    known = rows < len(place)
-    return np.where(known, place[np.where(known, rows, 0)], -1) if len(place) else np.full(len(rows), -1)
+    in_range = rows < len(place)
+    return np.where(in_range, place[np.where(in_range, rows, 0)], -1) if len(place) else np.full(len(rows), -1)
 
 
-def _placed(place: Ints, rows: Ints, first: int) -> Ints:
-    grown = np.full(max(len(place), int(rows.max(initial=-1)) + 1), -1, dtype=np.int64)
-    grown[: len(place)] = place
-    grown[rows] = first + np.arange(len(rows))
-    return grown
+def _with_rows(place: Ints, rows: Ints, first: int) -> Ints:
+    result = np.full(max(len(place), int(rows.max(initial=-1)) + 1), -1, dtype=np.int64)
+    result[: len(place)] = place
+    result[rows] = first + np.arange(len(rows))
+    return result
 
 
 @dataclass(frozen=True, eq=False)

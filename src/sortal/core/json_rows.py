@@ -38,7 +38,7 @@ class JsonRows:
     def __init__(self, schema: Schema) -> None:
         self._columns = {column.name: column for column in schema.columns if column.role != "ignore"}
         self._others: frozenset[str] = frozenset()
-        self._known: dict[tuple[str, type], dict[Any, Any]] = {}
+        self._meanings: dict[tuple[str, type], dict[Any, Any]] = {}
 
     def read(self, texts: Sequence[str]) -> Rows:
         """The columns of these rows, each of which is an object of JSON; a value that is not there is missing.
@@ -49,16 +49,18 @@ class JsonRows:
         records = self._records(whole)
         if records is None:
             rows = [_by_name(row) for row in msgspec.json.decode(whole, type=list[dict[str, Any]])]
-            read = {n: self._of_values(c, [row.get(n) for row in rows]) for n, c in self._columns.items()}
+            columns = {n: self._of_values(c, [row.get(n) for row in rows]) for n, c in self._columns.items()}
         else:
             # The fields of the columns come first.
             values = list(zip(*map(msgspec.structs.astuple, records), strict=True)) or [()] * len(self._columns)
-            read = {
+            columns = {
                 name: _floats(its) if _is_of_numbers(column) else self._of_values(column, its)
                 for (name, column), its in zip(self._columns.items(), values, strict=False)
             }
-            refuse_infinity({name: its for name, its in read.items() if _is_of_numbers(self._columns[name])}, "the log")
-        return Rows(read, np.arange(len(texts)), source="the log")
+            refuse_infinity(
+                {name: its for name, its in columns.items() if _is_of_numbers(self._columns[name])}, "the log"
+            )
+        return Rows(columns, np.arange(len(texts)), source="the log")
 
     def _records(self, whole: str) -> list[msgspec.Struct] | None:
         """A record for each row; None where not all numbers are numbers in JSON, or a column has another form of its
@@ -70,8 +72,8 @@ class JsonRows:
             except msgspec.ValidationError:
                 rows = msgspec.json.decode(whole, type=list[dict[str, msgspec.Raw]])
                 others = self._others.union(*rows) - self._columns.keys()
-                misnamed = self._columns.keys() & set(map(column_name, others))
-                if others == self._others or len(others) > MOST_OTHERS or misnamed:
+                other_forms = self._columns.keys() & set(map(column_name, others))
+                if others == self._others or len(others) > MOST_OTHERS or other_forms:
                     break
                 self._others = others
                 del self._decoder
@@ -86,8 +88,8 @@ class JsonRows:
         types: list[Any] = [float | None if _is_of_numbers(column) else Any for column in self._columns.values()]
         types += [msgspec.Raw | None] * len(self._others)
         fields = [(f"c{at}", type_, None) for at, type_ in enumerate(types)]
-        called = {f"c{at}": name for at, name in enumerate(names)}
-        record = msgspec.defstruct("Record", fields, rename=called, forbid_unknown_fields=True, gc=False)
+        field_names = {f"c{at}": name for at, name in enumerate(names)}
+        record = msgspec.defstruct("Record", fields, rename=field_names, forbid_unknown_fields=True, gc=False)
         return msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
 
     def _of_values(self, column: Column, values: Sequence[Any]) -> Values:
@@ -100,11 +102,13 @@ class JsonRows:
             return self._of_one_type(column, values, codes, distinct)
         # 1, 1.0 and true are equal, and mean different things.
         types = set(map(type, values)) - {type(None)}
-        parts = [[value if type(value) is each else None for value in values] for each in types]
-        read = [self._of_one_type(column, part, *numbered(part), each) for part, each in zip(parts, types, strict=True)]
+        parts = [[value if type(value) is type_ else None for value in values] for type_ in types]
+        results = [
+            self._of_one_type(column, part, *numbered(part), type_) for part, type_ in zip(parts, types, strict=True)
+        ]
         if kind_of(column.kind).numeric:
-            return np.asarray(np.fmax.reduce([np.asarray(part) for part in read]))
-        return [next((value for value in row if value is not None), None) for row in zip(*read, strict=True)]
+            return np.asarray(np.fmax.reduce([np.asarray(part) for part in results]))
+        return [next((value for value in row if value is not None), None) for row in zip(*results, strict=True)]
 
     def _of_one_type(
         self, column: Column, values: Sequence[Any], codes: Codes, distinct: Sequence[Any], type_: type = str
@@ -112,12 +116,12 @@ class JsonRows:
         """Each of few distinct values is looked at once."""
         if len(distinct) > len(values) / 2:
             return _read(column, values)
-        known = self._known.setdefault((column.name, type_), {})
-        if len(known) > MOST_KNOWN:
-            known.clear()
-        new = [value for value in distinct if value not in known]
-        known.update(zip(new, _read(column, new), strict=True))
-        levels = [known[value] for value in distinct]
+        meanings = self._meanings.setdefault((column.name, type_), {})
+        if len(meanings) > MOST_KNOWN:
+            meanings.clear()
+        new = [value for value in distinct if value not in meanings]
+        meanings.update(zip(new, _read(column, new), strict=True))
+        levels = [meanings[value] for value in distinct]
         return np.array(levels)[codes] if kind_of(column.kind).numeric else Coded(tuple(levels), codes)
 
 

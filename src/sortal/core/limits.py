@@ -110,8 +110,8 @@ def _check_extent(search: SearchOptions) -> None:
 
 def _check_texts(options: Mapping[str, Any]) -> None:
     """No halves of characters, which no file can hold."""
-    for name, given in options.items():
-        inner = [given]
+    for name, option in options.items():
+        inner = [option]
         while inner:
             value = inner.pop()
             if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):

@@ -20,7 +20,7 @@ def kinds_of(kind: str) -> Mapping[str, str]:
     return _KINDS.get(kind_of(kind).encoding, {})
 
 
-def measured(kind: str, values: Any, usual: Collection[str]) -> Mapping[str, Any]:
+def measure_values(kind: str, values: Any, usual: Collection[str]) -> Mapping[str, Any]:
     """By name, what is measured of each value. ``usual``: the words that were usual in training."""
     if kind_of(kind).encoding == "text":
         return text_measures.measures(values, usual)

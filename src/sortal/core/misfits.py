@@ -10,7 +10,7 @@ import numpy as np
 
 from sortal.core.errors import DataError, did_you_mean
 from sortal.core.kinds import kind_of
-from sortal.core.raw import Sort, shown
+from sortal.core.raw import Sort, short_repr
 from sortal.core.schema import Column
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -19,8 +19,8 @@ LARGEST = float(np.finfo(np.float32).max)
 
 def absent(names: Collection[str], columns: Sequence[Column]) -> tuple[str, ...]:
     """The names of those columns that a raw table with these names does not have."""
-    known = set(names)
-    return tuple(column.name for column in columns if column.name not in known)
+    present_names = set(names)
+    return tuple(column.name for column in columns if column.name not in present_names)
 
 
 def lacking(names: Collection[str], columns: Sequence[Column], source: str, allow_missing: bool) -> tuple[str, ...]:
@@ -69,10 +69,10 @@ def misfit(column: Column, value: object, row: int, more: int, source: str) -> D
     """A value does not fit the kind of its column, and so do ``more`` of them."""
     kind = kind_of(column.kind)
     example = kind.example(column)
-    needed = kind.noun_of(column) + (f" written like {example}" if example else "")
+    noun = kind.noun_of(column) + (f" written like {example}" if example else "")
     others = f" (and {more:,} more)" if more else ""
     return DataError(
-        f"column {column.name!r} of {source} holds {shown(value)} in row {row:,}{others}, where {needed} is needed; "
+        f"column {column.name!r} of {source} holds {short_repr(value)} in row {row:,}{others}, where {noun} is needed; "
         "correct it or leave it blank"
     )
 
@@ -95,12 +95,12 @@ def unreadable(column: Column, values: Sequence[Any], rows: Sequence[int], *, qu
     what = f"{column.name}: {len(values):,} {kind.name}{'s' if len(values) > 1 else ''} cannot be read"
     if not quotes:
         return what
-    named = [f"{_named(value)}row {row:,} ({why})" for value, row, why in zip(values, rows, few, strict=False)]
+    examples = [f"{_quoted_name(value)}row {row:,} ({why})" for value, row, why in zip(values, rows, few, strict=False)]
     more = f", and {len(values) - len(few):,} more" if len(values) > len(few) else ""
-    return f"{what}: {', '.join(named)}{more}"
+    return f"{what}: {', '.join(examples)}{more}"
 
 
-def _named(value: object) -> str:
+def _quoted_name(value: object) -> str:
     """The end of a name tells more than its beginning; what is no name is not quoted."""
     if not isinstance(value, str) or len(value) > LONGEST_NAME:
         return ""

@@ -114,15 +114,15 @@ def _regex(pattern: str) -> str:
     for short, long in _SHORTHAND.items():
         pattern = pattern.replace(short, long)
     parts: list[str] = []
-    seen: set[str] = set()
+    directives: set[str] = set()
     for token in re.findall(rf"%\.f|%.|{BLANK}+|[^%]", pattern):
         name = token[1:] if token[0] == "%" else ""
-        if name in seen or (name and name not in _DIRECTIVES):
+        if name in directives or (name and name not in _DIRECTIVES):
             raise RarePatternError(
                 f"dates written like {pattern!r} cannot be read without polars; give them as dates, not as texts"
             )
         if name:
-            seen.add(name)
+            directives.add(name)
             parts.append(_DIRECTIVES[name])
         else:
             parts.append(f"{BLANK}*+" if re.match(BLANK, token) else _as_it_is(token))

@@ -12,7 +12,7 @@ import numpy as np
 
 from sortal.core.measures import FIRST
 from sortal.core.profile import ColumnProfile, Columns, comparable, compared
-from sortal.core.raw import shown
+from sortal.core.raw import short_repr
 from sortal.core.row import Row, columns_of
 from sortal.core.shift import named_column
 
@@ -28,8 +28,8 @@ class OddValues:
     def __init__(self, reference: Mapping[str, ColumnProfile]) -> None:
         self._reference = reference
         # A column without a value in training has nothing to compare with.
-        self._columns = {name: column for name, column in compared(reference).items() if column.known}
-        self._seen = {
+        self._columns = {name: column for name, column in compared(reference).items() if column.n_values}
+        self._usual = {
             name: frozenset((*column.levels, *(() if _is_asked_for(column) else (None,))))
             for name, column in self._columns.items()
             if not column.numeric
@@ -40,7 +40,7 @@ class OddValues:
         # Of a row alone arrays would take longer than all comparisons.
         self._measured = any(column.measures for column in reference.values())
         self._of_each = [
-            (name, self._seen.get(name), *(column.limits if column.numeric else (0.0, 0.0)), _is_asked_for(column))
+            (name, self._usual.get(name), *(column.limits if column.numeric else (0.0, 0.0)), _is_asked_for(column))
             for name, column in self._columns.items()
         ]
         self._complete = np.array([[_is_asked_for(column)] for column in self._numeric.values()], dtype=np.bool_)
@@ -49,11 +49,11 @@ class OddValues:
         """What is odd about each of these rows, column by column, but for columns that they came ``without``."""
         reference = {n: c for n, c in self._reference.items() if n not in without} if without else self._reference
         columns = comparable(reference, columns)
-        found = [*self._levels(columns), *self._numbers(columns)]
+        oddities = [*self._levels(columns), *self._numbers(columns)]
         sentences: list[list[str]] = [[] for _ in range(rows)]
-        if found:
+        if oddities:
             place = {name: at for at, name in enumerate(self._columns)}
-            for row, _, text in sorted(found, key=lambda each: place[each[1]]):
+            for row, _, text in sorted(oddities, key=lambda item: place[item[1]]):
                 sentences[row].append(text)
         return sentences
 
@@ -67,21 +67,21 @@ class OddValues:
         if self._measured:
             return self.of(columns_of(row), 1)[0]
         sentences = []
-        for name, seen, low, high, complete in self._of_each:
+        for name, usual, low, high, complete in self._of_each:
             value = row[name]
-            if seen is not None:
-                if value not in seen:
+            if usual is not None:
+                if value not in usual:
                     sentences.append(_odd_level(self._columns[name], value))
             elif value < low or value > high or (complete and value != value):
                 sentences.append(_odd_number(self._columns[name], value))
         return sentences
 
     def _levels(self, columns: Columns) -> Iterator[tuple[int, str, str]]:
-        for name, seen in self._seen.items():
+        for name, usual in self._usual.items():
             if name not in columns:
                 continue
             for row, value in enumerate(columns[name]):
-                if value not in seen:
+                if value not in usual:
                     yield row, name, _odd_level(self._columns[name], value)
 
     def _numbers(self, columns: Columns) -> Iterator[tuple[int, str, str]]:
@@ -91,8 +91,8 @@ class OddValues:
         values = np.array([columns[name] for name in names])
         limits, complete = self._limits, self._complete
         if len(names) < len(limits):
-            some = np.isin([*self._numeric], names)
-            limits, complete = limits[some], complete[some]
+            mask = np.isin([*self._numeric], names)
+            limits, complete = limits[mask], complete[mask]
         odd = (values < limits[:, :1]) | (values > limits[:, 1:]) | (complete & np.isnan(values))
         if odd.any():
             for at, row in np.argwhere(odd).tolist():
@@ -106,14 +106,17 @@ def _is_asked_for(column: ColumnProfile) -> bool:
 
 def _odd_level(column: ColumnProfile, value: object) -> str:
     if value is None:
-        return f"{shown(column.name)}: is missing, and never was in training"
+        return f"{short_repr(column.name)}: is missing, and never was in training"
     how = "is rare or was never seen" if column.others else "was never seen"
-    return f"{named_column(column)}: {shown(str(value))} {how} in training"
+    return f"{named_column(column)}: {short_repr(str(value))} {how} in training"
 
 
 def _odd_number(column: ColumnProfile, value: float) -> str:
     if np.isnan(value):
-        return f"{shown(column.name)}: is missing, and never was in training"
+        return f"{short_repr(column.name)}: is missing, and never was in training"
     below = value < column.limits[0]
     side, end, which = ("below", column.ends[0], "smallest") if below else ("above", column.ends[-1], "largest")
-    return f"{named_column(column)}: {column.shown(value)} is {side} {column.shown(end)}, about the {which} in training"
+    return (
+        f"{named_column(column)}: {column.format_value(value)} is {side} {column.format_value(end)}, about the {which} "
+        "in training"
+    )

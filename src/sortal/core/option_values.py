@@ -28,22 +28,22 @@ PART_WORDS = {
 """What people call the parts; a "dev" set of the field is one to validate on."""
 
 
-def read_option(name: str, given: object) -> Any:
-    """The value that a sheet holds. Raises OptionError where ``given`` has another type.
+def read_option(name: str, value: object) -> Any:
+    """The value that a sheet holds. Raises OptionError where ``value`` has another type.
 
     >>> read_option("budget", "2m"), read_option("ignore", " id")
     (120.0, ('id',))
     """
     try:
-        return msgspec.convert(_READERS.get(name, _item)(given), option_types()[name], strict=False)
+        return msgspec.convert(_READERS.get(name, _item)(value), option_types()[name], strict=False)
     except InputError:
         raise
     except msgspec.ValidationError as error:
-        said = str(error).lower().replace(" | null", "").replace("`", "")
-        raise OptionError(f"{name} cannot be {quoted(given)}: {said}") from None
+        message = str(error).lower().replace(" | null", "").replace("`", "")
+        raise OptionError(f"{name} cannot be {quoted(value)}: {message}") from None
     except (TypeError, AttributeError, ValueError, RecursionError):
         raise OptionError(
-            f"{name} cannot be {quoted(given)}: a {type(given).__name__} is not how it is written"
+            f"{name} cannot be {quoted(value)}: a {type(value).__name__} is not how it is written"
         ) from None
 
 
@@ -73,7 +73,7 @@ def parse_latency(latency: str | float) -> float:
     >>> parse_latency("2ms"), parse_latency(0.5)
     (0.002, 0.5)
     """
-    seconds = _measured(latency, _LATENCIES)
+    seconds = _quantity(latency, _LATENCIES)
     if seconds is None or seconds <= 0:
         raise OptionError(f"--max-latency {quoted(latency)} is no time for a row; write for example 2ms or 500us")
     return seconds
@@ -85,15 +85,15 @@ def parse_size(size: str | float) -> int:
     >>> parse_size("5MB"), parse_size(1200)
     (5000000, 1200)
     """
-    most = _measured(size, _SIZES)
+    most = _quantity(size, _SIZES)
     if most is None or most < 1:
         raise OptionError(f"--max-size {quoted(size)} is no size of a file; write for example 5MB or 200kB")
     return int(most)
 
 
-def _measured(given: str | float, units: Mapping[str, float]) -> float | None:
+def _quantity(option: str | float, units: Mapping[str, float]) -> float | None:
     """A number with a unit; None where it is none."""
-    match = re.fullmatch(r"(\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*([a-zµμ]*)", str(given).strip().lower())
+    match = re.fullmatch(r"(\d+(?:\.\d*)?(?:e[-+]?\d+)?)\s*([a-zµμ]*)", str(option).strip().lower())
     if match is None or match[2] not in units:
         return None
     value = float(match[1]) * units[match[2]]
@@ -118,62 +118,62 @@ def parse_capacity(capacity: str | float, rows: int) -> Capacity:
     raise OptionError(f"capacity {text} is no number of rows and no share; give for example 500 or 5%")
 
 
-def parse_names(given: str | Sequence[str]) -> tuple[str, ...]:
+def parse_names(value: str | Sequence[str]) -> tuple[str, ...]:
     """Names as a sequence, or in one text with commas between them.
 
     >>> parse_names("lightgbm, svm"), parse_names(["svm"])
     (('lightgbm', 'svm'), ('svm',))
     """
-    names = given.split(",") if isinstance(given, str) else given
+    names = value.split(",") if isinstance(value, str) else value
     return tuple(stripped for name in names if (stripped := name.strip()))
 
 
-def parse_texts(given: str | Iterable[object]) -> tuple[str, ...]:
+def parse_texts(value: str | Iterable[object]) -> tuple[str, ...]:
     """Texts: one, or several."""
-    return (given,) if isinstance(given, str) else tuple(map(str, given))
+    return (value,) if isinstance(value, str) else tuple(map(str, value))
 
 
-def parse_yes(given: str | bool) -> bool:
+def parse_yes(value: str | bool) -> bool:
     """Yes or no.
 
     >>> parse_yes("no"), parse_yes(True)
     (False, True)
     """
-    known = {"yes": True, "no": False, "true": True, "false": False}
-    if isinstance(given, bool):
-        return given
-    if str(given).strip().lower() not in known:
-        raise OptionError(f"embed_backbone {quoted(given)} is neither yes nor no")
-    return known[str(given).strip().lower()]
+    answers = {"yes": True, "no": False, "true": True, "false": False}
+    if isinstance(value, bool):
+        return value
+    if str(value).strip().lower() not in answers:
+        raise OptionError(f"embed_backbone {quoted(value)} is neither yes nor no")
+    return answers[str(value).strip().lower()]
 
 
-def parse_paths(given: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+def parse_paths(value: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
     """Paths: one, or several.
 
     >>> parse_paths(Path("net")), parse_paths(["net", "other"])
     (('net',), ('net', 'other'))
     """
-    return tuple(map(str, [given] if isinstance(given, str | Path) else given))
+    return tuple(map(str, [value] if isinstance(value, str | Path) else value))
 
 
-def parse_columns(given: object) -> tuple[str, ...]:
+def parse_columns(value: object) -> tuple[str, ...]:
     """Names of columns: one, or several.
 
     >>> parse_columns("a"), parse_columns(["a", 3])
     (('a',), ('a', '3'))
     """
-    return tuple(map(column_name, [given] if isinstance(given, str) or not isinstance(given, Iterable) else given))
+    return tuple(map(column_name, [value] if isinstance(value, str) or not isinstance(value, Iterable) else value))
 
 
-def parse_pairs(given: Mapping[str, object] | str | Iterable[str]) -> tuple[str, ...]:
+def parse_pairs(value: Mapping[str, object] | str | Iterable[str]) -> tuple[str, ...]:
     """``fn=COLUMN`` texts, from a mapping or as they are.
 
     >>> parse_pairs({"fn": "amount"}), parse_pairs("fn=amount")
     (('fn=amount',), ('fn=amount',))
     """
-    if isinstance(given, Mapping):
-        return tuple(f"{cell}={column_name(name)}" for cell, name in given.items())
-    pairs = [text.partition("=") for text in ([given] if isinstance(given, str) else given)]
+    if isinstance(value, Mapping):
+        return tuple(f"{cell}={column_name(name)}" for cell, name in value.items())
+    pairs = [text.partition("=") for text in ([value] if isinstance(value, str) else value)]
     return tuple(f"{cell}{equals}{column_name(name)}" for cell, equals, name in pairs)
 
 
@@ -195,15 +195,15 @@ def plain_cost(cost: object) -> Any:
     }
 
 
-def parse_kinds(given: Mapping[Any, str] | str | Sequence[str]) -> dict[str, str]:
+def parse_kinds(value: Mapping[Any, str] | str | Sequence[str]) -> dict[str, str]:
     """Kinds by column, from a mapping or from ``COLUMN=KIND`` texts; a kind may have a format.
 
     >>> parse_kinds(["zip=category", "day=datetime:%d/%m/%Y"])
     {'zip': 'category', 'day': 'datetime:%d/%m/%Y'}
     """
-    if isinstance(given, Mapping):
-        return {column_name(name): str(kind) for name, kind in given.items()}
-    texts = [given] if isinstance(given, str) else given
+    if isinstance(value, Mapping):
+        return {column_name(name): str(kind) for name, kind in value.items()}
+    texts = [value] if isinstance(value, str) else value
     pairs = [text.rpartition("=") for text in texts]
     for text, (column, _, kind) in zip(texts, pairs, strict=True):
         if not column or not kind:

@@ -33,12 +33,12 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(_seen(letter) for letter in _BREAKS.sub(" ", text))
+    return "".join(_visible_form(letter) for letter in _BREAKS.sub(" ", text))
 
 
-def _seen(letter: str) -> str:
-    hidden = unicodedata.category(letter) in ("Cc", "Cf", "Cs") and letter not in _JOINERS
-    return letter.encode("unicode_escape", "surrogatepass").decode("ascii") if hidden else letter
+def _visible_form(letter: str) -> str:
+    is_hidden = unicodedata.category(letter) in ("Cc", "Cf", "Cs") and letter not in _JOINERS
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii") if is_hidden else letter
 
 
 def plain(value: object) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sortal.core import text_measures
 from sortal.core.coded import Coded
 from sortal.core.kinds import kind_of
-from sortal.core.measures import kinds_of, measured
+from sortal.core.measures import kinds_of, measure_values
 from sortal.core.quantiles import ends_of_columns, quantiles
 from sortal.core.schema import Column
 
@@ -73,7 +73,7 @@ class ColumnProfile:
     measures: tuple[ColumnProfile, ...] = ()
 
     @property
-    def known(self) -> int:
+    def n_values(self) -> int:
         """How many rows have a value."""
         return self.rows - self.missing
 
@@ -91,7 +91,7 @@ class ColumnProfile:
         span = high - low if kind_of(self.kind).ongoing else 0.0
         return low - span, high + span
 
-    def shown(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """A value as a person writes it."""
         return kind_of(self.kind).shown(value)
 
@@ -101,15 +101,15 @@ def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:
     features = table.schema.features
     profiles: dict[str, ColumnProfile] = {}
     # That a yes or no is one of the two tells nothing of anybody.
-    for least, some in (
+    for least, columns in (
         (1, [c for c in features if kind_of(c.kind).storage == "boolean"]),
         (smallest_count, [c for c in features if kind_of(c.kind).numeric and kind_of(c.kind).storage != "boolean"]),
     ):
         # Of few rows many columns together, for one by one they take long; of many one by one, for together they take
         # much room.
         at_once = max(1, TOGETHER // max(len(table), 1))
-        for start in range(0, len(some), at_once):
-            part = some[start : start + at_once]
+        for start in range(0, len(columns), at_once):
+            part = columns[start : start + at_once]
             profiles |= _of_numbers(part, table.columns([column.name for column in part]), least)
     for column in features:
         if column.name not in profiles:
@@ -126,32 +126,32 @@ def profile_of_scores(
     """A profile of (n, K) probabilities by class: of two classes the second alone, as it says the first; of more than
     ``MOST_CLASSES`` none, as that of one of them says little.
     """
-    watched = list(enumerate(classes))[1 if len(classes) == 2 else 0 :]
-    if len(watched) > MOST_CLASSES or not len(probability):
+    pairs = list(enumerate(classes))[1 if len(classes) == 2 else 0 :]
+    if len(pairs) > MOST_CLASSES or not len(probability):
         return {}
-    columns = [Column(name, "number") for _, name in watched]
-    return _of_numbers(columns, {name: probability[:, code] for code, name in watched}, smallest_count)
+    columns = [Column(name, "number") for _, name in pairs]
+    return _of_numbers(columns, {name: probability[:, code] for code, name in pairs}, smallest_count)
 
 
 def _of_levels(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
-    counted = _counted(values)
-    missing = counted.pop(None, 0)
-    ranked = sorted(counted.items(), key=lambda item: (-item[1], str(item[0])))
-    named = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
+    counts = _value_counts(values)
+    missing = counts.pop(None, 0)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    frequent_levels = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
     return ColumnProfile(
         name=column.name,
         kind=column.kind,
         rows=len(values),
         missing=missing,
-        distinct=len(counted),
-        levels=tuple(str(level) for level, _ in named),
-        counts=tuple(rows for _, rows in named),
+        distinct=len(counts),
+        levels=tuple(str(level) for level, _ in frequent_levels),
+        counts=tuple(rows for _, rows in frequent_levels),
         barely=sum(rows for _, rows in ranked if rows == least),
-        others=sum(rows for _, rows in ranked[len(named) :]),
+        others=sum(rows for _, rows in ranked[len(frequent_levels) :]),
     )
 
 
-def _counted(values: Sequence[str | None]) -> Counter[str | None]:
+def _value_counts(values: Sequence[str | None]) -> Counter[str | None]:
     """How often each is there; of codes without a look at every row."""
     if not isinstance(values, Coded):
         return Counter(values)
@@ -160,19 +160,21 @@ def _counted(values: Sequence[str | None]) -> Counter[str | None]:
 
 
 def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
-    some = _some(values, MOST_TEXTS)
-    rows = Counter(word for text in some if text is not None for word in set(text_measures.words(text)))
+    sample = _sample(values, MOST_TEXTS)
+    rows = Counter(word for text in sample if text is not None for word in set(text_measures.words(text)))
     ranked = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
-    named = [(word, count) for word, count in ranked[:TOP] if count >= least]
-    usual = tuple(word for word, _ in named)
-    return replace(_of_items(column, some, usual, least), levels=usual, counts=tuple(count for _, count in named))
+    frequent_words = [(word, count) for word, count in ranked[:TOP] if count >= least]
+    usual = tuple(word for word, _ in frequent_words)
+    return replace(
+        _of_items(column, sample, usual, least), levels=usual, counts=tuple(count for _, count in frequent_words)
+    )
 
 
 def _of_images(column: Column, values: Sequence[bytes | None], least: int) -> ColumnProfile:
-    return _of_items(column, _some(values, MOST_IMAGES), (), least)
+    return _of_items(column, _sample(values, MOST_IMAGES), (), least)
 
 
-def _some(values: Sequence[Any], most: int) -> Sequence[Any]:
+def _sample(values: Sequence[Any], most: int) -> Sequence[Any]:
     """At most so many of the values, spread over all."""
     return values[:: -(-len(values) // most)] if len(values) else values
 
@@ -185,7 +187,7 @@ def _of_items(column: Column, values: Sequence[Any], usual: tuple[str, ...], lea
         rows=len(values),
         missing=sum(value is None for value in values),
         distinct=len({*values} - {None}),
-        measures=tuple(_measured(column, measured(column.kind, values, usual), least)),
+        measures=tuple(_measure_profiles(column, measure_values(column.kind, values, usual), least)),
     )
 
 
@@ -193,23 +195,23 @@ _LOOKS: Mapping[str, Callable[[Column, Any, int], ColumnProfile]] = {"text": _of
 """By the encoding of a kind; all others have levels."""
 
 
-def _measured(column: Column, values: Columns, least: int) -> Iterator[ColumnProfile]:
+def _measure_profiles(column: Column, values: Columns, least: int) -> Iterator[ColumnProfile]:
     """A profile of each measure."""
     for measure, kind in kinds_of(column.kind).items():
         as_column = Column(measure, kind)
         if kind_of(kind).numeric:
-            profiled = _of_numbers([as_column], values, least)[measure]
+            result = _of_numbers([as_column], values, least)[measure]
         else:
-            profiled = _of_levels(as_column, values[measure], least)
-        yield replace(profiled, name=column.name, measure=measure)
+            result = _of_levels(as_column, values[measure], least)
+        yield replace(result, name=column.name, measure=measure)
 
 
 def compared(reference: Mapping[str, ColumnProfile]) -> dict[str, ColumnProfile]:
     """What is compared of each column: itself, or what is measured of it."""
     return {
-        f"{name}/{each.measure}" if each.measure else name: each
+        f"{name}/{part.measure}" if part.measure else name: part
         for name, column in reference.items()
-        for each in column.measures or (column,)
+        for part in column.measures or (column,)
     }
 
 
@@ -220,7 +222,7 @@ def comparable(reference: Mapping[str, ColumnProfile], columns: Columns) -> Colu
         if name not in columns:
             continue
         if column.measures:
-            looks = measured(column.kind, columns[name], column.levels)
+            looks = measure_values(column.kind, columns[name], column.levels)
             compared |= {f"{name}/{measure}": values for measure, values in looks.items()}
         else:
             compared[name] = columns[name]
@@ -230,14 +232,14 @@ def comparable(reference: Mapping[str, ColumnProfile], columns: Columns) -> Colu
 def _of_numbers(columns: Sequence[Column], values: Columns, least: int) -> dict[str, ColumnProfile]:
     """Those with as many missing values are looked at together."""
     ordered = np.sort(np.stack([np.asarray(values[column.name]) for column in columns])).T
-    known = np.count_nonzero(~np.isnan(ordered), axis=0)
+    n_values = np.count_nonzero(~np.isnan(ordered), axis=0)
     profiles: dict[str, ColumnProfile] = {}
-    for count in np.unique(known).tolist():
-        at = np.flatnonzero(known == count)
-        some = ordered[:count, at]
-        figures, limits = quantiles(some, GRID, least), ends_of_columns(some, least)
-        distinct = np.count_nonzero(np.diff(some, axis=0), axis=0) + (count > 0)
-        beyond = np.count_nonzero((some < limits[0]) | (some > limits[1]), axis=0)
+    for count in np.unique(n_values).tolist():
+        at = np.flatnonzero(n_values == count)
+        sorted_values = ordered[:count, at]
+        figures, limits = quantiles(sorted_values, GRID, least), ends_of_columns(sorted_values, least)
+        distinct = np.count_nonzero(np.diff(sorted_values, axis=0), axis=0) + (count > 0)
+        beyond = np.count_nonzero((sorted_values < limits[0]) | (sorted_values > limits[1]), axis=0)
         for i, number in enumerate(at.tolist()):
             column, (low, high) = columns[number], limits[:, i].tolist()
             profiles[column.name] = ColumnProfile(
@@ -247,7 +249,7 @@ def _of_numbers(columns: Sequence[Column], values: Columns, least: int) -> dict[
                 missing=len(ordered) - count,
                 distinct=int(distinct[i]),
                 quantiles=tuple(figures[:, i].tolist()),
-                reached=tuple(np.searchsorted(some[:, i], figures[:, i], side="right").tolist()),
+                reached=tuple(np.searchsorted(sorted_values[:, i], figures[:, i], side="right").tolist()),
                 ends=(low, high) if low == low else (),
                 beyond=int(beyond[i]),
             )

@@ -129,8 +129,8 @@ def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """
     kind, coarse = values.dtype.kind, "Y" if values.dtype.kind == "M" else "D"
     moments = values.astype(f"{kind}8[us]")
-    wrapped = moments.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
-    moments[wrapped] = np.array("NaT", dtype=moments.dtype)
+    overflow = moments.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
+    moments[overflow] = np.array("NaT", dtype=moments.dtype)
     return moments
 
 
@@ -160,14 +160,14 @@ _NUMPY_TYPES = {
 
 def _of_categories(series: Any) -> Raw:
     categories, codes = of_pandas(series.cat.categories.to_series()), series.cat.codes.to_numpy()
-    known = categories.values
+    levels = categories.values
     # The code of a missing value is -1, so that it is looked up at the end.
-    if isinstance(known, np.ndarray) and known.dtype.kind in "fmM":
-        absent = np.array("nan" if known.dtype.kind == "f" else "NaT").astype(known.dtype)
-        return Raw(categories.sort, np.append(known, absent)[codes])
-    if isinstance(known, np.ndarray):
-        known = known.tolist()
-    values = list(map([*known, None].__getitem__, codes.tolist()))
+    if isinstance(levels, np.ndarray) and levels.dtype.kind in "fmM":
+        absent = np.array("nan" if levels.dtype.kind == "f" else "NaT").astype(levels.dtype)
+        return Raw(categories.sort, np.append(levels, absent)[codes])
+    if isinstance(levels, np.ndarray):
+        levels = levels.tolist()
+    values = list(map([*levels, None].__getitem__, codes.tolist()))
     return Raw("levels" if categories.sort == "text" else categories.sort, values)
 
 
@@ -240,7 +240,7 @@ def raw_table(data: object) -> RawTable | None:
         return _of_columns({f"x{j}": column for j, column in enumerate(zip(*data, strict=True))})
     if is_pandas(data, "DataFrame"):
         frame: Any = data
-        return _named(list(frame.columns), [of_pandas(column) for _, column in frame.items()], len(frame))
+        return _raw_table(list(frame.columns), [of_pandas(column) for _, column in frame.items()], len(frame))
     return None
 
 
@@ -261,7 +261,7 @@ def check_columns(columns: Mapping[Any, Any]) -> None:
     """Raises DataError where the values of this dict are no columns of equal length."""
     for name, values in columns.items():
         if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
-            raise DataError(f"{name!r} of this dict is {shown(values)}, not a column; give a list of values")
+            raise DataError(f"{name!r} of this dict is {short_repr(values)}, not a column; give a list of values")
     lengths = {str(name): len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         few, many = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
@@ -271,14 +271,14 @@ def check_columns(columns: Mapping[Any, Any]) -> None:
 def _of_columns(columns: Mapping[Any, Any]) -> RawTable:
     check_columns(columns)
     raws = [of_values(values) for values in columns.values()]
-    return _named(list(columns), raws, len(raws[0]) if raws else 0)
+    return _raw_table(list(columns), raws, len(raws[0]) if raws else 0)
 
 
-def _named(names: Sequence[object], columns: Sequence[Raw], rows: int) -> RawTable:
+def _raw_table(names: Sequence[object], columns: Sequence[Raw], rows: int) -> RawTable:
     return RawTable(dict(zip(unique_names(names)[0], columns, strict=True)), rows)
 
 
-def shown(value: object, most: int = 40) -> str:
+def short_repr(value: object, most: int = 40) -> str:
     """A value as a message shows it."""
     text = repr(value)
     return text if len(text) <= most else text[: most - 4] + "...'"

@@ -64,28 +64,28 @@ class Recipe:
         for name in options:
             if name not in option_types():
                 raise OptionError(f"no option {quoted(name)}; {did_you_mean(str(name), option_types())}")
-        given = {name: read_option(name, value) for name, value in options.items() if value is not None}
+        requested = {name: read_option(name, value) for name, value in options.items() if value is not None}
         if file is None:
-            if "target" not in given:
+            if "target" not in requested:
                 raise OptionError("say which column is to be predicted: --target COLUMN")
-            return cls._from_flat(given)
+            return cls._from_flat(requested)
         text = _text(file)
         recipe, in_file = cls.from_toml(text, file.name), toml_tree(text, file.name)
         current = recipe.options()
-        for name, value in given.items():
+        for name, value in requested.items():
             if name in in_file and current[name] != value:
                 raise OptionError(
                     f"{flag(name)} contradicts {file.name}, which says {name} = {in_file[name]!r}; leave one of them "
                     "out"
                 )
-        changed = recipe.with_options(**given)
+        changed = recipe.with_options(**requested)
         return recipe if changed == recipe else changed.with_options(**{name: defaults()[name] for name in RAN})
 
     @classmethod
     def _from_flat(cls, options: Mapping[str, Any]) -> Recipe:
         """Each option on its sheet."""
-        given = [{f.name: options[f.name] for f in fields(sheet) if f.name in options} for sheet in SHEETS]
-        return cls(GoalOptions(**given[0]), RowOptions(**given[1]), SearchOptions(**given[2]))
+        by_sheet = [{f.name: options[f.name] for f in fields(sheet) if f.name in options} for sheet in SHEETS]
+        return cls(GoalOptions(**by_sheet[0]), RowOptions(**by_sheet[1]), SearchOptions(**by_sheet[2]))
 
     def options(self) -> dict[str, Any]:
         """All options by name, as the sheets hold them."""
@@ -152,12 +152,12 @@ def _read_plain(name: str, value: object) -> Any:
 
 def _check_planned(plan: Any, name: str) -> None:
     """What stands in a plan beside what is read is not passed over in silence."""
-    known = [field.name for field in fields(Planned)]
+    keys = [field.name for field in fields(Planned)]
     for planned in plan if isinstance(plan, list) else ():
         for key in planned if isinstance(planned, dict) else ():
-            if key not in known:
+            if key not in keys:
                 raise OptionError(
-                    f"{name} is not a recipe of sortal: a part of plan has {quoted(key)}; {did_you_mean(key, known)}"
+                    f"{name} is not a recipe of sortal: a part of plan has {quoted(key)}; {did_you_mean(key, keys)}"
                 )
 
 
@@ -171,8 +171,8 @@ def _without_none(value: Any) -> Any:
 @cache
 def defaults() -> dict[str, Any]:
     """What an option is where nothing is said of it, by name; the target has no default."""
-    made = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in FIELDS}
-    return {name: value for name, value in made.items() if value is not MISSING}
+    values = {f.name: f.default if f.default_factory is MISSING else f.default_factory() for f in FIELDS}
+    return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def flag(name: str) -> str:

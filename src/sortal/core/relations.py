@@ -25,8 +25,10 @@ def same_rows(frame: pl.DataFrame) -> Ints:
         return first
     # Polars takes names such as "*" for patterns, so columns are called by their number here.
     numbered = pl.DataFrame([column.alias(f"{i}") for i, column in enumerate(frame.iter_columns())])
-    some = numbered.with_row_index("row").filter(repeated)
-    first[some["row"].to_numpy()] = some.select(pl.col("row").first().over(numbered.columns)).to_series().to_numpy()
+    duplicates = numbered.with_row_index("row").filter(repeated)
+    first[duplicates["row"].to_numpy()] = (
+        duplicates.select(pl.col("row").first().over(numbered.columns)).to_series().to_numpy()
+    )
     return np.unique(first, return_inverse=True)[1].astype(np.int64)
 
 

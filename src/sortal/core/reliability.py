@@ -43,10 +43,12 @@ class Reliability:
         """
         edges = _edges(probability, max(LEAST, least))
         bins = np.searchsorted(edges, probability, side="right")
-        rows, came = (np.bincount(bins[some], minlength=len(edges) + 1) for some in (slice(None), hit))
-        said = np.bincount(bins, weights=probability, minlength=len(edges) + 1)
+        rows, hits = (np.bincount(bins[part], minlength=len(edges) + 1) for part in (slice(None), hit))
+        probability_sum = np.bincount(bins, weights=probability, minlength=len(edges) + 1)
         wander = 0.0 if blocks is None else _wander(probability, hit, bins, blocks)
-        return cls(tuple(edges.tolist()), tuple(rows.tolist()), tuple(said.tolist()), tuple(came.tolist()), wander)
+        return cls(
+            tuple(edges.tolist()), tuple(rows.tolist()), tuple(probability_sum.tolist()), tuple(hits.tolist()), wander
+        )
 
     def bins(self, probability: Floats) -> Codes:
         """(n,) the bin of each probability."""
@@ -79,11 +81,11 @@ def _edges(probability: Floats, least: int) -> Floats:
     counts, n = np.bincount(cells(probability), minlength=len(GRID) + 1), len(probability)
     enough = max(least, n / BINS)
     edges: list[float] = []
-    filled, left = 0, n
+    filled, rows_left = 0, n
     for edge, count in zip(GRID.tolist(), counts.tolist(), strict=False):
         filled += count
-        left -= count
-        if filled >= enough and left >= least:
+        rows_left -= count
+        if filled >= enough and rows_left >= least:
             edges.append(edge)
             filled = 0
     return np.array(edges)

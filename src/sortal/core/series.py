@@ -43,9 +43,9 @@ def sort_of(dtype: pl.DataType) -> Sort:
     >>> sort_of(pl.Int8()), sort_of(pl.Datetime("ns", "UTC")), sort_of(pl.Decimal(9, 2)), sort_of(pl.List(pl.Int8()))
     ('whole', 'zoned', 'number', 'nested')
     """
-    known = _SORTS.get(type(dtype))
-    if known is not None:
-        return known
+    sort = _SORTS.get(type(dtype))
+    if sort is not None:
+        return sort
     if isinstance(dtype, pl.Categorical | pl.Enum):
         return "levels"
     if isinstance(dtype, pl.Datetime):
@@ -112,23 +112,23 @@ class Times:
     """Takes times that are none out of frames, and counts them: see ``in_calendar``."""
 
     def __init__(self) -> None:
-        self._lost: dict[str, int] = {}
+        self._missing: dict[str, int] = {}
 
     def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with such times missing."""
         columns = [in_calendar(column) if column.dtype.is_temporal() else column for column in frame.iter_columns()]
-        lost = {
+        missing = {
             after.name: after.null_count() - before.null_count()
             for before, after in zip(frame.iter_columns(), columns, strict=True)
             if after is not before and after.null_count() > before.null_count()
         }
-        for name, count in lost.items():
-            self._lost[name] = self._lost.get(name, 0) + count
-        return pl.DataFrame(columns) if lost else frame
+        for name, count in missing.items():
+            self._missing[name] = self._missing.get(name, 0) + count
+        return pl.DataFrame(columns) if missing else frame
 
     def notes(self) -> list[str]:
         """What to say of them."""
         return [
             f"{name}: {count:,} times outside the years 1 to 9999 are read as missing"
-            for name, count in self._lost.items()
+            for name, count in self._missing.items()
         ]

@@ -23,11 +23,11 @@ USUAL_SECONDS = 120.0
 """Of a run of which nothing else is said."""
 
 
-def option(default: Any, help: str, written: str | None = None, *, unit: bool = False) -> Any:
-    """A field of a sheet: its default and what it is for. ``written``: the default as a person writes it, where that is
+def option(default: Any, help: str, text: str | None = None, *, unit: bool = False) -> Any:
+    """A field of a sheet: its default and what it is for. ``text``: the default as a person writes it, where that is
     another form. ``unit``: a number that is written with its unit.
     """
-    metadata = {"help": help, "written": default if written is None else written, "unit": unit}
+    metadata = {"help": help, "written": default if text is None else text, "unit": unit}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -107,8 +107,8 @@ class RowOptions:
         >>> RowOptions(split="fold").split_column, RowOptions(split="70/15/15").split_column
         ('fold', None)
         """
-        named = self.split is not None and self.split != NESTED and not re.fullmatch(r"[\d./\s+-]+", self.split)
-        return self.split if named else None
+        is_column = self.split is not None and self.split != NESTED and not re.fullmatch(r"[\d./\s+-]+", self.split)
+        return self.split if is_column else None
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class SearchOptions:
     """
 
     select: int | None = option(None, "How many prepared columns to keep.")
-    models: tuple[str, ...] = option((), "Families to try beside the baselines, with commas.", written="")
+    models: tuple[str, ...] = option((), "Families to try beside the baselines, with commas.", text="")
     backbone: tuple[str, ...] = option((), "Folder of a pretrained network that reads texts or images; may repeat.")
-    embed_backbone: bool = option(True, "Whether a pretrained network is in the model file, or beside.", written="yes")
+    embed_backbone: bool = option(True, "Whether a pretrained network is in the model file, or beside.", text="yes")
     max_latency: float | None = option(None, "What a row may take: 2ms, 500us; read, and through the model.", unit=True)
     max_size: int | None = option(None, "What the model may take in its file: 5MB.", unit=True)
     budget: float | None = option(None, "Time for everything: 60s, 2m, 1h; 2m unless given.", unit=True)
@@ -159,12 +159,12 @@ class SearchOptions:
 
 
 SHEETS = (GoalOptions, RowOptions, SearchOptions)
-FIELDS: tuple[Field[Any], ...] = tuple(each for sheet in SHEETS for each in fields(sheet))
+FIELDS: tuple[Field[Any], ...] = tuple(f for sheet in SHEETS for f in fields(sheet))
 """What stands in a recipe, in order."""
-RAN = tuple(each.name for each in FIELDS if not each.metadata)
+RAN = tuple(f.name for f in FIELDS if not f.metadata)
 """What a run adds to its recipe: not what was asked, but what was done for it."""
-TRAIN_OPTIONS = tuple(each for each in FIELDS if each.metadata)
-AUDIT_OPTIONS = tuple(each for each in TRAIN_OPTIONS if each.name == "seed" or each not in fields(SearchOptions))
+TRAIN_OPTIONS = tuple(f for f in FIELDS if f.metadata)
+AUDIT_OPTIONS = tuple(f for f in TRAIN_OPTIONS if f.name == "seed" or f not in fields(SearchOptions))
 """An audit neither prepares nor fits anything; which rows it may look at is a matter of the seed."""
 
 

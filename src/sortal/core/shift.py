@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from sortal.core.kinds import kind_of
 from sortal.core.measures import FIRST
 from sortal.core.profile import ColumnProfile, Columns, comparable, compared
-from sortal.core.raw import shown
+from sortal.core.raw import short_repr
 from sortal.core.writing import percent
 
 What = Literal["unseen", "range", "missing", "moved", "mix", "constant"]
@@ -96,7 +96,7 @@ class Watch:
     def __init__(self, reference: Mapping[str, ColumnProfile]) -> None:
         self._reference = reference
         # A column without a value in training has nothing to compare with, and no model reads it.
-        self._columns = {name: column for name, column in compared(reference).items() if column.known}
+        self._columns = {name: column for name, column in compared(reference).items() if column.n_values}
         places = {name: len(column.levels or column.quantiles) for name, column in self._columns.items()}
         self._counts = {name: _Count(places=np.zeros(n, dtype=np.int64)) for name, n in places.items()}
         self._codes = {n: dict(zip(c.levels, range(len(c.levels)), strict=True)) for n, c in self._columns.items()}
@@ -115,34 +115,34 @@ class Watch:
 
     def shifts(self) -> tuple[Shift, ...]:
         """What matters, in the order of the columns."""
-        watched = [name for name, count in self._counts.items() if count.rows]
-        chance = CHANCE / max(THINGS * len(watched), 1)
-        return tuple(s for name in watched for s in _shifts(self._columns[name], self._counts[name], chance))
+        names = [name for name, count in self._counts.items() if count.rows]
+        chance = CHANCE / max(THINGS * len(names), 1)
+        return tuple(s for name in names for s in _shifts(self._columns[name], self._counts[name], chance))
 
 
 def _count_numbers(count: _Count, column: ColumnProfile, values: NDArray[np.float64]) -> None:
-    known = values[~np.isnan(values)]
+    numbers = values[~np.isnan(values)]
     count.rows += len(values)
-    count.missing += len(values) - len(known)
-    if not len(known):
+    count.missing += len(values) - len(numbers)
+    if not len(numbers):
         return
     low, high = column.limits
-    beyond = known[(known < low) | (known > high)]
+    beyond = numbers[(numbers < low) | (numbers > high)]
     count.outside += len(beyond)
     if count.example is None and len(beyond):
         count.example = float(beyond[0])
     # As many passes as there are quantiles are ten times as fast as one search for the place of every value.
-    count.places += np.array([np.count_nonzero(known <= quantile) for quantile in column.quantiles], dtype=np.int64)
-    least, largest = float(known.min()), float(known.max())
+    count.places += np.array([np.count_nonzero(numbers <= quantile) for quantile in column.quantiles], dtype=np.int64)
+    least, largest = float(numbers.min()), float(numbers.max())
     count.least = least if count.least is None else min(least, count.least)
     count.largest = largest if count.largest is None else max(largest, count.largest)
 
 
 def _count_texts(count: _Count, codes: Mapping[str, int], values: Sequence[str | None]) -> None:
-    counted = Counter(values)
+    counts = Counter(values)
     count.rows += len(values)
-    count.missing += counted.pop(None, 0)
-    for level, rows in counted.items():
+    count.missing += counts.pop(None, 0)
+    for level, rows in counts.items():
         at = codes.get(str(level))
         if at is not None:
             count.places[at] += rows
@@ -154,7 +154,7 @@ def _count_texts(count: _Count, codes: Mapping[str, int], values: Sequence[str |
 
 def _shifts(column: ColumnProfile, count: _Count, chance: float) -> Iterator[Shift]:
     """What matters about a column: whether values are missing, and of those that are there the plainest thing alone."""
-    values = (_range, _constant, _moved) if column.numeric else (_unseen, _constant, _mix)
+    values = (_range, _constant, _drift) if column.numeric else (_unseen, _constant, _mix)
     missing = _missing(column, count, chance) if column.measure in ("", *FIRST) else None
     if missing is not None:
         yield missing
@@ -171,10 +171,10 @@ def _missing(column: ColumnProfile, count: _Count, chance: float) -> Shift | Non
 
 def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     rows = count.rows - count.missing
-    usual = min(column.barely + column.others, column.known)
-    if not _too_many(count.outside, rows, usual, column.known, chance):
+    usual = min(column.barely + column.others, column.n_values)
+    if not _too_many(count.outside, rows, usual, column.n_values, chance):
         return None
-    share, expected = count.outside / rows, usual / column.known
+    share, expected = count.outside / rows, usual / column.n_values
     if column.others:
         which = f"all of its {rows:,} values" if share == 1 else f"{percent(share)} of its values"
         how = f"{which} were rare or never seen"
@@ -185,21 +185,21 @@ def _unseen(column: ColumnProfile, count: _Count, chance: float) -> Shift | None
     like = _other_spelling(str(count.example), column.levels)
     there = f" (there it was {like!r})" if like else ""
     usually = f", where {percent(expected)} are expected" if expected > 0 and share < 1 else ""
-    text = f"{how} in training{usually}, such as {shown(str(count.example))}{there}"
+    text = f"{how} in training{usually}, such as {short_repr(str(count.example))}{there}"
     return _shift_of(column, "unseen", rows, share, expected, text)
 
 
 def _range(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     rows = count.rows - count.missing
-    if not _too_many(count.outside, rows, column.beyond + 1, column.known, chance):
+    if not _too_many(count.outside, rows, column.beyond + 1, column.n_values, chance):
         return None
     share = count.outside / rows
     low, high = column.ends
     how = "all values lie" if share == 1 else f"{percent(share)} of the values lie"
     beyond = "far outside" if kind_of(column.kind).ongoing else "outside"
-    span = f"{column.shown(low)} to {column.shown(high)}"
-    text = f"{how} {beyond} {span}, about the range in training, such as {column.shown(count.example)}"
-    return _shift_of(column, "range", rows, share, (column.beyond + 2) / (column.known + 1), text)
+    span = f"{column.format_value(low)} to {column.format_value(high)}"
+    text = f"{how} {beyond} {span}, about the range in training, such as {column.format_value(count.example)}"
+    return _shift_of(column, "range", rows, share, (column.beyond + 2) / (column.n_values + 1), text)
 
 
 def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
@@ -211,43 +211,43 @@ def _constant(column: ColumnProfile, count: _Count, chance: float) -> Shift | No
         if np.count_nonzero(count.places) != 1 or count.outside:
             return None
         at = int(count.places.argmax())
-        usual, only = column.counts[at], shown(column.levels[at])
+        usual, only = column.counts[at], short_repr(column.levels[at])
     else:
         if count.least != count.largest:
             return None
-        usual, only = _at(column, count.least), column.shown(count.least)
-    if _tail(rows, rows, usual, column.known) >= chance:
+        usual, only = _at(column, count.least), column.format_value(count.least)
+    if _tail(rows, rows, usual, column.n_values) >= chance:
         return None
-    text = f"it is {only} in all {rows:,} rows, and was in {percent(usual / column.known)} in training"
-    return _shift_of(column, "constant", rows, 1.0, usual / column.known, text)
+    text = f"it is {only} in all {rows:,} rows, and was in {percent(usual / column.n_values)} in training"
+    return _shift_of(column, "constant", rows, 1.0, usual / column.n_values, text)
 
 
 def _at(column: ColumnProfile, value: float) -> int:
     """The most rows that may have held a value in training: those between the quantiles around it."""
-    reached = (0, *column.reached, column.known)
+    reached = (0, *column.reached, column.n_values)
     at = int(np.searchsorted(np.array(column.quantiles), value, side="left"))
     return reached[at + 1] - reached[at]
 
 
-def _moved(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
+def _drift(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
     """Of dates nothing is said: that they go on is what they do."""
     rows = count.rows - count.missing
     if kind_of(column.kind).ongoing or not rows or not column.quantiles:
         return None
     now = count.places / rows
-    then = np.array(column.reached) / column.known
+    then = np.array(column.reached) / column.n_values
     distance = np.abs(now - then)
     at = int(distance.argmax())
     # The largest difference of two cumulative shares is expected to be at most this (Massart 1990, integrated).
-    expected = sqrt(pi / 8) * sqrt(1 / rows + 1 / column.known)
-    if not _far(float(distance[at]), expected, rows, column.known, chance):
+    expected = sqrt(pi / 8) * sqrt(1 / rows + 1 / column.n_values)
+    if not _far(float(distance[at]), expected, rows, column.n_values, chance):
         return None
     if kind_of(column.kind).storage == "boolean":
         now, then = 1 - now, 1 - then
         text = f"it is true in {percent(float(now[0]))} of the rows, and was in {percent(float(then[0]))} in training"
         at = 0
     else:
-        where = column.shown(column.quantiles[at])
+        where = column.format_value(column.quantiles[at])
         text = (
             f"{percent(float(now[at]))} of the values are at most {where}, and were {percent(float(then[at]))} in "
             "training"
@@ -261,14 +261,14 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
         return None
     common = sum(n >= COMMON for n in column.counts)  # they come first
     now = np.append(count.places[:common], rows - count.places[:common].sum()) / rows
-    then = np.append(column.counts[:common], column.known - sum(column.counts[:common])) / column.known
+    then = np.append(column.counts[:common], column.n_values - sum(column.counts[:common])) / column.n_values
     gain = now - then
     distance = float(np.maximum(gain, 0).sum())
-    deviation = np.sqrt(then * (1 - then) * (1 / rows + 1 / column.known))
-    if not _far(distance, float(deviation.sum()) / 2, rows, column.known, chance):
+    deviation = np.sqrt(then * (1 - then) * (1 / rows + 1 / column.n_values))
+    if not _far(distance, float(deviation.sum()) / 2, rows, column.n_values, chance):
         return None
     at = int(gain.argmax())
-    level = shown(column.levels[at]) if at < common else "a rare or new value"
+    level = short_repr(column.levels[at]) if at < common else "a rare or new value"
     text = (
         f"the mix of values is another: {level} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} "
         "in training"
@@ -277,13 +277,13 @@ def _mix(column: ColumnProfile, count: _Count, chance: float) -> Shift | None:
 
 
 def _shift_of(column: ColumnProfile, what: What, rows: int, share: float, expected: float, text: str) -> Shift:
-    named = shown(column.name) if what == "missing" else named_column(column)
-    return Shift(column.name, what, rows, share, expected, f"{named}: {text}")
+    label = short_repr(column.name) if what == "missing" else named_column(column)
+    return Shift(column.name, what, rows, share, expected, f"{label}: {text}")
 
 
 def named_column(column: ColumnProfile) -> str:
     """The column, and what of it is compared."""
-    return shown(column.name) + (f", {column.measure}" if column.measure else "")
+    return short_repr(column.name) + (f", {column.measure}" if column.measure else "")
 
 
 def _too_many(now: int, rows: int, then: int, of: int, chance: float) -> bool:

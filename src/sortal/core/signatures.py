@@ -19,13 +19,13 @@ def takes(options: Iterable[Parameter]) -> Callable[[Function], Function]:
     >>> print(signature(train))
     (data: str, *, seed=0, threads: int = 2) -> None
     """
-    shown = tuple(options)
+    own_parameters = tuple(options)
 
     def show(function: Function) -> Function:
         own = signature(function, eval_str=True)
         parameters = [p for p in own.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
         first = sum(p.kind is not Parameter.KEYWORD_ONLY for p in parameters)
-        parameters[first:first] = shown
+        parameters[first:first] = own_parameters
         function.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         return function
 
@@ -34,5 +34,5 @@ def takes(options: Iterable[Parameter]) -> Callable[[Function], Function]:
 
 def keyword(option: Field[Any], annotation: object, default: object = MISSING) -> Parameter:
     """A field of a sheet as a keyword argument; the default is as a person writes it, unless given."""
-    written = option.metadata["written"] if default is MISSING else default
-    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=written, annotation=annotation)
+    default_text = option.metadata["written"] if default is MISSING else default
+    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default_text, annotation=annotation)

@@ -24,7 +24,7 @@ def sliceable(column: Column) -> bool:
     return column.role != "target" and (kind.numeric or kind.categorical)
 
 
-def asked_columns(frame: pl.DataFrame, schema: Schema, asked: Sequence[str], source: str) -> tuple[Column, ...]:
+def asked_columns(frame: pl.DataFrame, schema: Schema, names: Sequence[str], source: str) -> tuple[Column, ...]:
     """The columns that somebody wants to see slices of, whatever they are for; one that ``schema`` does not have is
     inferred from the raw ``frame``.
 
@@ -32,7 +32,7 @@ def asked_columns(frame: pl.DataFrame, schema: Schema, asked: Sequence[str], sou
     value that does not fit its kind.
     """
     columns: list[Column] = []
-    for name in asked:
+    for name in names:
         if name not in frame.columns:
             raise OptionError(f"no column {name!r} in {source} to slice by; {did_you_mean(name, frame.columns)}")
         column = schema[name] if name in schema else infer(frame[[name]], None).columns[0]
@@ -42,22 +42,22 @@ def asked_columns(frame: pl.DataFrame, schema: Schema, asked: Sequence[str], sou
             raise OptionError(f"column {name!r} is of kind {column.kind}: no value comes again; leave --slice out")
         columns.append(column)
     if columns:
-        conform(frame, _seen(columns), ("feature",), source)
+        conform(frame, _as_features(columns), ("feature",), source)
     return tuple(columns)
 
 
-def with_strongest(asked: Sequence[Column], schema: Schema, ranked: Sequence[str], most: int) -> Schema:
-    """Those that were ``asked`` for, and the features that a model leans on most, in the order of ``ranked``; of the
+def with_strongest(columns: Sequence[Column], schema: Schema, ranked: Sequence[str], most: int) -> Schema:
+    """These ``columns``, and the features that a model leans on most, in the order of ``ranked``; of the
     latter at most so many.
 
     >>> a, note, b = Column("a", "number"), Column("note", "text"), Column("b", "number")
     >>> with_strongest([], Schema((a, note, b)), ["b", "note", "a"], most=2).names
     ('b', 'a')
     """
-    known = {column.name for column in asked}
-    features = [schema[name] for name in ranked if name in schema and name not in known]
+    names = {column.name for column in columns}
+    features = [schema[name] for name in ranked if name in schema and name not in names]
     strongest = [column for column in features if column.role == "feature" and sliceable(column)]
-    return _seen([*asked, *strongest[:most]])
+    return _as_features([*columns, *strongest[:most]])
 
 
 def table_of(raw: pl.DataFrame, by: Schema, rows: Ints) -> Table:
@@ -65,5 +65,5 @@ def table_of(raw: pl.DataFrame, by: Schema, rows: Ints) -> Table:
     return Table(by, conform(raw, by, ("feature",)), rows)
 
 
-def _seen(columns: Sequence[Column]) -> Schema:
+def _as_features(columns: Sequence[Column]) -> Schema:
     return Schema(tuple(replace(column, role="feature") for column in columns))

@@ -48,14 +48,14 @@ class Table:
 
     def take(self, index: NDArray[np.integer[Any]]) -> Table:
         """The rows at these positions (n',), in this order."""
-        some = Table(self.schema, self.frame[index], self.rows[index])
+        part = Table(self.schema, self.frame[index], self.rows[index])
         # What ties all rows ties some of them; it is not computed again.
         for name, numbering in _TIES.items():
             if (ids := self.__dict__.get(name)) is not None:
-                some.__dict__[name] = numbering(ids[index])
-        if (known := self.__dict__.get("coincidence")) is not None:
-            some.__dict__["coincidence"] = known
-        return some
+                part.__dict__[name] = numbering(ids[index])
+        if (value := self.__dict__.get("coincidence")) is not None:
+            part.__dict__["coincidence"] = value
+        return part
 
     def features(self) -> Table:
         """The features alone, for whoever may not see the classes."""

@@ -44,7 +44,7 @@ def script(text: str) -> str | None:
     start = text[:LOOKED_AT]
     if start.isascii():
         return "latin" if _LATIN.search(start) else None
-    names = [_script(each) for each in islice(filter(str.isalpha, start), LETTERS)]
+    names = [_script(letter) for letter in islice(filter(str.isalpha, start), LETTERS)]
     return max(dict.fromkeys(names), key=names.count) if names else None
 
 
@@ -63,8 +63,8 @@ def measures(texts: Sequence[str | None], usual: Collection[str]) -> dict[str, N
     """
     is_known = set(usual).__contains__
     length = np.array([np.nan if text is None else len(text) for text in texts], dtype=np.float64)
-    each = [words(text or "") for text in texts]
-    known = np.array([sum(map(is_known, some)) for some in each])
-    count = np.array([len(some) or np.nan for some in each], dtype=np.float64)
-    unknown = (count - known) / count
+    word_lists = [words(text or "") for text in texts]
+    n_known = np.array([sum(map(is_known, word_list)) for word_list in word_lists])
+    count = np.array([len(word_list) or np.nan for word_list in word_lists], dtype=np.float64)
+    unknown = (count - n_known) / count
     return {CHARACTERS: length, UNKNOWN: unknown, SCRIPT: [None if text is None else script(text) for text in texts]}

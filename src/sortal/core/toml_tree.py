@@ -48,8 +48,8 @@ def _key_of(line: str) -> str:
 def _depth(value: Any) -> int:
     """How many tables and lists are within each other."""
     depth, level = 0, [value]
-    while depth <= DEEPEST and any(isinstance(each, dict | list) for each in level):
+    while depth <= DEEPEST and any(isinstance(item, dict | list) for item in level):
         depth += 1
-        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
         level = [value for values in inner for value in values]
     return depth

@@ -96,21 +96,21 @@ def as_read(numbers: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     >>> as_read(np.array([0.1, 16777216, -2.5e-7], dtype=np.float32)).tolist()
     [0.1, 16777216.0, -2.5e-07]
     """
-    read = numbers.astype(np.float64)
-    for start in range(0, len(read), _CHUNK):
-        some = read[start : start + _CHUNK]
-        left = np.flatnonzero((np.abs(some) > 1e-12) & (np.abs(some) < 1e12) & (some != np.rint(some)))
-        exact, single = some[left], numbers[start : start + _CHUNK][left].astype(np.float32)
+    result = numbers.astype(np.float64)
+    for start in range(0, len(result), _CHUNK):
+        chunk = result[start : start + _CHUNK]
+        index = np.flatnonzero((np.abs(chunk) > 1e-12) & (np.abs(chunk) < 1e12) & (chunk != np.rint(chunk)))
+        exact, single = chunk[index], numbers[start : start + _CHUNK][index].astype(np.float32)
         places = np.floor(np.log10(np.abs(exact))).astype(np.int64)
-        alike = np.arange(len(left))
+        alike = np.arange(len(index))
         # Where fewer digits say the same number, so do more: each round looks at those of the one before alone.
         for digits in (9, 8, 7, 6):
             scale = _POWERS[digits - 1 - places[alike] + len(_POWERS) // 2]
             rounded = np.rint(exact[alike] * scale) / scale
             same = rounded.astype(np.float32) == single[alike]
             alike = alike[same]
-            some[left[alike]] = rounded[same]
-    return read
+            chunk[index[alike]] = rounded[same]
+    return result
 
 
 _CHUNK = 1 << 14

@@ -29,7 +29,7 @@ class Estimated(Protocol):
     def high(self) -> float | None: ...
 
 
-def known(value: float | None) -> bool:
+def is_finite(value: float | None) -> bool:
     """Whether this is a number at all."""
     return value is not None and math.isfinite(value)
 
@@ -40,7 +40,7 @@ def decimals(low: float | None, high: float | None) -> int:
     >>> decimals(0.939, 0.951), decimals(0.29, 0.35), decimals(None, None)
     (3, 2, 3)
     """
-    if low is None or high is None or not known(high - low) or high <= low:
+    if low is None or high is None or not is_finite(high - low) or high <= low:
         return PLAIN_DIGITS
     return min(MOST_DIGITS, max(FEWEST_DIGITS, math.ceil(-math.log10((high - low) / 2) - 1e-9)))
 
@@ -51,7 +51,7 @@ def number(value: float | None, digits: int = PLAIN_DIGITS) -> str:
     >>> number(0.1873, 4), number(1234.5, 2), number(-0.0004), number(None)
     ('.1873', '1,234.50', '.000', '–')
     """
-    if value is None or not known(value):
+    if value is None or not is_finite(value):
         return DASH
     text = f"{value:,.{digits}f}"
     return pointed(text.lstrip("-") if float(text.replace(",", "")) == 0 else text)
@@ -90,7 +90,7 @@ def interval(figure: Estimated | None, extra: int = 0, digits: int | None = None
         return DASH
     digits = decimals(figure.low, figure.high) + extra if digits is None else digits
     value, low, high = (number(x, digits) for x in (figure.value, figure.low, figure.high))
-    return f"{value} [{low} {high}]" if known(figure.low) and known(figure.high) else value
+    return f"{value} [{low} {high}]" if is_finite(figure.low) and is_finite(figure.high) else value
 
 
 def spread(value: float | None, around: float | None, digits: int = PLAIN_DIGITS) -> str:
@@ -99,7 +99,7 @@ def spread(value: float | None, around: float | None, digits: int = PLAIN_DIGITS
     >>> spread(0.0153, 0.0121, 4), spread(0.5, None)
     ('.0153 ± .0121', '.500')
     """
-    return f"{number(value, digits)} ± {number(around, digits)}" if known(around) else number(value, digits)
+    return f"{number(value, digits)} ± {number(around, digits)}" if is_finite(around) else number(value, digits)
 
 
 def percent(share: float | None) -> str:
@@ -108,7 +108,7 @@ def percent(share: float | None) -> str:
     >>> percent(0.1170), percent(0.00004), percent(1.0)
     ('11.7 %', '< 0.1 %', '100 %')
     """
-    if share is None or not known(share):
+    if share is None or not is_finite(share):
         return DASH
     if 0 < share < 0.0005:
         return "< 0.1 %"
@@ -124,7 +124,7 @@ def percents(share: Estimated | None) -> str:
     >>> percents(Interval(0.24, 0.2163, 0.2789))
     '24 % [21.6 27.9]'
     """
-    if share is None or not (known(share.low) and known(share.high)):
+    if share is None or not (is_finite(share.low) and is_finite(share.high)):
         return percent(None if share is None else share.value)
     return f"{percent(share.value)} [{_tenths(share.low)} {_tenths(share.high)}]"
 

@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.errors import DataError
-from sortal.core.images import canonical_or_none, each, pillow
+from sortal.core.images import canonical_or_none, map_in_threads, pillow
 from sortal.core.option_values import PART_WORDS
 from sortal.core.writing import listing
 from sortal.data.image_folder import IMAGE, LABEL, PART
@@ -43,8 +43,8 @@ class _Array:
     @property
     def part(self) -> str:
         """The word of its name that is called like a part."""
-        known = {word for words in PART_WORDS.values() for word in words}
-        return next((word for word in _WORDS.findall(self.name.lower()) if word in known), "")
+        part_words = {word for words in PART_WORDS.values() for word in words}
+        return next((word for word in _WORDS.findall(self.name.lower()) if word in part_words), "")
 
     @property
     def holds_images(self) -> bool:
@@ -77,8 +77,8 @@ def arrays(path: Path) -> Part:
     members = _members(path)
     pairs = _pairs(path, members)
     parts = [pair.part for pair in pairs]
-    used = {array.name for pair in pairs for array in (pair.images, pair.labels)}
-    others = [member.name for member in members if member.name not in used]
+    used_names = {array.name for pair in pairs for array in (pair.images, pair.labels)}
+    others = [member.name for member in members if member.name not in used_names]
     notes = [f"arrays that are neither images nor their labels were left out: {listing(others)}"] if others else []
     if parts != [""]:
         notes.append(f"the arrays of {listing(parts)} are the column {PART!r}; --split {PART} takes them as the split")
@@ -96,12 +96,12 @@ def _members(path: Path) -> list[_Array]:
             for name in archive.namelist():
                 with archive.open(name) as file:
                     version = np.lib.format.read_magic(file)
-                    read = (
+                    read_header = (
                         np.lib.format.read_array_header_1_0
                         if version == (1, 0)
                         else np.lib.format.read_array_header_2_0
                     )
-                    shape, _, dtype = read(file)
+                    shape, _, dtype = read_header(file)
                 members.append(_Array(name.removesuffix(".npy"), shape, dtype))
     except Exception as error:  # what is wrong with an archive is of any kind
         raise _damaged(path, error) from error
@@ -118,14 +118,14 @@ def _pairs(path: Path, members: list[_Array]) -> list[_Pair]:
             f"3); there are {there}. Save a table as Parquet or CSV"
         )
     pairs = []
-    for some in images:
-        of_it = [m for m in members if m.holds_labels and m.part == some.part and m.shape[0] == some.shape[0]]
-        if len(of_it) != 1 or sum(other.part == some.part for other in images) > 1:
+    for array in images:
+        of_it = [m for m in members if m.holds_labels and m.part == array.part and m.shape[0] == array.shape[0]]
+        if len(of_it) != 1 or sum(other.part == array.part for other in images) > 1:
             raise DataError(
-                f"{path.name}: {some.name} needs one array of as many labels, called alike (x_train and y_train, "
+                f"{path.name}: {array.name} needs one array of as many labels, called alike (x_train and y_train, "
                 f"images and labels); there are {there}"
             )
-        pairs.append(_Pair(some.part, some, of_it[0]))
+        pairs.append(_Pair(array.part, array, of_it[0]))
     return pairs
 
 
@@ -141,14 +141,14 @@ def _frames(path: Path, pairs: list[_Pair], types: Types) -> Iterator[pl.DataFra
             labels = np.char.decode(labels, "utf-8", "replace")
         scale = 255.0 if images.dtype.kind == "f" and np.nanmax(images, initial=0) <= 1 else 1.0
         for first in range(0, len(images), _AT_ONCE):
-            some = images[first : first + _AT_ONCE]
-            png = [canonical_or_none(data) for data in each(_png, list(_eight_bits(some, scale)))]
+            chunk = images[first : first + _AT_ONCE]
+            png = [canonical_or_none(data) for data in map_in_threads(_png, list(_eight_bits(chunk, scale)))]
             columns = [
                 pl.Series(IMAGE, png, dtype=pl.Binary),
                 pl.Series(LABEL, labels[first : first + _AT_ONCE].tolist()).cast(types[LABEL]),
             ]
             if PART in types:
-                columns.append(pl.repeat(pair.part, len(some), eager=True, dtype=pl.String).alias(PART))
+                columns.append(pl.repeat(pair.part, len(chunk), eager=True, dtype=pl.String).alias(PART))
             yield pl.DataFrame(columns)
 
 

@@ -124,8 +124,8 @@ def encoding_of(path: Path) -> tuple[str, str]:
         odd = lines
     if not odd:
         return "utf-8", ""
-    encoding, called = ("cp1252", "Windows-1252") if windows else ("latin-1", "Latin-1")
-    return encoding, f"not UTF-8 (see line {odd:,}): read as {called}"
+    encoding, name = ("cp1252", "Windows-1252") if windows else ("latin-1", "Latin-1")
+    return encoding, f"not UTF-8 (see line {odd:,}): read as {name}"
 
 
 def utf8_blocks(path: Path, encoding: str, size: int = BLOCK, longest: float = LONGEST_LINE) -> Iterator[bytes]:

@@ -70,22 +70,22 @@ def inspect(path: Path) -> Layout:
     skip = next((i for i, line in enumerate(lines) if line.strip()), None)
     if skip is None:
         raise DataError(f"{path.name} is empty; give a file with a header and rows")
-    stated = _stated_separator(lines[skip], path.name)
-    skip += bool(stated)
+    own_separator = _stated_separator(lines[skip], path.name)
+    skip += bool(own_separator)
     tabs = path.suffix.lower() in (".tsv", ".tab")
-    separator = stated or find_separator("\n".join(lines[skip:]), prefer="\t" if tabs else ",")
+    separator = own_separator or find_separator("\n".join(lines[skip:]), prefer="\t" if tabs else ",")
     first = next(rows(lines[skip:], separator, path.name, skip + 1), None)
     header = first.values if first else []
     if len(header) > MOST_COLUMNS:
         raise too_many_columns(path.name, len(header))
-    names, renamed = unique_names(header)
+    names, name_notes = unique_names(header)
     notes = [note] if note else []
     if separator not in (",", "\t", ONE_COLUMN):
         notes.append(f"fields are separated by {separator!r}")
     if all(re.fullmatch(r"\s*[+-]?\d+([.,]\d*)?\s*", name) for name in header):
         notes.append(f"the first line holds only numbers ({', '.join(header[:3])}): is the header missing?")
     skip += len(first.lines) if first else 0
-    return Layout(path, encoding, separator, tuple(header), tuple(names), skip, (*notes, *renamed))
+    return Layout(path, encoding, separator, tuple(header), tuple(names), skip, (*notes, *name_notes))
 
 
 def _stated_separator(line: str, name: str) -> str:
@@ -149,11 +149,11 @@ def frames(layout: Layout, size: int = BLOCK, note: Note = lambda text: None) ->
     """
     before, repeated, blank = 0, 0, 0
     for frame in _frames(layout, size):
-        kept = _without_headers(frame, layout, before)
+        body = _without_headers(frame, layout, before)
         before += frame.height
-        repeated += frame.height - kept.height
-        blank += kept.to_series().null_count() if frame.width == 1 else 0
-        yield kept
+        repeated += frame.height - body.height
+        blank += body.to_series().null_count() if frame.width == 1 else 0
+        yield body
     if repeated:
         note(f"{_rows_are(repeated)} the header again: left out")
     if blank:
@@ -175,8 +175,8 @@ def _without_headers(frame: pl.DataFrame, layout: Layout, before: int) -> pl.Dat
     names = list({*header, *layout.header})
     maybe = np.arange(frame.height)
     for column in frame.iter_columns():  # the first column leaves next to nothing of most tables
-        some = column if len(maybe) == frame.height else column.gather(maybe)
-        values = some.alias("").fill_null("")  # polars takes names such as "^p.*$" for patterns
+        candidates = column if len(maybe) == frame.height else column.gather(maybe)
+        values = candidates.alias("").fill_null("")  # polars takes names such as "^p.*$" for patterns
         maybe = maybe[(values.is_in(names) | values.str.strip_chars(_AROUND).is_in(names)).to_numpy()]
         if not len(maybe):
             return frame

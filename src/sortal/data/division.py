@@ -53,8 +53,10 @@ def _may_nest(recipe: Recipe, rows: int) -> bool:
 
     The time is no reason: which rows are sealed must not hang on it, for an audit looks at all others.
     """
-    asked = recipe.rows.split or recipe.rows.time or recipe.rows.group or recipe.goal.promises or recipe.goal.capacity
-    return not asked and rows <= MOST_ROWS
+    requirement = (
+        recipe.rows.split or recipe.rows.time or recipe.rows.group or recipe.goal.promises or recipe.goal.capacity
+    )
+    return not requirement and rows <= MOST_ROWS
 
 
 def _too_rare(codes: Ints, share: float) -> str:
@@ -86,8 +88,8 @@ def split_by_column(table: Table, codes: Ints, column: str) -> Parts:
     row without one, and where no row trains or is tested.
     """
     words_of = table[column].str.strip_chars().str.to_lowercase()
-    known = [word for words in PART_WORDS.values() for word in words]
-    other = [str(word) for word in words_of.unique().sort() if word not in known]
+    part_words = [word for words in PART_WORDS.values() for word in words]
+    other = [str(word) for word in words_of.unique().sort() if word not in part_words]
     if other:
         what = "has no value in some rows" if other == ["None"] else f"says {', '.join(repr(o) for o in other[:4])}"
         raise DataError(f"column {column!r} {what}, but parts are called train, valid and test; rename them")

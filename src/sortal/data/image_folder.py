@@ -16,7 +16,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 import polars as pl
 
 from sortal.core.errors import DataError
-from sortal.core.images import MOST_FILE, NAME, canonical_or_none, each
+from sortal.core.images import MOST_FILE, NAME, canonical_or_none, map_in_threads
 from sortal.core.option_values import PART_WORDS
 from sortal.core.writing import listing
 from sortal.data.parts import Part
@@ -55,9 +55,9 @@ def image_folder(path: Path) -> Part:
         table[LABEL] = [steps[deep - 1] for steps in inside]
     if inside and parts:
         table[PART] = [steps[0] for steps in inside]
-    kept, beside = inside or images, pl.DataFrame(table)
+    selected, beside = inside or images, pl.DataFrame(table)
     types = {IMAGE: pl.String() if path.is_dir() else pl.Binary(), **beside.schema}
-    return Part(path, types, lambda note: _frames(path, kept, beside), tuple(notes))
+    return Part(path, types, lambda note: _frames(path, selected, beside), tuple(notes))
 
 
 def _frames(path: Path, images: Sequence[Steps], beside: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -68,8 +68,8 @@ def _frames(path: Path, images: Sequence[Steps], beside: pl.DataFrame) -> Iterat
         return
     with ZipFile(path) as archive:
         for first in range(0, len(images), _AT_ONCE):
-            some = [_unpacked(archive, steps) for steps in images[first : first + _AT_ONCE]]
-            small = [kept or data for kept, data in zip(each(canonical_or_none, some), some, strict=True)]
+            chunk = [_unpacked(archive, steps) for steps in images[first : first + _AT_ONCE]]
+            small = [image or data for image, data in zip(map_in_threads(canonical_or_none, chunk), chunk, strict=True)]
             column = pl.Series(IMAGE, small, dtype=pl.Binary)
             yield pl.DataFrame([column, *beside[first : first + _AT_ONCE].iter_columns()])
 
@@ -89,18 +89,18 @@ def own_target(data: object) -> str | None:
 
     Raises DataError for a folder of images that are in no folders of classes, and for a path of nothing.
     """
-    given = data[0] if isinstance(data, list | tuple) and len(data) == 1 else data
-    if isinstance(given, str | Path) and str(given) != "-" and not Path(given).expanduser().exists():
-        raise DataError(f"there is no file and no folder {str(given)!r}")
-    if not isinstance(given, str | Path) or not (Path(given).is_dir() or is_zip(Path(given))):
+    path = data[0] if isinstance(data, list | tuple) and len(data) == 1 else data
+    if isinstance(path, str | Path) and str(path) != "-" and not Path(path).expanduser().exists():
+        raise DataError(f"there is no file and no folder {str(path)!r}")
+    if not isinstance(path, str | Path) or not (Path(path).is_dir() or is_zip(Path(path))):
         return None
-    if is_npz(Path(given)):
+    if is_npz(Path(path)):
         return LABEL
-    if not holds_images(Path(given)):
+    if not holds_images(Path(path)):
         return None
-    if LABEL not in image_folder(Path(given)).types:
+    if LABEL not in image_folder(Path(path)).types:
         raise DataError(
-            f"the folder {str(given)!r} holds images, but not in folders of classes; make one for each class, or give "
+            f"the folder {str(path)!r} holds images, but not in folders of classes; make one for each class, or give "
             "a table with a column of their names and one of their classes"
         )
     return LABEL
@@ -152,8 +152,8 @@ def _is_shown(name: str) -> bool:
 def _parts(images: Sequence[Steps]) -> list[str]:
     """The folders at the top, where all are called like parts."""
     top = sorted({steps[0] for steps in images if len(steps) > 1})
-    known = {word for words in PART_WORDS.values() for word in words}
-    return top if len(top) > 1 and known.issuperset(name.lower() for name in top) else []
+    part_words = {word for words in PART_WORDS.values() for word in words}
+    return top if len(top) > 1 and part_words.issuperset(name.lower() for name in top) else []
 
 
 def _of_parts(parts: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ import polars as pl
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError
 from sortal.core.frame import unreadable
-from sortal.core.images import canonical_or_none, each
+from sortal.core.images import canonical_or_none, map_in_threads
 from sortal.core.kinds import kind_of
 from sortal.core.kinds.image import are_image_names
 from sortal.core.schema import Column, Schema
@@ -48,10 +48,10 @@ def affordable(source: Source, schema: Schema, seconds: float) -> int:
     if not columns or not math.isfinite(seconds) or n <= PILOT:
         return n
     few = replace(source, frame=source.frame[np.random.default_rng(0).permutation(n)[:PILOT]])
-    begun = time.monotonic()
+    start = time.monotonic()
     for column in columns:
-        each(canonical_or_none, _given(column, few).to_list())
-    return min(n, max(int(seconds * PILOT / (time.monotonic() - begun)), PILOT))
+        map_in_threads(canonical_or_none, _raw_values(column, few).to_list())
+    return min(n, max(int(seconds * PILOT / (time.monotonic() - start)), PILOT))
 
 
 def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure: Disclosure) -> Images:
@@ -63,25 +63,25 @@ def with_images(source: Source, schema: Schema, frame: pl.DataFrame, disclosure:
     notes: list[str] = []
     names: dict[str, pl.Series] = {}
     for column in columns:
-        given, read = _given(column, source), frame[column.name].alias("")
-        if is_text(sort_of(given.dtype)) and are_image_names(given.drop_nulls()):
-            names[column.name] = given
-        lost = given.is_not_null() & read.is_null()
-        if not lost.any():
+        values, canonical = _raw_values(column, source), frame[column.name].alias("")
+        if is_text(sort_of(values.dtype)) and are_image_names(values.drop_nulls()):
+            names[column.name] = values
+        failures = values.is_not_null() & canonical.is_null()
+        if not failures.any():
             continue
-        said = unreadable(column, given, read, quotes=not disclosure.private)
-        if read.null_count() == len(read):
-            raise DataError(f"no image of {source.name} can be read: {said}")
-        count = int(lost.sum())
-        notes.append(f"{said}; {'its row was' if count == 1 else 'their rows were'} left out")
-        unread |= lost
+        message = unreadable(column, values, canonical, quotes=not disclosure.private)
+        if canonical.null_count() == len(canonical):
+            raise DataError(f"no image of {source.name} can be read: {message}")
+        count = int(failures.sum())
+        notes.append(f"{message}; {'its row was' if count == 1 else 'their rows were'} left out")
+        unread |= failures
     raw = source.frame.with_columns(frame[column.name] for column in columns)
     return Images(tuple(c.name for c in columns), pl.DataFrame(names), raw, unread, tuple(notes))
 
 
-def _given(column: Column, source: Source) -> pl.Series:
+def _raw_values(column: Column, source: Source) -> pl.Series:
     """The values without blanks, where they are names with the folder of the files."""
     values, kind = source.frame[column.name].alias(""), kind_of(column.kind)
     sort = sort_of(values.dtype)
-    tidied = evaluated(values, lambda each: kind.plain(column, each, sort))
+    tidied = evaluated(values, lambda cells: kind.plain(column, cells, sort))
     return kind.located(tidied.cast(pl.String), source.folder) if is_text(sort) else tidied

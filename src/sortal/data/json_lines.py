@@ -51,7 +51,7 @@ def json_lines(path: Path, encoding: str, size: int = BLOCK) -> tuple[Types, Cal
             _refuse_sparse(path.name, len(dtypes), cells, present)
     if records and not dtypes:
         raise DataError(f"{path.name} has {records:,} records, and none of them names a value")
-    types = {name: pl.String() if _MIXED in seen else common_type(seen) for name, seen in dtypes.items()}
+    types = {name: pl.String() if _MIXED in variants else common_type(variants) for name, variants in dtypes.items()}
     mixed = {name for name, dtype in types.items() if dtype == pl.String and set(dtypes[name]) - {pl.Null, pl.String}}
 
     def frames() -> Iterator[pl.DataFrame]:
@@ -152,8 +152,8 @@ def _record(text: bytes, where: str) -> dict[str, Any]:
 class _Float(float):
     """A number that knows how it is written."""
 
-    def __init__(self, written: str) -> None:
-        self.written = written
+    def __init__(self, text: str) -> None:
+        self.text = text
 
 
 def decoded(text: bytes) -> Any:
@@ -262,4 +262,4 @@ def _series(name: str, values: Sequence[Any], as_text: bool = False) -> pl.Serie
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return value.written if isinstance(value, _Float) else json.dumps(value, ensure_ascii=False)
+    return value.text if isinstance(value, _Float) else json.dumps(value, ensure_ascii=False)

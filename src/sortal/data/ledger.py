@@ -67,8 +67,8 @@ class Entry:
 
     def chained(self) -> Entry:
         """The same entry with its hashes."""
-        hashed = replace(self, hash=replace(self, time="", hash="", check="").digest)
-        return replace(hashed, check=replace(hashed, check="").digest)
+        entry = replace(self, hash=replace(self, time="", hash="", check="").digest)
+        return replace(entry, check=replace(entry, check="").digest)
 
     @property
     def digest(self) -> str:
@@ -89,11 +89,11 @@ def verify(path: Path, heads: Heads = NO_HEADS) -> tuple[Entry, ...]:
     except OSError as error:
         raise DataError(f"the ledger {path} cannot be read ({error.strerror}); {_DISTRUST}") from error
     entries = _entries(content, path)
-    known = {entry.hash for entry in entries}
+    hashes = {entry.hash for entry in entries}
     for witness, head in heads.items():
-        if head is not None and head not in known:
-            gone = f"the entry {head[:12]}, which {witness} knows, is gone"
-            raise DataError(f"the ledger {path} was cut or replaced: {gone}; {_DISTRUST}")
+        if head is not None and head not in hashes:
+            fault = f"the entry {head[:12]}, which {witness} knows, is gone"
+            raise DataError(f"the ledger {path} was cut or replaced: {fault}; {_DISTRUST}")
     return entries
 
 
@@ -215,9 +215,9 @@ class Seal:
         return pl.read_parquet(io.BytesIO(content))
 
     def _check(self, content: bytes, first: Entry) -> None:
-        digest, recorded = hashlib.sha256(content).hexdigest(), first.sha256
-        if digest != recorded:
-            hashes = f"SHA-256 {digest[:12]}, sealed as {recorded[:12]}"
+        digest, ledger_digest = hashlib.sha256(content).hexdigest(), first.sha256
+        if digest != ledger_digest:
+            hashes = f"SHA-256 {digest[:12]}, sealed as {ledger_digest[:12]}"
             raise DataError(f"the sealed file {self.path} was altered ({hashes}); {_DISTRUST}")
 
     @contextmanager

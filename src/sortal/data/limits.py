@@ -63,12 +63,12 @@ def memory_left() -> int:
 
     page = os.sysconf("SC_PAGE_SIZE")
     machine = os.sysconf("SC_PHYS_PAGES") * page
-    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if allowed == resource.RLIM_INFINITY:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
         return machine
     process = Path("/proc/self/statm")
-    taken = int(process.read_text().split()[0]) * page if process.exists() else 0
-    return min(machine, allowed - taken)
+    bytes_in_use = int(process.read_text().split()[0]) * page if process.exists() else 0
+    return min(machine, limit - bytes_in_use)
 
 
 def too_many_columns(name: str, columns: int) -> DataError:

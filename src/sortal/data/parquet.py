@@ -48,13 +48,13 @@ def _chunk(content: mmap.mmap, footer: int, column: Struct, leaf: Struct) -> int
     """The memory of a column in a row group: of its pages as they are unpacked, or of its values where these are
     more.
     """
-    values, left = _number(column, 5), _number(column, 5)
+    values, values_left = _number(column, 5), _number(column, 5)
     codec = _number(column, 4)
     method = _CODECS[codec] if codec < len(_CODECS) else ""
     at = _number(column, 11) or _number(column, 9)
     within(at, _number(column, 7), footer, "a column")
     unpacked = 0
-    while left > 0:
+    while values_left > 0:
         reader = Reader(content, at, footer)
         page = reader.struct()
         packed = _number(page, 3)
@@ -63,8 +63,8 @@ def _chunk(content: mmap.mmap, footer: int, column: Struct, leaf: Struct) -> int
         unpacked += (size := inflated(_number(page, 2), packed, method))
         if _number(_struct(page, 7), 1) > size:
             raise DamagedError("a page of words is shorter than their number")
-        left -= _number(_struct(page, 5) or _struct(page, 8), 1)
-    if left < 0:
+        values_left -= _number(_struct(page, 5) or _struct(page, 8), 1)
+    if values_left < 0:
         raise DamagedError("the pages of a column have more values than it")
     width = _WIDTHS.get(_number(leaf, 1), _number(leaf, 2))
     return max(unpacked, values * width)

@@ -50,11 +50,11 @@ def common_types(parts: Sequence[Part]) -> Types:
 
 
 def _refuse_other_columns(first: Part, other: Part) -> None:
-    added = [name for name in other.types if name not in first.types]
-    lacking = [] if other.records else [name for name in first.types if name not in other.types]
-    if added or lacking:
-        name = (added or lacking)[0]
-        has, lacks = (other, first) if added else (first, other)
+    extra = [name for name in other.types if name not in first.types]
+    missing = [] if other.records else [name for name in first.types if name not in other.types]
+    if extra or missing:
+        name = (extra or missing)[0]
+        has, lacks = (other, first) if extra else (first, other)
         raise DataError(
             f"the parts differ: {has.path.name} has a column {name!r} that {lacks.path.name} lacks; give files "
             "with the same columns"

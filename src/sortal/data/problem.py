@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.arrays import Ints
-from sortal.core.columns import Origin, counted, missing_words, parted
+from sortal.core.columns import Origin, missing_words, parted, text_counts
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.frame import conform, declared_kinds, from_any
@@ -74,12 +74,12 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
     """
     whole = open_source(data)
     most = limit.most(*whole.frame.shape)
-    source, kept = sampled(whole, goal.target, most, limit.seed)
+    source, positions = sampled(whole, goal.target, most, limit.seed)
     schema = _schema(source, goal, options)
     readable = affordable(source, schema, limit.seconds)
     if readable < source.frame.height:
         most = readable
-        source, kept = sampled(whole, goal.target, most, limit.seed)
+        source, positions = sampled(whole, goal.target, most, limit.seed)
         schema = _schema(source, goal, options)
     asked_columns(source.frame, schema, options.slice, source.name)  # refuses what cannot be sliced before any work
     frame = conform(source.frame, schema, source=source.name, folder=source.folder)
@@ -95,7 +95,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
             notes = (*notes, f"{weightless.sum():,} rows of no weight ({options.weight!r} is 0) were left out")
     lone = labels.is_in(lone_classes(goal.target, labels))
     if lone.any():
-        notes = (*notes, lone_note(goal.target, lone, kept, options.disclosure))
+        notes = (*notes, lone_note(goal.target, lone, positions, options.disclosure))
         labels = labels.set(lone, None)
     notes = (*notes, *small_classes(labels, options.smallest_count))
     task = frame_task(labels, goal, label_type_of(source.frame.schema[goal.target]), options.weight)
@@ -105,7 +105,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
     if len(rows) < len(labels):
         frame, raw = frame[rows], raw[rows]
     names = images.names[rows] if images.names.width else images.names
-    table = Table(schema, frame, rows if kept is None else kept[rows])
+    table = Table(schema, frame, rows if positions is None else positions[rows])
     table.row_costs(task.cost_columns, source.name)  # refuses a row without one before any work is done
     return Problem(
         whole.name,
@@ -117,7 +117,7 @@ def frame_problem(data: object, goal: GoalOptions, options: RowOptions, limit: R
         task,
         names,
         source.ordered,
-        0 if kept is None else most,
+        0 if positions is None else most,
     )
 
 
@@ -162,16 +162,16 @@ def label_notes(column: Column, raw: pl.Series, labels: pl.Series) -> list[str]:
     notes = []
     if missing := labels.null_count():
         texts = (
-            parted(counted(raw), kind_of(column.kind).missing_texts(column)).missing
+            parted(text_counts(raw), kind_of(column.kind).missing_texts(column)).missing
             if is_text(sort_of(raw.dtype))
             else {"": missing}
         )
         note = f"{missing:,} rows without a value of {column.name!r} were left out"
-        if worded := {text: n for text, n in texts.items() if text}:
-            note += f":{missing_words(texts)[1:]}; if {next(iter(worded))!r} is a class, say --missing ''"
+        if words := {text: n for text, n in texts.items() if text}:
+            note += f":{missing_words(texts)[1:]}; if {next(iter(words))!r} is a class, say --missing ''"
         notes.append(note)
     if column.absent == ():
-        odd = parted(counted(labels), MISSING).missing
+        odd = parted(text_counts(labels), MISSING).missing
         notes += [
             f"{text!r} is a class of {column.name!r} ({n:,} rows); if it means that there is no value, say --missing "
             f"{text!r}"
@@ -197,12 +197,12 @@ def small_classes(labels: pl.Series, smallest_count: int) -> list[str]:
     ]
 
 
-def lone_note(target: str, lone: pl.Series, kept: Ints | None, disclosure: Disclosure) -> str:
+def lone_note(target: str, lone: pl.Series, positions: Ints | None, disclosure: Disclosure) -> str:
     """Which rows, (n,) true, were left out as the only ones of their class; what one row holds stands in no file.
-    ``kept``: (n,) where they stood in what was read, None where that is the same.
+    ``positions``: (n,) where they stood in what was read, None where that is the same.
     """
     places = lone.fill_null(False).arg_true().to_numpy()
-    rows = (places if kept is None else kept[places]).tolist()
+    rows = (places if positions is None else positions[places]).tolist()
     where = "" if disclosure.private else f" (row {listing([f'{row + 1:,}' for row in rows], most=5)})"
     one = len(rows) == 1
     return (
@@ -235,11 +235,11 @@ def check_groups(problem: Problem, train: NDArray[np.int64], options: RowOptions
         return
     groups = problem.table.groups
     assert groups is not None
-    left = len(np.unique(groups[train]))
-    if left < FEWEST_GROUPS:
+    groups_left = len(np.unique(groups[train]))
+    if groups_left < FEWEST_GROUPS:
         raise DataError(
-            f"column {options.group!r} has {len(np.unique(groups)):,} groups, of which {left} are left to train on "
-            "when the others "
+            f"column {options.group!r} has {len(np.unique(groups)):,} groups, of which {groups_left} are left to "
+            "train on when the others "
             f"are set apart, and cross-validation by groups needs {FEWEST_GROUPS}: name a column of more groups, or "
             "leave --group "
             "out if rows of one group may be in training and test"
@@ -269,12 +269,12 @@ def with_enough_rows(schema: Schema, frame: pl.DataFrame, smallest_count: int) -
     """
     for column in schema.features:
         values = frame[column.name]
-        known = len(values) - values.null_count()
-        if 0 < known < smallest_count:
-            few = f"a value in {known} row{'s' if known > 1 else ''} only"
+        n_values = len(values) - values.null_count()
+        if 0 < n_values < smallest_count:
+            few = f"a value in {n_values} row{'s' if n_values > 1 else ''} only"
         elif (
             kind_of(column.kind).storage == "boolean"
-            and 0 < (fewer := min(yes := int(values.sum()), known - yes)) < smallest_count
+            and 0 < (fewer := min(yes := int(values.sum()), n_values - yes)) < smallest_count
         ):
             few = f"{'yes' if fewer == yes else 'no'} in {fewer} row{'s' if fewer > 1 else ''} only"
         else:

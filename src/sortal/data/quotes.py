@@ -174,15 +174,15 @@ class Habits:
     @classmethod
     def of(cls, lines: Iterable[str], separator: str, width: int, most: int = 2_000) -> Habits:
         """From the first rows of a file; those over several lines are left out, as they are what is in question."""
-        seen: list[Row] = []
+        sample: list[Row] = []
         with suppress(DataError):  # the rows before the damage tell enough
             for row in islice(rows(lines, separator, ""), most):
-                seen += [row] if len(row.lines) == 1 and len(row.values) == width and not row.blank else []
+                sample += [row] if len(row.lines) == 1 and len(row.values) == width and not row.blank else []
         return cls(
-            len(seen),
-            tuple(_are_numbers([row.values[k] for row in seen]) for k in range(width)),
-            tuple(any(k in row.quoted for row in seen) for k in range(width)),
-            tuple(all(k in row.quoted for row in seen) for k in range(width)),
+            len(sample),
+            tuple(_are_numbers([row.values[k] for row in sample]) for k in range(width)),
+            tuple(any(k in row.quoted for row in sample) for k in range(width)),
+            tuple(all(k in row.quoted for row in sample) for k in range(width)),
         )
 
 
@@ -211,18 +211,18 @@ def in_doubt(row: Row, separator: str, width: int, habits: Callable[[], Habits])
         if len(values) != width:
             return False
         alone.append(values)
-    known = habits()
+    file_habits = habits()
     columns = [[value.strip().strip('"') for value in column] for column in zip(*alone, strict=True)]
-    numbers = known.numbers if known.rows else tuple(map(_are_numbers, columns))
+    numbers = file_habits.numbers if file_habits.rows else tuple(map(_are_numbers, columns))
     if any(value and not _is_number(value) for k in range(width) if numbers[k] for value in columns[k]):
         return False
     over = [k for k in row.quoted if "\n" in row.values[k]]
     ditto = any(_is_ditto(row.values[k], separator) for k in over)
-    if not known.rows:
+    if not file_habits.rows:
         return any(numbers) or ditto
-    if all(known.all_quoted[k] for k in over):
+    if all(file_habits.all_quoted[k] for k in over):
         return False
-    return any(numbers) or not all(known.some_quoted[k] for k in over) or ditto
+    return any(numbers) or not all(file_habits.some_quoted[k] for k in over) or ditto
 
 
 def _is_ditto(value: str, separator: str) -> bool:

@@ -157,10 +157,10 @@ def _rows(name: str, parts: Sequence[Part], note: Note) -> Iterator[pl.DataFrame
     empty = True
     times = Times()
     for part in parts:
-        noted = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
+        part_note = note if len(parts) == 1 else partial(_note_of_part, note, part.path.name)
         for text in part.notes:
-            noted(text)
-        for frame in part.frames(noted):
+            part_note(text)
+        for frame in part.frames(part_note):
             if frame.height:
                 empty = False
                 yield fitted(times.checked(frame), types)
@@ -176,12 +176,12 @@ def _note_of_part(note: Note, name: str, text: str) -> None:
 
 def _find(paths: Paths) -> tuple[str, list[Path], list[str]]:
     """What to call the data, its files in order, and what was left out of a folder."""
-    given = [Path(p).expanduser() for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    if not given:
+    path_list = [Path(p).expanduser() for p in ([paths] if isinstance(paths, str | Path) else paths)]
+    if not path_list:
         raise DataError("no file was given")
     files: list[Path] = []
     notes: list[str] = []
-    for path in given:
+    for path in path_list:
         try:
             parts, note = _files_of(path)
         except OSError as error:
@@ -190,7 +190,7 @@ def _find(paths: Paths) -> tuple[str, list[Path], list[str]]:
         notes += note
     for file in files:
         refuse_sealed(file)
-    name = given[0].name + (f" and {len(given) - 1} more" if len(given) > 1 else "")
+    name = path_list[0].name + (f" and {len(path_list) - 1} more" if len(path_list) > 1 else "")
     need_polars(name)
     return name, files, notes
 
@@ -223,13 +223,13 @@ def _is_of_images(folder: Path) -> bool:
 
 def _parts_of(folder: Path) -> tuple[list[Path], list[str]]:
     """The data files of a folder: those with a known ending, or all where none has one."""
-    seen = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
-    parts = [p for p in seen if _suffix(p) in SUFFIXES] or [p for p in seen if not p.suffix]
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
+    parts = [p for p in files if _suffix(p) in SUFFIXES] or [p for p in files if not p.suffix]
     if not parts:
         endings = ", ".join(SUFFIXES)
         raise DataError(f"the folder {str(folder)!r} holds no data files (with one of the endings {endings})")
-    left = [p.name for p in seen if p not in parts]
-    return parts, [f"left out of the folder: {', '.join(left)}"] if left else []
+    ignored = [p.name for p in files if p not in parts]
+    return parts, [f"left out of the folder: {', '.join(ignored)}"] if ignored else []
 
 
 def _suffix(path: Path) -> str:
@@ -365,17 +365,17 @@ def _format(path: Path) -> Format:
         return "arrow stream"
     refuse_foreign(path, head)
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    named = SUFFIXES.get(_suffix(path))
-    if named in ("parquet", "arrow"):
-        raise DataError(f"{path.name} is named like a {named.capitalize()} file, but its content is none")
-    if text.startswith((b"{", b"[")) and (named == "json" or re.match(rb'(\[\s*)?\{\s*"', text)):
+    suffix_format = SUFFIXES.get(_suffix(path))
+    if suffix_format in ("parquet", "arrow"):
+        raise DataError(f"{path.name} is named like a {suffix_format.capitalize()} file, but its content is none")
+    if text.startswith((b"{", b"[")) and (suffix_format == "json" or re.match(rb'(\[\s*)?\{\s*"', text)):
         if text.startswith(b"{") and b"\n" not in text:  # a record can be longer than the head
             text = next(raw_blocks(path, LONGEST_LINE)).removeprefix(codecs.BOM_UTF8).lstrip()
         line, _, more = text.partition(b"\n")
         one_a_line = line.startswith(b"{") and line.rstrip().endswith(b"}")
         columns = not more.strip() and _suffix(path) not in (".jsonl", ".ndjson") and _holds_columns(line)
         return "json lines" if one_a_line and not columns else "json"
-    if named == "json":
+    if suffix_format == "json":
         raise DataError(
             f"{path.name} is named like a JSON file, but begins with {text[:20].decode(errors='replace')!r}"
         )

@@ -35,19 +35,19 @@ def sampled(source: Source, target: str, most: int, seed: int) -> tuple[Source, 
     n = source.frame.height
     if most >= n:
         return source, None
-    kept = drawn(_classes(source.frame, target), most, seed)
+    rows = sample_rows(_classes(source.frame, target), most, seed)
     note = (
-        f"{len(kept):,} of {n:,} rows are used, drawn at random within each class (seed {seed}), the sealed test among "
+        f"{len(rows):,} of {n:,} rows are used, drawn at random within each class (seed {seed}), the sealed test among "
         "them: the budget leaves no time for more; a longer one takes all of them"
     )
     name = f"a sample of {source.name}"
-    return replace(source, frame=source.frame[kept], name=name, notes=(*source.notes, note)), kept
+    return replace(source, frame=source.frame[rows], name=name, notes=(*source.notes, note)), rows
 
 
-def drawn(classes: Ints, most: int, seed: int) -> Ints:
+def sample_rows(classes: Ints, most: int, seed: int) -> Ints:
     """Ascending positions of about ``most`` rows: of each class its share, and two at least.
 
-    >>> drawn(np.repeat([0, 1, 2], [900, 98, 2]), 100, seed=0).size
+    >>> sample_rows(np.repeat([0, 1, 2], [900, 98, 2]), 100, seed=0).size
     102
     """
     shuffled = np.random.default_rng(seed).permutation(len(classes))
@@ -55,8 +55,8 @@ def drawn(classes: Ints, most: int, seed: int) -> Ints:
     order = np.argsort(classes[shuffled], kind="stable")
     place = np.empty(len(classes), dtype=np.int64)
     place[order] = np.arange(len(classes)) - np.repeat(np.cumsum(counts) - counts, counts)
-    wanted = np.maximum(np.round(counts * (most / len(classes))), LEAST_OF_A_CLASS)
-    return np.sort(shuffled[place < wanted[classes[shuffled]]])
+    sizes = np.maximum(np.round(counts * (most / len(classes))), LEAST_OF_A_CLASS)
+    return np.sort(shuffled[place < sizes[classes[shuffled]]])
 
 
 def _classes(frame: pl.DataFrame, target: str) -> Ints:

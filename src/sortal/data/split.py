@@ -62,8 +62,8 @@ class SplitPlan:
     @property
     def parts(self) -> dict[str, float]:
         """Names and shares of the parts that there will be, train first."""
-        asked = {"valid": self.valid, "test": self.test}
-        return {"train": 1 - self.valid - self.test} | {name: share for name, share in asked.items() if share > 0}
+        shares = {"valid": self.valid, "test": self.test}
+        return {"train": 1 - self.valid - self.test} | {name: share for name, share in shares.items() if share > 0}
 
     def __str__(self) -> str:
         train, valid, test = (f"{100 * share:g}" for share in (1 - self.valid - self.test, self.valid, self.test))
@@ -166,9 +166,9 @@ def _coincidence_notes(table: Table) -> list[str]:
 def _near(part: Ints, codes: Ints, target: Ints) -> bool:
     """Sizes are within a quarter of what was wished (or a row), and no part lacks half of a class (and two rows)."""
     classes, parts = target.shape
-    dealt = np.bincount(codes * parts + part, minlength=classes * parts).reshape(classes, parts)
-    sizes = np.abs(dealt.sum(axis=0) - target.sum(axis=0)) <= 1 + target.sum(axis=0) / 4
-    return bool(sizes.all() and (dealt >= target / 2 - 2).all())
+    counts = np.bincount(codes * parts + part, minlength=classes * parts).reshape(classes, parts)
+    sizes = np.abs(counts.sum(axis=0) - target.sum(axis=0)) <= 1 + target.sum(axis=0) / 4
+    return bool(sizes.all() and (counts >= target / 2 - 2).all())
 
 
 def _by_time(table: Table, shares: Floats) -> tuple[Ints, str, list[str]]:
@@ -181,9 +181,9 @@ def _by_time(table: Table, shares: Floats) -> tuple[Ints, str, list[str]]:
         np.maximum.at(newest, groups, stamps)
         moments, method = newest[groups], f"newest groups of {group!r} by {time!r}"
     ordered = np.sort(moments)
-    wished = len(table) * np.cumsum(shares)[:-1]
-    cuts = _cuts(ordered, wished)
-    if len(cuts) < len(wished):
+    positions = len(table) * np.cumsum(shares)[:-1]
+    cuts = _cuts(ordered, positions)
+    if len(cuts) < len(positions):
         things = "rows" if group is None else f"groups of {group!r}"
         raise DataError(
             f"column {time!r} cannot order the parts: the {things} end at {len(np.unique(ordered))} times "
@@ -193,17 +193,17 @@ def _by_time(table: Table, shares: Floats) -> tuple[Ints, str, list[str]]:
     if group is not None and (older := int((stamps[part > 0] <= stamps[part == 0].max()).sum())):
         notes.append(f"{older:,} rows outside train are no newer than the newest of train: their groups go on longer")
     records = table.records
-    if repeated := int(np.isin(records[part > 0], records[part == 0]).sum()):
-        notes.append(f"{repeated:,} rows outside train repeat an older row of train exactly")
+    if repeats := int(np.isin(records[part > 0], records[part == 0]).sum()):
+        notes.append(f"{repeats:,} rows outside train repeat an older row of train exactly")
     return part.astype(np.int64), method, notes
 
 
-def _cuts(ordered: Ints, wished: Floats) -> list[int]:
+def _cuts(ordered: Ints, positions: Floats) -> list[int]:
     """For each wished position the nearest where the ascending values change; no two the same."""
     changes = np.flatnonzero(np.diff(ordered)) + 1
     cuts: list[int] = []
     start = 0
-    for later, position in zip(reversed(range(len(wished))), wished, strict=True):
+    for later, position in zip(reversed(range(len(positions))), positions, strict=True):
         open_changes = changes[start : len(changes) - later]
         if len(open_changes) == 0:
             break
@@ -220,10 +220,10 @@ def _group_notes(table: Table) -> list[str]:
 
 
 def _size_notes(part: Ints, names: list[str], shares: Floats) -> list[str]:
-    got = np.bincount(part, minlength=len(names)) / len(part)
+    actual = np.bincount(part, minlength=len(names)) / len(part)
     return [
         f"{name} has {100 * share:.0f} % of the rows, not {100 * wish:.0f} %: what belongs together stays so"
-        for name, share, wish in zip(names, got, shares, strict=True)
+        for name, share, wish in zip(names, actual, shares, strict=True)
         if abs(share - wish) > max(0.03, 1.5 / len(part))
     ]
 
@@ -235,17 +235,17 @@ def class_notes(table: Table, codes: Ints, part: Ints, names: list[str]) -> list
     for code, size in enumerate(np.bincount(codes)):
         rows = np.flatnonzero(codes == code)
         present = set(part[rows].tolist())
-        lacking = [name for p, name in enumerate(names) if p not in present]
-        if size == 0 or not lacking:
+        missing_parts = [name for p, name in enumerate(names) if p not in present]
+        if size == 0 or not missing_parts:
             continue
         label = f"class {table[column.name][int(rows[0])]!r}" if column else f"class number {code}"
         rare = f"{label} has {size} row{'s' if size > 1 else ''}"
-        if "train" in lacking:
+        if "train" in missing_parts:
             notes.append(f"{label} does not occur in train: no model can learn it")
         elif size == 1:
             notes.append(f"{rare}: it is in train and nothing can be said about it")
         else:
-            notes.append(f"{rare}: none in {' and '.join(lacking)}, which can say nothing about it")
+            notes.append(f"{rare}: none in {' and '.join(missing_parts)}, which can say nothing about it")
     return notes
 
 

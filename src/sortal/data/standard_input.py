@@ -39,7 +39,7 @@ def spooled(data: Sequence[str]) -> Iterator[list[str]]:
                     raise DataError(
                         f"the {NAME} is longer than {most:,} bytes, half of the room left in {aside.path}; give a file"
                     )
-        yield [str(path) if given == "-" else given for given in data]
+        yield [str(path) if name == "-" else name for name in data]
 
 
 def _refuse_zeros(first: bytes) -> None:

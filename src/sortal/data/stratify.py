@@ -44,14 +44,14 @@ def allocate(sizes: Ints, shares: Floats) -> Ints:
     quota = np.outer(sizes, shares)
     counts: Ints = np.floor(quota + 1e-9).astype(np.int64)
     fraction = quota - counts
-    owed = np.zeros(len(shares))
+    remainder = np.zeros(len(shares))
     for c in np.argsort(sizes, kind="stable"):
-        owed += fraction[c]
+        remainder += fraction[c]
         spare = int(sizes[c] - counts[c].sum())
-        wants = np.where(fraction[c] > 1e-9, owed, -np.inf)
+        wants = np.where(fraction[c] > 1e-9, remainder, -np.inf)
         extra = np.argsort(-wants, kind="stable")[:spare]
         counts[c, extra] += 1
-        owed[extra] -= 1
+        remainder[extra] -= 1
     return counts
 
 
@@ -87,48 +87,50 @@ def stratified_assign(codes: Ints, units: Ints, shares: Floats, seed: int | list
     if large.any():
         _assign_several(codes, units, np.flatnonzero(large), part, target.astype(np.float64), rng)
     if large.any() and not large.all():
-        placed = np.bincount(part[units[large[units]]], minlength=len(shares))
-        room = np.maximum(shares * len(codes) - placed, 0)
+        sizes = np.bincount(part[units[large[units]]], minlength=len(shares))
+        room = np.maximum(shares * len(codes) - sizes, 0)
         target = targets(codes, room / room.sum(), keep, among=~large[units])
-    left = target.astype(np.float64)
+    deficit = target.astype(np.float64)
     if (several := np.flatnonzero((unit_sizes > 1) & ~large)).size:
-        _assign_several(codes, units, several, part, left, rng)
+        _assign_several(codes, units, several, part, deficit, rng)
     single = np.flatnonzero(unit_sizes[units] == 1)
     for c in np.unique(codes[single]):
         members = rng.permutation(single[codes[single] == c])
-        wish = np.clip(left[c], 0, None)
+        wish = np.clip(deficit[c], 0, None)
         counts = allocate(np.array([len(members)]), wish / wish.sum())[0]
         part[units[members]] = np.repeat(np.arange(len(counts)), counts)
     _fill_empty(codes, units, part, len(shares))
     return part[units]
 
 
-def _assign_several(codes: Ints, units: Ints, chosen: Ints, part: Ints, left: Floats, rng: np.random.Generator) -> None:
-    """Deals the ``chosen`` units: writes their ``part`` and takes their rows from ``left`` (K, P)."""
-    classes, parts = left.shape
+def _assign_several(
+    codes: Ints, units: Ints, selected: Ints, part: Ints, deficit: Floats, rng: np.random.Generator
+) -> None:
+    """Deals the ``selected`` units: writes their ``part`` and takes their rows from ``deficit`` (K, P)."""
+    classes, parts = deficit.shape
     place = np.full(len(part), -1)
-    place[chosen] = np.arange(len(chosen))
+    place[selected] = np.arange(len(selected))
     inside = place[units] >= 0
     cells = place[units[inside]] * classes + codes[inside]
-    counts = np.bincount(cells, minlength=len(chosen) * classes).reshape(-1, classes)
+    counts = np.bincount(cells, minlength=len(selected) * classes).reshape(-1, classes)
 
-    weight = 1 / np.maximum(left, 0.5)
-    shares = left.sum(axis=0) / left.sum()
-    shuffled = rng.permutation(len(chosen))
+    weight = 1 / np.maximum(deficit, 0.5)
+    shares = deficit.sum(axis=0) / deficit.sum()
+    shuffled = rng.permutation(len(selected))
     alike = _signatures(counts)[shuffled]
     order = np.lexsort((alike, -counts.sum(axis=1)[shuffled]))
     starts = np.flatnonzero(np.diff(alike[order], prepend=-1))
     for bunch in np.split(shuffled[order], starts[1:]):
-        each = np.floor(len(bunch) * shares).astype(np.int64)
-        bulk = np.repeat(np.arange(parts), each)
-        part[chosen[bunch[: len(bulk)]]] = bulk
-        for p in np.flatnonzero(each):
-            left[:, p] -= counts[bunch[: len(bulk)][bulk == p]].sum(axis=0)
+        quota = np.floor(len(bunch) * shares).astype(np.int64)
+        bulk = np.repeat(np.arange(parts), quota)
+        part[selected[bunch[: len(bulk)]]] = bulk
+        for p in np.flatnonzero(quota):
+            deficit[:, p] -= counts[bunch[: len(bulk)][bulk == p]].sum(axis=0)
         for unit in bunch[len(bulk) :]:
             rows = counts[unit][:, None]
-            best = int(np.argmin((weight * rows * (rows - 2 * left)).sum(axis=0)))
-            part[chosen[unit]] = best
-            left[:, best] -= counts[unit]
+            best = int(np.argmin((weight * rows * (rows - 2 * deficit)).sum(axis=0)))
+            part[selected[unit]] = best
+            deficit[:, best] -= counts[unit]
 
 
 def _signatures(counts: Ints) -> Ints:

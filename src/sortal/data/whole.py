@@ -92,7 +92,7 @@ class Claim:
     path: Path
     usual_mode: int
     _lock: int | None
-    _made: tuple[int, int]
+    _file_id: tuple[int, int]
     _process: int = field(default_factory=os.getpid)
 
     @classmethod
@@ -109,7 +109,7 @@ class Claim:
         if self._process != os.getpid():  # a copy of the process, by fork: the folder is not its own
             return
         with suppress(OSError):
-            if _identity(self.path) == self._made:
+            if _identity(self.path) == self._file_id:
                 shutil.rmtree(self.path, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
@@ -145,12 +145,12 @@ def abandoned(folder: Path) -> list[str]:
         names = sorted(entry.name for entry in os.scandir(folder) if _PARTIAL.fullmatch(entry.name))
     except OSError:
         return []
-    left = [path for path in (folder / name for name in names) if _is_abandoned(path)]
-    more = [f"and {len(left) - MOST_TOLD:,} more in {str(folder)!r}"] if len(left) > MOST_TOLD else []
+    paths = [path for path in (folder / name for name in names) if _is_abandoned(path)]
+    more = [f"and {len(paths) - MOST_TOLD:,} more in {str(folder)!r}"] if len(paths) > MOST_TOLD else []
     sentences = [
         f"{str(path)!r} was left unfinished by a process that was killed (nobody holds its lock any more): "
         "it can be removed, and may hold rows of the data"
-        for path in left[:MOST_TOLD]
+        for path in paths[:MOST_TOLD]
     ]
     return sentences + more
 
@@ -160,10 +160,10 @@ def unfinished(path: Path) -> list[Path]:
     path = _resolved(path)
     if not path.parent.is_dir():
         return []
-    left = [
+    results = [
         other for other in path.parent.iterdir() if other.name.startswith(_stem(path.name)) and _is_abandoned(other)
     ]
-    return sorted(left, key=lambda other: other.stat().st_mtime)
+    return sorted(results, key=lambda other: other.stat().st_mtime)
 
 
 def _is_abandoned(path: Path) -> bool:
@@ -240,15 +240,15 @@ def _folders_above(path: Path) -> Iterator[None]:
     """Makes the folders that ``path`` is to lie in; after an error those made here are removed, if nothing else came
     into them.
     """
-    made: list[Path] = []
+    folders: list[Path] = []
     try:
         for folder in reversed([parent for parent in path.parents if not parent.exists()]):
             with suppress(FileExistsError):
                 folder.mkdir()
-                made.append(folder)
+                folders.append(folder)
         yield
     except BaseException:
-        for folder in reversed(made):
+        for folder in reversed(folders):
             with suppress(OSError):
                 folder.rmdir()
         raise

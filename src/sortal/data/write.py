@@ -93,11 +93,11 @@ def _write_parts(temporary: Path, suffix: str) -> Iterator[Writer]:
     parts = _Parts(temporary)
     yield parts
     frames = [pl.scan_ipc(part, glob=False) for part in parts.paths] or [pl.LazyFrame()]
-    joined = pl.concat(frames, how="diagonal_relaxed")
+    frame = pl.concat(frames, how="diagonal_relaxed")
     if suffix == ".parquet":
-        joined.sink_parquet(temporary, compression="zstd", maintain_order=True)
+        frame.sink_parquet(temporary, compression="zstd", maintain_order=True)
     else:
-        joined.sink_ipc(temporary, compression="zstd", maintain_order=True)
+        frame.sink_ipc(temporary, compression="zstd", maintain_order=True)
 
 
 class _Parts:

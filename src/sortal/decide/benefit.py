@@ -82,8 +82,8 @@ def net_benefit(
     sides = [(true, false), (missed, spared)]
     levels = [each_confidence(_neighbours(*side, weight), confidence) if together else confidence for side in sides]
     worths = _worths(positive, score, thresholds, groups)
-    rows = n / np.array([[each.design for each in side] for side in worths])
-    z = np.array([[each.z(level) for each in side] for side, level in zip(worths, levels, strict=True)])
+    rows = n / np.array([[item.design for item in side] for side in worths])
+    z = np.array([[item.z(level) for item in side] for side, level in zip(worths, levels, strict=True)])
     low, high = _limits(true, false, weight, rows[0], z[0])
     # Over always deciding positive a model has what it spares, less what it misses.
     spared_less, _ = _limits(missed, spared, weight, rows[1], z[1], sign=-1.0)
@@ -161,12 +161,12 @@ def _worth(plus: Codes, minus: Codes, weight: float, sizes: Codes) -> Worth:
     """Of rows each of which adds 1, takes off ``weight``, or does nothing. ``plus`` and ``minus`` are the groups of
     such rows, ``sizes`` those of all groups.
     """
-    gains, losses = (np.bincount(some, minlength=len(sizes)).astype(np.float64) for some in (plus, minus))
-    rows, moved = sizes.astype(np.float64), gains + losses
+    gains, losses = (np.bincount(codes, minlength=len(sizes)).astype(np.float64) for codes in (plus, minus))
+    rows, changes = sizes.astype(np.float64), gains + losses
     mean = float(gains.sum() - weight * losses.sum()) / rows.sum()
     square = float(gains.sum() * (1 - mean) ** 2 + losses.sum() * (weight + mean) ** 2)
-    by_row = square + (rows.sum() - moved.sum()) * mean**2
+    by_row = square + (rows.sum() - changes.sum()) * mean**2
     if by_row <= 1e-12:
         return worth_of_sizes(rows)
-    expected = square / moved.sum() * moved + mean**2 * (rows - moved)
+    expected = square / changes.sum() * changes + mean**2 * (rows - changes)
     return worth(gains - weight * losses - mean * rows, expected, by_row, by_row)

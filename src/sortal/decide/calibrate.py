@@ -80,7 +80,7 @@ class Calibration:
 
     ``gain``: by how much the average of the calibrators lowers the log-loss of rows that neither its members nor
     their weights have seen (mean over rows, with its standard error). ``candidate``: the member that weighs most
-    beside "none". The ``result`` is of what is applied. ``tried``: (m,) positions of the rows that calibrators were
+    beside "none". The ``result`` is of what is applied. ``rows``: (m,) positions of the rows that calibrators were
     tried on, ``unseen`` (m, K) what the average says of each without having seen it.
     """
 
@@ -89,7 +89,7 @@ class Calibration:
     candidate: str
     gain: float
     standard_error: float
-    tried: Codes
+    rows: Codes
     unseen: Floats
 
     def cross_fitted(self, calibrated: Floats) -> Floats:
@@ -99,7 +99,7 @@ class Calibration:
         if self.program is None:
             return calibrated
         apart = calibrated.copy()
-        apart[self.tried] = self.unseen
+        apart[self.rows] = self.unseen
         return apart
 
 
@@ -149,10 +149,10 @@ def _not_applied(candidate: str, gain: float, error: float) -> str:
 
 def calibrators(n_classes: int, rarest: int | None = None, rows: int | None = None) -> tuple[Calibrator, ...]:
     """Those that are registered for so many classes, rows of the rarest of them and rows in all, without ``none``."""
-    loaded = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
+    candidates = (_load(name) for name in registry.names("sortal.calibrators") if name != "none")
     return tuple(
         c
-        for c in loaded
+        for c in candidates
         if c.suits(n_classes)
         and (rarest is None or rarest >= c.rows)
         and (rows is None or rows >= c.rows_a_square * n_classes**2)
@@ -191,18 +191,18 @@ def _try_all(predictions: Predictions, fold: Codes | None, seed: int, folds: int
     k = len(predictions.classes)
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(predictions))[: min(MOST_ROWS, max(LEAST_ROWS, most // k))]
-    some = predictions.take(rows)
-    probability, truth, clusters = some.probability, some.truth, some.clusters
+    sample = predictions.take(rows)
+    probability, truth, clusters = sample.probability, sample.truth, sample.clusters
     fold = stratified_assign(truth, clusters, folds, rng) if fold is None else fold[rows]
     rarest = int(np.bincount(truth, minlength=k).min())
     before = _losses(probability, truth)
-    names, tried = ["none"], [probability]
+    names, outputs = ["none"], [probability]
     if len(np.unique(fold)) > 1 and _differ(probability):
         for calibrator in calibrators(k, rarest, len(rows)):
             names.append(calibrator.name)
-            tried.append(_cross_fitted(calibrator, probability, truth, fold))
-    weight, own = _weights(np.column_stack([before, *(_losses(p, truth) for p in tried[1:])]), rng)
-    unseen = weighted_mean((w[:, None] for w in own.T), tried)
+            outputs.append(_cross_fitted(calibrator, probability, truth, fold))
+    weight, own = _weights(np.column_stack([before, *(_losses(p, truth) for p in outputs[1:])]), rng)
+    unseen = weighted_mean((w[:, None] for w in own.T), outputs)
     return _Trial(rows, probability, truth, tuple(names), weight, before, _losses(unseen, truth), unseen, clusters)
 
 
@@ -225,9 +225,9 @@ def _weights(losses: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
 
 
 def _prune(weight: Floats) -> Floats:
-    kept = np.where(weight < LEAST_WEIGHT, 0.0, weight)
-    total = kept.sum(axis=-1, keepdims=True)
-    return np.asarray(np.divide(kept, total, out=np.zeros_like(kept), where=total > 0))
+    result = np.where(weight < LEAST_WEIGHT, 0.0, weight)
+    total = result.sum(axis=-1, keepdims=True)
+    return np.asarray(np.divide(result, total, out=np.zeros_like(result), where=total > 0))
 
 
 def _load(name: str) -> Calibrator:

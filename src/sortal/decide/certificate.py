@@ -107,17 +107,17 @@ class Certificate:
     @property
     def explanation(self) -> str:
         """What is certified and on what grounds, or why nothing is, in plain words."""
-        asked = " and ".join(_level(bound, _exactly(bound.asked)) for bound in self.bounds)
+        levels = " and ".join(_level(bound, _exactly(bound.asked)) for bound in self.bounds)
         together = " together" if len(self.bounds) > 1 else ""
         if not self.holds:
-            rows = f"{self.rows:,} labelled rows{self._each}"
+            rows = f"{self.rows:,} labelled rows{self._per_group}"
             return " ".join(
-                [f"{asked} cannot be certified{together} from {rows}: {self._possible}", *self._prospects()]
+                [f"{levels} cannot be certified{together} from {rows}: {self._possible}", *self._prospects()]
             )
         grounds = " and ".join(self._grounds(bound) for bound in self.bounds)
         return (
-            f"{asked} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled "
-            f"rows{self._each}: "
+            f"{levels} certified{together} at {percent(self.confidence)} confidence on {self.rows:,} labelled "
+            f"rows{self._per_group}: "
             f"p >= {_threshold(self.threshold)} {grounds}"
         )
 
@@ -131,7 +131,7 @@ class Certificate:
         )
 
     @property
-    def _each(self) -> str:
+    def _per_group(self) -> str:
         return " (one of each group)" if self.grouped else ""
 
     def _grounds(self, bound: Bound) -> str:
@@ -146,12 +146,12 @@ class Certificate:
 
     @property
     def _possible(self) -> str:
-        stated = [bound for bound in self.bounds if bound.certified != (1.0 if bound.measure == "fpr" else 0.0)]
-        if not stated:
+        bounds = [bound for bound in self.bounds if bound.certified != (1.0 if bound.measure == "fpr" else 0.0)]
+        if not bounds:
             return "no level can."
         if len(self.bounds) == 1:
-            return f"{_safely(stated[0])} can."
-        return " and ".join(_level(bound, _safely(bound)) for bound in stated) + " can."
+            return f"{_safely(bounds[0])} can."
+        return " and ".join(_level(bound, _safely(bound)) for bound in bounds) + " can."
 
     def _prospects(self) -> Iterator[str]:
         outlook = self.outlook

@@ -95,20 +95,20 @@ def _certify(
     if len(constraints) == 1 and constraints[0].measure != "precision":
         threshold = _by_rank(constraints[0], tested, alpha)
         if threshold is not None:
-            return _kept(positive, threshold, confidence, constraints, tested)
+            return _certificate_at(positive, threshold, confidence, constraints, tested)
     learner = RankedScores.of(tuning, positive) if tuning is not None and len(tuning) else None
     if learner is None:
         learner, tested = _split(tested)
     sequence = planned_sequence(constraints, learner, tested.score, alpha)
-    passed = _passes(constraints, tested.counts(sequence), alpha)
-    certified = len(sequence) if passed.all() else int(passed.argmin())
+    passes = _passes(constraints, tested.counts(sequence), alpha)
+    certified = len(sequence) if passes.all() else int(passes.argmin())
     if certified:
-        return _kept(positive, float(sequence[certified - 1]), confidence, constraints, tested)
+        return _certificate_at(positive, float(sequence[certified - 1]), confidence, constraints, tested)
     start = float(sequence[0])
     safest_first = sorted(
         constraints, key=lambda constraint: float(p_value(constraint, learner.counts(sequence[:1]))[0])
     )
-    bounds = _refused(safest_first, tested.counts(sequence[:1]), confidence)
+    bounds = _refusal_bounds(safest_first, tested.counts(sequence[:1]), confidence)
     ordered = tuple(bounds[safest_first.index(constraint)] for constraint in constraints)
     refused = _certificate(positive, start, confidence, tested, ordered)
     if not len(learner):
@@ -117,12 +117,12 @@ def _certify(
 
 
 def _constraints(promise: Promise) -> list[Constraint]:
-    asked: list[tuple[Measure, float | None]]
-    asked = [("precision", promise.precision), ("recall", promise.recall), ("fpr", promise.fpr)]
-    constraints = [Constraint(m, level, 1 - level if m == "fpr" else level) for m, level in asked if level is not None]
+    levels: list[tuple[Measure, float | None]]
+    levels = [("precision", promise.precision), ("recall", promise.recall), ("fpr", promise.fpr)]
+    constraints = [Constraint(m, level, 1 - level if m == "fpr" else level) for m, level in levels if level is not None]
     if not constraints:
         raise OptionError("a promise needs a level to keep; give precision, recall or fpr")
-    for name, level in [*((d.measure, d.asked) for d in constraints), ("confidence", promise.confidence)]:
+    for name, level in [*((d.measure, d.level) for d in constraints), ("confidence", promise.confidence)]:
         if not 0 < level < 1:
             raise OptionError(f"{name} must lie strictly between 0 and 1, not {level}")
     return constraints
@@ -148,14 +148,14 @@ def _by_rank(constraint: Constraint, rows: RankedScores, alpha: float) -> float 
     class_scores = rows.score[rows.positive == recall]
     n = len(class_scores)
     wrong = np.arange(n, dtype=np.float64)
-    allowed = np.flatnonzero(at_least(n - wrong, np.full(n, float(n)), constraint.rate) <= alpha)
-    if not len(allowed):
+    certifiable = np.flatnonzero(at_least(n - wrong, np.full(n, float(n)), constraint.rate) <= alpha)
+    if not len(certifiable):
         return None
     if recall:
-        lowest = class_scores[allowed[-1]]
+        lowest = class_scores[certifiable[-1]]
         below = np.searchsorted(rows.score, lowest)
         return between(rows.score[below - 1] if below else 0.0, lowest)
-    highest = class_scores[n - 1 - allowed[-1]]
+    highest = class_scores[n - 1 - certifiable[-1]]
     above = np.searchsorted(rows.score, highest, side="right")
     return between(highest, rows.score[above] if above < len(rows) else np.nextafter(1.0, 2.0))
 
@@ -163,31 +163,31 @@ def _by_rank(constraint: Constraint, rows: RankedScores, alpha: float) -> float 
 def _observed(constraint: Constraint, counts: Counts) -> tuple[float, float, float]:
     """Successes, trials, and the value of the measure; 0 where it is not defined."""
     successes, trials = (float(np.squeeze(x)) for x in constraint.outcome(counts))
-    wanted = trials - successes if constraint.measure == "fpr" else successes
-    return successes, trials, wanted / trials if trials else 0.0
+    numerator = trials - successes if constraint.measure == "fpr" else successes
+    return successes, trials, numerator / trials if trials else 0.0
 
 
-def _kept(
+def _certificate_at(
     positive: str, threshold: float, confidence: float, constraints: list[Constraint], rows: RankedScores
 ) -> Certificate:
     counts = rows.counts(np.array([threshold]))
-    bounds = (Bound(d.measure, d.asked, d.asked, _observed(d, counts)[2], True) for d in constraints)
+    bounds = (Bound(d.measure, d.level, d.level, _observed(d, counts)[2], True) for d in constraints)
     return _certificate(positive, threshold, confidence, rows, tuple(bounds))
 
 
-def _refused(safest_first: list[Constraint], counts: Counts, confidence: float) -> list[Bound]:
+def _refusal_bounds(safest_first: list[Constraint], counts: Counts, confidence: float) -> list[Bound]:
     """Bounds in the order of the constraints, each at full level as long as all before it hold; see the top of the
     module.
     """
     bounds: list[Bound] = []
     for constraint in safest_first:
         successes, trials, observed = _observed(constraint, counts)
-        stated = all(bound.holds for bound in bounds)
-        holds = stated and bool(p_value(constraint, counts)[0] <= 1 - confidence)
-        rate = min(float(clopper_pearson(successes, trials, 1 - confidence)[0]), constraint.rate) if stated else 0.0
-        proven = 1 - rate if constraint.measure == "fpr" else rate
-        certified = constraint.asked if holds else proven
-        bounds.append(Bound(constraint.measure, constraint.asked, certified, observed, holds))
+        all_hold = all(bound.holds for bound in bounds)
+        holds = all_hold and bool(p_value(constraint, counts)[0] <= 1 - confidence)
+        rate = min(float(clopper_pearson(successes, trials, 1 - confidence)[0]), constraint.rate) if all_hold else 0.0
+        limit = 1 - rate if constraint.measure == "fpr" else rate
+        certified = constraint.level if holds else limit
+        bounds.append(Bound(constraint.measure, constraint.level, certified, observed, holds))
     return bounds
 
 

@@ -61,11 +61,11 @@ def threshold_interval(task: Task, predictions: Predictions, rule: Decision, see
     rng = np.random.default_rng(seed)
 
     def place(count: Floats) -> int:
-        taken = np.cumsum(count)[ends]
+        selected = np.cumsum(count)[ends]
         if task.goal == "capacity" and rule.capacity is not None:
-            return int(np.searchsorted(taken, rule.capacity.share * count.sum()))
+            return int(np.searchsorted(selected, rule.capacity.share * count.sum()))
         hits, weight = np.cumsum(count * positive)[ends], task.beta**2
-        return int(np.argmax((1 + weight) * hits / np.maximum(taken + weight * hits[-1], 1)))
+        return int(np.argmax((1 + weight) * hits / np.maximum(selected + weight * hits[-1], 1)))
 
     def resampled() -> Floats:
         units = len(ranked) if clusters is None else int(clusters.max()) + 1

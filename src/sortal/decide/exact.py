@@ -14,10 +14,10 @@ from sortal.decide.certificate import Measure
 
 @dataclass(frozen=True)
 class Constraint:
-    """``rate``: the least share of successes among trials that the asked level comes to."""
+    """``rate``: the least share of successes among trials that ``level`` comes to."""
 
     measure: Measure
-    asked: float
+    level: float
     rate: float
 
     def outcome(self, counts: Counts) -> tuple[Floats, Floats]:
@@ -85,15 +85,15 @@ def fewest_trials(failures: Floats, rate: float, alpha: float) -> Floats:
     [29.0, 46.0, 61.0]
     """
 
-    def shown(trials: Floats) -> Mask:
+    def significant(trials: Floats) -> Mask:
         return at_least(trials - failures, trials, rate) <= alpha
 
     low, high = failures, 2 * failures + 1
-    while not shown(high).all():
-        high = np.where(shown(high), high, 2 * high)
+    while not significant(high).all():
+        high = np.where(significant(high), high, 2 * high)
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2)
-        low, high = np.where(shown(middle), low, middle), np.where(shown(middle), middle, high)
+        low, high = np.where(significant(middle), low, middle), np.where(significant(middle), middle, high)
     return high
 
 

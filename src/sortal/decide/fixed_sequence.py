@@ -23,7 +23,7 @@ noise."""
 DRAWS, SEED = 200, 0
 NEARLY, HOPELESS = 0.99, 0.01
 """Starts with so much of the best expected recall are as good; with less expected recall than this, none is."""
-SEEN = 10
+LEAST_SELECTED = 10
 """Rows that a threshold has to have selected so far; what fewer of them show is no ground to ask for more."""
 PROMISING = 32
 """Thresholds that an outlook looks at: neighbours promise nearly the same."""
@@ -127,29 +127,29 @@ def _best_start(
     rng = np.random.default_rng(SEED)
     rate = _drawn_rates(bins, rng)
     share, hits_above = (np.insert(np.cumsum(x, axis=-1), 0, 0, axis=-1) for x in (bins.share, bins.share * rate))
-    recalled = np.array([np.interp(ranks / rows, share, curve) for curve in hits_above])
+    recall = np.array([np.interp(ranks / rows, share, curve) for curve in hits_above])
     more = np.diff(ranks, prepend=0)
-    drawn = np.broadcast_to(more, recalled.shape) if ranked else rng.poisson(more, size=recalled.shape)
-    right = np.clip(np.diff(recalled, axis=1, prepend=0) * rows / more, 0, 1)
-    hits = np.cumsum(rng.binomial(drawn.astype(np.int64), right), axis=1).astype(np.float64)
-    selected = np.cumsum(drawn, axis=1).astype(np.float64)
+    draws = np.broadcast_to(more, recall.shape) if ranked else rng.poisson(more, size=recall.shape)
+    right = np.clip(np.diff(recall, axis=1, prepend=0) * rows / more, 0, 1)
+    hits = np.cumsum(rng.binomial(draws.astype(np.int64), right), axis=1).astype(np.float64)
+    selected = np.cumsum(draws, axis=1).astype(np.float64)
     positives = hits[:, -1:]
     counts = Counts(selected, hits, positives, selected[:, -1:] - positives)
     outcomes = [(*constraint.outcome(counts), constraint.rate) for constraint in constraints]
-    passed = np.logical_and.reduce([at_least(k, m, r) <= alpha for k, m, r in outcomes])
-    worth = _worth(passed, recalled / np.maximum(recalled[:, -1:], 1e-300))
+    passes = np.logical_and.reduce([at_least(k, m, r) <= alpha for k, m, r in outcomes])
+    worth = _worth(passes, recall / np.maximum(recall[:, -1:], 1e-300))
     # among starts that are as good, and where all are hopeless, the one where most can be certified
     good = (worth >= NEARLY * worth.max()) | (worth.max() < HOPELESS)
     surplus = np.minimum.reduce([_lower_limit(k, m, alpha) - r for k, m, r in outcomes]).mean(axis=0)
     return int(np.where(good, surplus, -np.inf).argmax())
 
 
-def _worth(passed: Mask, recall: Floats) -> Floats:
+def _worth(passes: Mask, recall: Floats) -> Floats:
     """(J,) the mean recall at the last threshold of an unbroken run of passes from each start; (draws, J) given."""
     reached = np.zeros_like(recall)
     end = np.zeros(len(recall))
     for j in range(recall.shape[1] - 1, -1, -1):
-        end = np.where(passed[:, j], np.maximum(end, recall[:, j]), 0.0)
+        end = np.where(passes[:, j], np.maximum(end, recall[:, j]), 0.0)
         reached[:, j] = end
     worth: Floats = reached.mean(axis=0)
     return worth
@@ -231,15 +231,17 @@ def outlook(
     """
     bins, rng = _ScoreBins.of(learner), np.random.default_rng(SEED)
     rate = _drawn_rates(bins, rng)
-    seen = np.flatnonzero(np.cumsum(bins.rows) >= min(SEEN, len(learner)))
-    seen = seen[:: len(seen) // PROMISING + 1]
+    candidates = np.flatnonzero(np.cumsum(bins.rows) >= min(LEAST_SELECTED, len(learner)))
+    candidates = candidates[:: len(candidates) // PROMISING + 1]
     hits = np.cumsum(bins.share * rate, axis=1)
-    promised = Counts(np.cumsum(bins.share)[seen], hits[:, seen], hits[:, -1:], _rest(hits[:, -1:]))
-    known = _drawn_shares(_added(learner.counts(bins.thresholds[seen]), tested.counts(bins.thresholds[seen])), rng)
+    learner_counts = Counts(np.cumsum(bins.share)[candidates], hits[:, candidates], hits[:, -1:], _rest(hits[:, -1:]))
+    all_shares = _drawn_shares(
+        _sum(learner.counts(bins.thresholds[candidates]), tested.counts(bins.thresholds[candidates])), rng
+    )
 
     def chance(n: int) -> float:
-        at = int(_power(constraints, promised, n, alpha).mean(axis=0).argmax())
-        return float(_power(constraints, Counts(*(x[..., [at]] for x in known)), n, alpha).mean())
+        at = int(_power(constraints, learner_counts, n, alpha).mean(axis=0).argmax())
+        return float(_power(constraints, Counts(*(x[..., [at]] for x in all_shares)), n, alpha).mean())
 
     if (hopes := chance(MOST_ROWS)) < CHANCE:
         return Outlook(None, hopes, _reaches(constraints, bins))
@@ -254,7 +256,7 @@ def outlook(
     return Outlook(most, chance(most), _reaches(constraints, bins))
 
 
-def _added(a: Counts, b: Counts) -> Counts:
+def _sum(a: Counts, b: Counts) -> Counts:
     return Counts(a.selected + b.selected, a.hits + b.hits, a.positives + b.positives, a.negatives + b.negatives)
 
 
@@ -287,8 +289,8 @@ def _power(constraints: list[Constraint], shares: Counts, n: int, alpha: float) 
         _, trials = constraint.outcome(of_n)
         true = np.clip(successes / np.maximum(share, 1e-300), 0, 1)
         power.append(at_least(np.ceil(_critical(trials, constraint.rate, alpha)), trials, true))
-    passed: Floats = np.broadcast_to(np.minimum.reduce(np.broadcast_arrays(*power)), shares.hits.shape)
-    return passed
+    passes: Floats = np.broadcast_to(np.minimum.reduce(np.broadcast_arrays(*power)), shares.hits.shape)
+    return passes
 
 
 def _reaches(constraints: list[Constraint], bins: _ScoreBins) -> float | None:

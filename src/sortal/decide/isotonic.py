@@ -88,10 +88,10 @@ def venn_abers_pair(steps: Levels) -> tuple[Floats, Floats]:
     predictors with and without guarantees of validity"; theirs is O(m) but walks).
     """
     rows, hits = (np.concatenate([[0.0], part.cumsum()]) for part in (steps.rows, steps.hits))
-    more, gained = rows[None, :] - rows[:, None] + 1, hits[None, :] - hits[:, None]
+    more, more_hits = rows[None, :] - rows[:, None] + 1, hits[None, :] - hits[:, None]
     pair = []
     for label in (0, 1):
-        mean = np.where(more > 0, (gained + label) / np.maximum(more, 1), np.inf)
+        mean = np.where(more > 0, (more_hits + label) / np.maximum(more, 1), np.inf)
         least = np.minimum.accumulate(mean[:, ::-1], axis=1)[:, ::-1]
         between = np.diag(np.maximum.accumulate(least, axis=0))
         value = np.repeat(between, 2)[: 2 * len(steps.rows) + 1]

@@ -89,8 +89,8 @@ class Decision:
         code = self.classes.index(str(self.positive))
         if self.kind != "capacity" or self.cost is None:
             return np.asarray(probability[:, code])
-        spent = expected(self._costs(row_costs), probability)
-        return np.asarray(spent[:, 1 - code] - spent[:, code])
+        costs = expected(self._costs(row_costs), probability)
+        return np.asarray(costs[:, 1 - code] - costs[:, code])
 
     def takes(self, priority: Floats) -> NDArray[np.bool_]:
         """(n,) which rows of one batch with these priorities are decided positive."""
@@ -117,6 +117,6 @@ def best(priority: Floats, most: int, paying: bool) -> NDArray[np.bool_]:
     >>> best(np.array([0.1, 0.5, 0.9, 0.5]), most=2, paying=False)
     array([False,  True,  True, False])
     """
-    taken = np.zeros(len(priority), dtype=np.bool_)
-    taken[np.argsort(-priority, kind="stable")[:most]] = True
-    return taken & (priority > 0) if paying else taken
+    selected = np.zeros(len(priority), dtype=np.bool_)
+    selected[np.argsort(-priority, kind="stable")[:most]] = True
+    return selected & (priority > 0) if paying else selected

@@ -41,22 +41,22 @@ def class_shares(shares: Mapping[object, float], classes: Sequence[str]) -> tupl
     """
     from sortal.core.labels import code_of  # loads polars, which scoring does without
 
-    known: dict[int, float] = {}
+    by_code: dict[int, float] = {}
     for label, share in shares.items():
         code = code_of(label, classes)
         if code is None:
             raise OptionError(f"{str(label)!r} is no class; {did_you_mean(str(label), classes)}")
         if not 0 < share < 1:
             raise OptionError(f"the share of {classes[code]!r} must lie strictly between 0 and 1, not {share}")
-        known[code] = float(share)
-    if len(classes) == 2 and len(known) == 1:
-        code, share = next(iter(known.items()))
-        known[1 - code] = 1 - share
-    if absent := [label for code, label in enumerate(classes) if code not in known]:
+        by_code[code] = float(share)
+    if len(classes) == 2 and len(by_code) == 1:
+        code, share = next(iter(by_code.items()))
+        by_code[1 - code] = 1 - share
+    if absent := [label for code, label in enumerate(classes) if code not in by_code]:
         raise OptionError(f"the shares of the classes leave out {absent[0]!r}; name every class")
-    if abs(sum(known.values()) - 1) > WHOLE:
-        raise OptionError(f"the shares of the classes sum to {sum(known.values()):g}; they have to sum to 1")
-    return tuple(known[code] for code in range(len(classes)))
+    if abs(sum(by_code.values()) - 1) > WHOLE:
+        raise OptionError(f"the shares of the classes sum to {sum(by_code.values()):g}; they have to sum to 1")
+    return tuple(by_code[code] for code in range(len(classes)))
 
 
 def label_shift(before: Sequence[float], after: Sequence[float]) -> Program:

@@ -55,15 +55,15 @@ def recalibration_gain(predictions: Predictions, *, seed: int = 0) -> Interval:
         predictions = predictions.take(np.random.default_rng(seed).permutation(len(predictions))[:most])
     n, clusters = len(predictions), predictions.clusters
     fit = _fit(log_probability(predictions.probability), predictions.truth)
-    removed = fit.before - fit.after
-    gain = max(float(removed.mean()), np.finfo(np.float64).tiny)
-    worth = worth_of_rows(removed - removed.mean(), clusters)
+    gains = fit.before - fit.after
+    gain = max(float(gains.mean()), np.finfo(np.float64).tiny)
+    worth = worth_of_rows(gains - gains.mean(), clusters)
     optimism, scale = _optimism(fit, clusters)
     value = max(gain - optimism / (2 * n), 0.0)
     if worth.design == np.inf:
         return Interval(value, np.nan, np.nan)
     # By theory the variance of the gain is twice the gain, times the scale; of a gain that is large it can be seen.
-    scale = max(scale, worth.design * float(removed.var(ddof=1)) / (2 * gain))
+    scale = max(scale, worth.design * float(gains.var(ddof=1)) / (2 * gain))
     low, high = _noncentral(2 * n * gain / scale, max(optimism / scale, 1.0), two_sided_z(0.95, worth.groups))
     return Interval(value, min(low * scale / (2 * n), value), high * scale / (2 * n))
 
@@ -113,9 +113,9 @@ def _optimism(fit: _Fit, clusters: Codes | None) -> tuple[float, float]:
         np.add.at(pull, clusters, fit.score)
         unseen = len(pull) / max(len(pull) - 1, 1)
     cover = np.linalg.inv(fit.information + np.eye(len(fit.information)))
-    gained = 2 * cover - cover @ fit.information @ cover
-    varies = gained @ (pull.T @ pull) * unseen
-    optimism = max(float(np.trace(varies)), float((gained * fit.information).sum()))
+    gain_matrix = 2 * cover - cover @ fit.information @ cover
+    varies = gain_matrix @ (pull.T @ pull) * unseen
+    optimism = max(float(np.trace(varies)), float((gain_matrix * fit.information).sum()))
     return optimism, max(float((varies * varies.T).sum() / max(np.trace(varies), np.finfo(np.float64).tiny)), 1.0)
 
 
@@ -158,13 +158,13 @@ def _slopes(logs: Floats, true: Floats, probability: Floats) -> tuple[Floats, Fl
     """How each row pulls at weights and biases, (n, 2 K), and the information of all on them."""
     k = logs.shape[1]
     score = np.hstack([(true - probability) * logs, true - probability])
-    moved = np.hstack([probability * logs, probability])
-    information = -moved.T @ moved
+    features = np.hstack([probability * logs, probability])
+    information = -features.T @ features
     by_class = np.arange(k)
     for i, j, own in (
-        (0, 0, (moved[:, :k] * logs).sum(axis=0)),
-        (0, k, moved[:, :k].sum(axis=0)),
-        (k, 0, moved[:, :k].sum(axis=0)),
+        (0, 0, (features[:, :k] * logs).sum(axis=0)),
+        (0, k, features[:, :k].sum(axis=0)),
+        (k, 0, features[:, :k].sum(axis=0)),
         (k, k, probability.sum(axis=0)),
     ):
         information[i + by_class, j + by_class] += own

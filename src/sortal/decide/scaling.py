@@ -111,7 +111,7 @@ def _structured(*, diagonal: bool) -> Callable[[Floats, Codes, int], Program]:
         z = scale * (logs - logs.mean(axis=1, keepdims=True))
         one = np.eye(n_classes)
         penalty = n_classes * (one + (n_classes - 1) * (1 - one))
-        rows, said = np.arange(len(z)), one[truth]
+        rows, one_hot = np.arange(len(z)), one[truth]
 
         def unpack(free: Floats) -> tuple[Floats, Floats]:
             if diagonal:
@@ -127,7 +127,7 @@ def _structured(*, diagonal: bool) -> Callable[[Floats, Codes, int], Program]:
             total = s.sum(axis=1)
             loss = (np.log(total) - of_truth).sum() + (penalty * change**2).sum() + n_classes * (bias**2).sum()
             s /= total[:, None]
-            s -= said
+            s -= one_hot
             by_change = s.T @ z + 2 * penalty * change
             by_change = np.diag(by_change) if diagonal else by_change.ravel()
             return float(loss), np.concatenate([by_change, s.sum(axis=0) + 2 * n_classes * bias])
@@ -143,9 +143,9 @@ def _structured(*, diagonal: bool) -> Callable[[Floats, Codes, int], Program]:
 def _ordered(change: Floats) -> Floats:
     """I + t D with the largest t <= 1 for which every diagonal element is the largest of its column by a margin."""
     gap = np.diag(change) - change
-    needed = 1 - SCALES[0]
+    slack = 1 - SCALES[0]
     worst = -min(float(gap.min()), 0.0)
-    return np.asarray(np.eye(len(change)) + change * (1.0 if worst <= needed else needed / worst))
+    return np.asarray(np.eye(len(change)) + change * (1.0 if worst <= slack else slack / worst))
 
 
 def _minimum(

@@ -80,13 +80,13 @@ def describe(
     rows = np.bincount(truth, minlength=len(classes))
     hits = np.bincount(truth[hit], minlength=len(classes))
     alone = [_alone(hit[truth == k], None if clusters is None else clusters[truth == k]) for k in range(len(classes))]
-    fitted = sets.rows if sets.method == "lac by class" else (sum(sets.rows),) * len(classes)
+    fit_rows = sets.rows if sets.method == "lac by class" else (sum(sets.rows),) * len(classes)
     return SetFigures(
         hit=hit,
         size=size,
         per_class=tuple(
             ClassCoverage(name, h, r, _chance(*worth, n, sets.coverage) < CHANCE / len(classes))
-            for name, h, r, worth, n in zip(classes, hits.tolist(), rows.tolist(), alone, fitted, strict=True)
+            for name, h, r, worth, n in zip(classes, hits.tolist(), rows.tolist(), alone, fit_rows, strict=True)
         ),
     )
 
@@ -102,10 +102,10 @@ def _alone(hit: Mask, clusters: Codes | None) -> tuple[int, int]:
     return min(ceil(hits / together.design), rows), rows
 
 
-def _chance(hits: int, rows: int, fitted: int, coverage: float) -> float:
+def _chance(hits: int, rows: int, fit_rows: int, coverage: float) -> float:
     """The probability of at most ``hits``: beta-binomial, as sets are fitted on a sample and looked at on another."""
-    a = rank(fitted, coverage)
-    b = fitted + 1 - a
+    a = rank(fit_rows, coverage)
+    b = fit_rows + 1 - a
     if hits == rows or b < 1:
         return 1.0
     none = lgamma(rows + b) - lgamma(b) + lgamma(a + b) - lgamma(rows + a + b)

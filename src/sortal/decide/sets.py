@@ -146,10 +146,11 @@ def notes(sets: Sets, classes: tuple[str, ...]) -> tuple[str, ...]:
     sentences = []
     rare = [(name, n) for name, n in zip(classes, sets.rows, strict=True) if n < fewest]
     if sets.method == "lac by class" and rare:
-        named = ", ".join(f"{name!r} ({n} {'row' if n == 1 else 'rows'})" for name, n in rare[:NAMED])
+        examples = ", ".join(f"{name!r} ({n} {'row' if n == 1 else 'rows'})" for name, n in rare[:NAMED])
         more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
         sentences.append(
-            f"every set holds {named}{more}: to leave a class out at {level(sets.coverage)} takes {fewest} rows of it"
+            f"every set holds {examples}{more}: to leave a class out at {level(sets.coverage)} takes {fewest} rows "
+            "of it"
         )
     if sets.mean_size == 1:
         sentences.append(

@@ -70,9 +70,9 @@ def _within_capacity(task: Task, capacity: Capacity, predictions: Predictions) -
         capacity=capacity,
     )
     priority = rule.priority(predictions.probability, predictions.row_costs)
-    taken = priority[rule.decide(predictions) == task.positive_code]
+    selected = priority[rule.decide(predictions) == task.positive_code]
     # Where nothing is taken, it would begin above everything.
-    begins = taken.min() if len(taken) else np.nextafter(priority.max(initial=0.0), np.inf)
+    begins = selected.min() if len(selected) else np.nextafter(priority.max(initial=0.0), np.inf)
     return replace(rule, threshold=float(begins))
 
 
@@ -165,10 +165,10 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
         decided = rule.decide(predictions)
         return float(incurred(costs, predictions.truth, decided).mean())
 
-    chosen = Alternative("chosen", decision.threshold, mean(decision))
+    actual = Alternative("chosen", decision.threshold, mean(decision))
     if task.positive is None:
-        cheapest = min(constant, key=lambda each: each.expected_cost)
-        return cheapest, Alternative("most probable", None, mean(likeliest)), chosen
+        cheapest = min(constant, key=lambda alternative: alternative.expected_cost)
+        return cheapest, Alternative("most probable", None, mean(likeliest)), actual
     code, tuned = task.positive_code, cost_threshold(task, predictions)
     rule = Decision("threshold", task.classes, task.positive, tuned)
     return (
@@ -176,7 +176,7 @@ def alternatives(task: Task, predictions: Predictions, decision: Decision) -> tu
         constant[1 - code],
         Alternative("at .5", 0.5, mean(Decision("threshold", task.classes, task.positive, 0.5))),
         Alternative("tuned", tuned, mean(rule)),
-        chosen,
+        actual,
     )
 
 

@@ -63,9 +63,9 @@ def suits(trees: Trees) -> bool:
         return False
     columns = _columns(trees)
     tabled = (
-        blocks * sum(each.places for each in columns) + _TREES * inner + 64 * trees.value.shape[1] * len(trees.root)
+        blocks * sum(column.places for column in columns) + _TREES * inner + 64 * trees.value.shape[1] * len(trees.root)
     )
-    answers = sum(len(each.nodes) * each.places for each in columns)
+    answers = sum(len(column.nodes) * column.places for column in columns)
     return answers <= _ANSWERS and tabled <= TABLED
 
 
@@ -79,9 +79,9 @@ def bitvector(trees: Trees) -> tuple[int, Callable[[Array], Floats], Cost]:
     columns = _columns(trees)
     firsts = range(0, len(trees.root), _TREES)
     # Where the nodes of each block lie among those of each column.
-    bounds = [np.searchsorted(trees.tree[each.nodes], [*firsts, len(trees.root)]).tolist() for each in columns]
+    bounds = [np.searchsorted(trees.tree[column.nodes], [*firsts, len(trees.root)]).tolist() for column in columns]
     blocks = [
-        _block(trees, columns, ruled_out, first, [slice(*each[i : i + 2]) for each in bounds])
+        _block(trees, columns, ruled_out, first, [slice(*bound[i : i + 2]) for bound in bounds])
         for i, first in enumerate(firsts)
     ]
 

@@ -20,12 +20,12 @@ WORDS = re.compile(r" ?L+| ?N+| ?O+|[ S]+(?![LNO])|[ S]+")
 
 
 class BytePairs:
-    """``known``: pieces, in the signs that stand for bytes, and their numbers; ``merges``: pairs that become one, the
-    first first. ``blank``: one is put before a text that begins with none.
+    """``vocabulary``: pieces, in the signs that stand for bytes, and their numbers; ``merges``: pairs that become one,
+    the first first. ``blank``: one is put before a text that begins with none.
     """
 
-    def __init__(self, known: Mapping[str, int], merges: Sequence[tuple[str, str]], blank: bool) -> None:
-        self._known, self._blank = known, blank
+    def __init__(self, vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]], blank: bool) -> None:
+        self._vocabulary, self._blank = vocabulary, blank
         self._ranks = {pair: rank for rank, pair in enumerate(merges)}
 
     def parts(self, value: str) -> Iterator[list[int]]:
@@ -35,7 +35,7 @@ class BytePairs:
         signs = byte_signs()
         for word in words(value):
             pieces = self._merged([signs[byte] for byte in word.encode("utf-8", "replace")])
-            yield [self._known[piece] for piece in pieces if piece in self._known]
+            yield [self._vocabulary[piece] for piece in pieces if piece in self._vocabulary]
 
     def _merged(self, pieces: list[str]) -> list[str]:
         """The pair that comes first in the list becomes one, as long as there is one; from the left among equals."""
@@ -55,8 +55,8 @@ class BytePairs:
             _, at, left, right = heappop(waiting)
             if pieces[at] != left or after[at] < 0 or pieces[after[at]] != right:
                 continue  # one of the two has become part of another
-            gone = after[at]
-            pieces[at], pieces[gone], after[at] = left + right, "", after[gone]
+            second = after[at]
+            pieces[at], pieces[second], after[at] = left + right, "", after[second]
             if after[at] >= 0:
                 before[after[at]] = at
             offer(at)
@@ -72,10 +72,10 @@ def words(value: str) -> Iterator[str]:
     """
     kinds, at = "".join(map(_kind, value)), 0
     while at < len(value):
-        found = ENDINGS.match(value, at) or WORDS.match(kinds, at)
-        assert found is not None, "each character is of a kind"
-        yield value[at : found.end()]
-        at = found.end()
+        match = ENDINGS.match(value, at) or WORDS.match(kinds, at)
+        assert match is not None, "each character is of a kind"
+        yield value[at : match.end()]
+        at = match.end()
 
 
 @cache
@@ -92,6 +92,6 @@ def _kind(letter: str) -> str:
 @cache
 def byte_signs() -> tuple[str, ...]:
     """For each byte the sign that stands for it: itself where it can be seen, and one beyond Latin-1 where not."""
-    seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    hidden = [byte for byte in range(256) if byte not in seen]
-    return tuple(chr(byte) if byte in seen else chr(256 + hidden.index(byte)) for byte in range(256))
+    visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    hidden = [byte for byte in range(256) if byte not in visible]
+    return tuple(chr(byte) if byte in visible else chr(256 + hidden.index(byte)) for byte in range(256))

@@ -52,9 +52,9 @@ def lookup(program: Program) -> Step:
     """A row of ``table`` for each category; its last two rows stand for missing and for unseen values."""
     name, categories = text(program, "column"), texts(program, "categories")
     table = or_missing(program, "table", (len(categories) + 2, None))
-    known: dict[str | None, int] = {category: code for code, category in enumerate(categories)}
-    known[None] = len(categories)
-    codes = _WithUnseen(known)
+    code_by_category: dict[str | None, int] = {category: code for code, category in enumerate(categories)}
+    code_by_category[None] = len(categories)
+    codes = _WithUnseen(code_by_category)
 
     def run(columns: Columns) -> Floats:
         values = column_of(columns, name)
@@ -97,12 +97,12 @@ def datetime(program: Program) -> Step:
 
     def run(columns: Columns) -> Floats:
         time = values(columns)
-        known = np.abs(time) < _LATEST  # False for NaN
-        clock = _clock(np.where(known, time, 0.0))
+        in_range = np.abs(time) < _LATEST  # False for NaN
+        clock = _clock(np.where(in_range, time, 0.0))
         out = np.empty((len(time), len(compute)))
         for column, part in enumerate(compute):
             out[:, column] = part(clock)
-        out[~known] = np.nan
+        out[~in_range] = np.nan
         return out
 
     cost = Cost(40 * CALL, 200 + 20 * len(parts), 120 + 24 * len(parts))
@@ -151,7 +151,7 @@ def fill(program: Program) -> Step:
     values, marked = value.tolist(), indicator.tolist()
 
     def one(x: list[float]) -> list[float]:
-        filled = [known if known == known else instead for known, instead in zip(x, values, strict=True)]
+        filled = [cell if cell == cell else instead for cell, instead in zip(x, values, strict=True)]
         return filled + [float(x[at] != x[at]) for at in marked] if marked else filled
 
     d, outputs = len(value), len(value) + len(indicator)
@@ -177,8 +177,8 @@ def scale(program: Program) -> Step:
 
     def one(x: list[float]) -> list[float]:
         return [
-            scaled if -LARGEST <= (scaled := (each - middle) / width) <= LARGEST else _cut(scaled)
-            for each, middle, width in zip(x, means, spreads, strict=True)
+            scaled if -LARGEST <= (scaled := (cell - middle) / width) <= LARGEST else _cut(scaled)
+            for cell, middle, width in zip(x, means, spreads, strict=True)
         ]
 
     d = len(mean)

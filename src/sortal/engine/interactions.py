@@ -70,8 +70,8 @@ def within(program: Program) -> Step:
 
     def run(x: Floats) -> Floats:
         code = x[:, group]
-        known = (code >= 0) & (code < levels)  # False for NaN
-        row = start + np.where(known, code, levels).astype(np.intp)
+        in_range = (code >= 0) & (code < levels)  # False for NaN
+        row = start + np.where(in_range, code, levels).astype(np.intp)
         with np.errstate(over="ignore"):
             new = (x[:, number] - middle[row]) / spread[row]
         _cut(new)

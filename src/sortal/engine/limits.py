@@ -93,7 +93,7 @@ def check_size(program: Program) -> None:
     while level:
         depth += 1
         steps += len(level)
-        numbers += sum(_numbers(each, networks) for each in level)
+        numbers += sum(_numbers(inner, networks) for inner in level)
         for what, value, most in (
             ("levels", depth, DEEPEST),
             ("steps", steps, MOST_STEPS),
@@ -101,7 +101,7 @@ def check_size(program: Program) -> None:
         ):
             if value > most:
                 raise ValueError(f"a program has {value:,} {what}, more than the {most:,} of any model")
-        level = [inner for each in level for inner in each.steps]
+        level = [inner for outer in level for inner in outer.steps]
 
 
 def _numbers(program: Program, networks: set[tuple[int, int]]) -> int:

@@ -41,11 +41,11 @@ def platt(z: Floats, a: Floats, b: Floats) -> Floats:
     One margin, (n, 1) -> (1 - q, q). K margins, (n, K) -> q over its row sum; a row of zeros becomes uniform.
     """
     with np.errstate(over="ignore"):
-        turned = a * z + b
+        affine = a * z + b
     if z.shape[1] == 1:
-        return sigmoid(-turned[:, 0])
+        return sigmoid(-affine[:, 0])
     with np.errstate(over="ignore"):
-        q = 1.0 / (1.0 + np.exp(turned))
+        q = 1.0 / (1.0 + np.exp(affine))
     total = q.sum(axis=1, keepdims=True)
     probability: Floats = np.full_like(q, 1.0 / q.shape[1])
     np.divide(q, total, out=probability, where=total > 0)

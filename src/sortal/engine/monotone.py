@@ -48,12 +48,12 @@ def bend(z: Floats, ends: Floats, slope: Floats) -> Floats:
     """
     width = ends[1] - ends[0]
 
-    def raised(t: Floats) -> Floats:
+    def integral(t: Floats) -> Floats:
         """Integral from minus infinity to t of the second slope's share, which grows from 0 to 1."""
         inside = np.clip(t, ends[0], ends[1]) - ends[0]
         return np.asarray(inside**2 / (2 * width) + np.maximum(t - ends[1], 0.0))
 
-    second = raised(z) - raised(np.zeros(1))
+    second = integral(z) - integral(np.zeros(1))
     return np.asarray(slope[0] * (z - second) + slope[1] * second)
 
 

@@ -59,14 +59,14 @@ class Ngrams:
         """The n-grams of each text in ascending hashes, and how often each of them occurs."""
         if isinstance(texts, Coded):
             return self(texts.levels).take(texts.codes.astype(np.int64))
-        lowered = [None if text is None else text[:MOST_CHARACTERS].lower() for text in texts]
-        ends = list(accumulate(1 if text is None else len(text) + 1 for text in lowered))
+        lowercase = [None if text is None else text[:MOST_CHARACTERS].lower() for text in texts]
+        ends = list(accumulate(1 if text is None else len(text) + 1 for text in lowercase))
         parts, first, before = [], 0, 0
-        while first < len(lowered):
+        while first < len(lowercase):
             until = first + 1
-            while until < len(lowered) and ends[until] - before <= _AT_ONCE and until - first < 2**15:
+            while until < len(lowercase) and ends[until] - before <= _AT_ONCE and until - first < 2**15:
                 until += 1
-            parts.append(self._count(lowered[first:until]))
+            parts.append(self._count(lowercase[first:until]))
             first, before = until, ends[until - 1]
         return above(parts) if parts else _sparse(np.empty(0, dtype=np.uint64), 0)
 
@@ -100,8 +100,8 @@ class Ngrams:
 
     def _characters(self, code: NDArray[np.uint32], row: Ints) -> list[Hashes]:
         blank = _classes()[code] == _BLANK
-        kept = np.concatenate([[True], ~(blank[1:] & blank[:-1])])  # one blank where there are several
-        code, row, blank = np.where(blank, 32, code)[kept], row[kept], blank[kept]
+        mask = np.concatenate([[True], ~(blank[1:] & blank[:-1])])  # one blank where there are several
+        code, row, blank = np.where(blank, 32, code)[mask], row[mask], blank[mask]
         size, prefixes = len(code), _Prefixes(code)
         place = np.arange(size)
         row = np.where(blank, np.append(row[1:], row[-1]), row)

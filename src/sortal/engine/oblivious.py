@@ -71,10 +71,10 @@ def oblivious(program: Program) -> Step:
     return Step("oblivious", run, k, cost, least=least, fills=True)
 
 
-def _sum(added: Floats) -> Floats:
+def _sum(addends: Floats) -> Floats:
     """Over the first axis, from its beginning to its end."""
-    if added[0].size > 1:
-        total: Floats = np.add.reduce(added, axis=0)
+    if addends[0].size > 1:
+        total: Floats = np.add.reduce(addends, axis=0)
         return total
     # Numbers that lie side by side numpy would add in pairs of pairs.
-    return np.asarray(np.add.accumulate(added, axis=0)[-1])
+    return np.asarray(np.add.accumulate(addends, axis=0)[-1])

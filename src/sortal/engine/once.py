@@ -35,7 +35,7 @@ AT_ONCE = 32
 _FIXED = 200
 """Bytes of a row that is remembered, beside its numbers."""
 
-_made: dict[bytes, Row] = {}
+_cache: dict[bytes, Row] = {}
 _digests: WeakKeyDictionary[Program, bytes] = WeakKeyDictionary()
 _bytes = 0
 _most: int | None = None
@@ -64,21 +64,21 @@ def made_anew() -> Iterator[None]:
 
 def digest(program: Program) -> bytes:
     """Of a program: equal ones have the same. It is made once for each, since networks have up to half a gigabyte."""
-    known = _digests.get(program)
-    if known is None:
-        known = _digests[program] = _digest(program)
-    return known
+    content_digest = _digests.get(program)
+    if content_digest is None:
+        content_digest = _digests[program] = _digest(program)
+    return content_digest
 
 
 def _digest(program: Program) -> bytes:
-    made = hashlib.blake2b(digest_size=16)
-    made.update(json.dumps([program.op, dict(program.settings)], sort_keys=True).encode())
+    hasher = hashlib.blake2b(digest_size=16)
+    hasher.update(json.dumps([program.op, dict(program.settings)], sort_keys=True).encode())
     for name, array in sorted(program.arrays.items()):
-        made.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        made.update(np.ascontiguousarray(array).data)
+        hasher.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        hasher.update(np.ascontiguousarray(array).data)
     for step in program.steps:
-        made.update(digest(step))
-    return made.digest()
+        hasher.update(digest(step))
+    return hasher.digest()
 
 
 @dataclass(frozen=True)
@@ -96,45 +96,45 @@ class Once:
     def of(self, values: Sequence[Any]) -> Floats:
         """(n, width) of these values."""
         keys = [self._key(value) for value in values]
-        made = _remembered(keys)
-        missing = list({key: value for key, value in zip(keys, values, strict=True) if key not in made}.items())
+        row_by_key = _remembered(keys)
+        missing = list({key: value for key, value in zip(keys, values, strict=True) if key not in row_by_key}.items())
         for first in range(0, len(missing), AT_ONCE):
-            some = missing[first : first + AT_ONCE]
-            rows = np.asarray(self.run({self.name: [value for _, value in some]}), dtype=np.float32)
-            for (key, _), row in zip(some, rows, strict=True):
-                made[key] = row
+            batch = missing[first : first + AT_ONCE]
+            rows = np.asarray(self.run({self.name: [value for _, value in batch]}), dtype=np.float32)
+            for (key, _), row in zip(batch, rows, strict=True):
+                row_by_key[key] = row
                 _remember(key, row)
         out = np.empty((len(keys), self.width))
         for at, key in enumerate(keys):
-            out[at] = made[key]
+            out[at] = row_by_key[key]
         return out
 
     def unknown(self, values: Sequence[Any]) -> list[Any]:
         """Those of these values that nothing was made of yet, each once."""
         keys = [self._key(value) for value in values]
-        made = _remembered(keys)
-        return list({key: value for key, value in zip(keys, values, strict=True) if key not in made}.values())
+        row_by_key = _remembered(keys)
+        return list({key: value for key, value in zip(keys, values, strict=True) if key not in row_by_key}.values())
 
     def _key(self, value: Any) -> bytes:
-        made = hashlib.blake2b(type(value).__name__.encode(), digest_size=16, key=self.key)
+        hasher = hashlib.blake2b(type(value).__name__.encode(), digest_size=16, key=self.key)
         if value is not None:
-            made.update(value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass"))
-        return made.digest()
+            hasher.update(value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass"))
+        return hasher.digest()
 
 
 def _remembered(keys: Sequence[bytes]) -> dict[bytes, Row]:
     """What is remembered of these; the caller holds it, should it be forgotten meanwhile."""
     if _anew.get():
         return {}
-    return {key: row for key in keys if (row := _made.get(key)) is not None}
+    return {key: row for key in keys if (row := _cache.get(key)) is not None}
 
 
 def _remember(key: bytes, row: Row) -> None:
     global _bytes
     size = row.nbytes + _FIXED
     with _lock:
-        while _most is not None and _made and _bytes + size > _most:
-            _bytes -= _made.pop(next(iter(_made))).nbytes + _FIXED
-        if key not in _made and _bytes + size <= (MOST_BYTES if _most is None else _most):
-            _made[key] = row.copy()
+        while _most is not None and _cache and _bytes + size > _most:
+            _bytes -= _cache.pop(next(iter(_cache))).nbytes + _FIXED
+        if key not in _cache and _bytes + size <= (MOST_BYTES if _most is None else _most):
+            _cache[key] = row.copy()
             _bytes += size

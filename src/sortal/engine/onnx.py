@@ -17,7 +17,7 @@ import numpy as np
 
 from sortal.core.arrays import Floats
 from sortal.core.errors import OptionError
-from sortal.core.images import each
+from sortal.core.images import map_in_threads
 from sortal.engine import onnx_file
 from sortal.engine.limits import CALL, LARGEST, Cost
 from sortal.engine.onnx_file import Graph, Spec
@@ -66,9 +66,9 @@ def step(program: Program) -> Step:
 
     def run(x: Any) -> Floats:
         out = np.full((len(x), width), np.nan)
-        known = np.flatnonzero(~np.isnan(x).any(axis=1))
-        if len(known):
-            out[known] = np.vstack(each(partial(runs.row, x), known.tolist()))
+        complete_rows = np.flatnonzero(~np.isnan(x).any(axis=1))
+        if len(complete_rows):
+            out[complete_rows] = np.vstack(map_in_threads(partial(runs.row, x), complete_rows.tolist()))
         return out
 
     cost = Cost(100 * CALL, 100 * CALL + traced.operations + columns, 16 * columns + 24 * width)

@@ -105,7 +105,7 @@ def constants(content: bytes) -> dict[str, Array]:
     any_other = range(1, 30)
     model = fields_by_name("model", fields_of(memoryview(content)), {7: "graph"}, any_other)
     graph = fields_by_name("graph", fields_of(bytes_of("a graph", model["graph"])), {5: "constant"}, any_other)
-    parts = [bytes_of("a tensor", [each]) for each in graph["constant"]]
+    parts = [bytes_of("a tensor", [value]) for value in graph["constant"]]
     return dict(_read_tensor(part) for part in parts if _is_known(part))
 
 
@@ -130,7 +130,7 @@ def _attribute(name: str, value: Attribute) -> bytes:
     elif isinstance(value, float):
         encoded, kind = fraction(2, value), _A_FLOAT
     elif isinstance(value, tuple):
-        encoded, kind = b"".join(integer(8, each) for each in value), _INTS
+        encoded, kind = b"".join(integer(8, number) for number in value), _INTS
     else:
         encoded, kind = integer(3, value), _AN_INT
     return text(1, name) + encoded + integer(20, kind)
@@ -144,8 +144,8 @@ def _tensor(name: str, array: Array) -> tuple[bytes, memoryview]:
     """A constant of a graph: what is said of its numbers, and these."""
     plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     dims = b"".join(integer(1, length) for length in array.shape)
-    told = dims + integer(2, _code(array.dtype.name)) + text(8, name) + head(9, plain.nbytes)
-    return head(5, len(told) + plain.nbytes) + told, plain.reshape(-1).view(np.uint8).data
+    header = dims + integer(2, _code(array.dtype.name)) + text(8, name) + head(9, plain.nbytes)
+    return head(5, len(header) + plain.nbytes) + header, plain.reshape(-1).view(np.uint8).data
 
 
 def _port(name: str, spec: Spec) -> bytes:
@@ -156,13 +156,13 @@ def _port(name: str, spec: Spec) -> bytes:
 def _model(content: memoryview, opsets: Sequence[int]) -> memoryview:
     """The graph of a model, whose operators are those of ONNX."""
     fields = fields_by_name("model", fields_of(content), {7: "graph", 8: "opset"}, ignored=(1, 2, 3, 4, 5, 6, 14))
-    for each in fields["opset"]:
-        version = fields_by_name("opset", fields_of(bytes_of("opset", [each])), {1: "domain", 2: "version"})
+    for opset in fields["opset"]:
+        version = fields_by_name("opset", fields_of(bytes_of("opset", [opset])), {1: "domain", 2: "version"})
         if any(len(bytes_of("a domain", [domain])) for domain in version["domain"]):
             raise ValueError("it has operators that are not of ONNX")
         if (number := whole_of("a version", version["version"])) not in opsets:
-            known = " to ".join(dict.fromkeys((str(opsets[0]), str(opsets[-1]))))
-            raise ValueError(f"its operators are of opset {number}, and those of opset {known} are run")
+            opset_range = " to ".join(dict.fromkeys((str(opsets[0]), str(opsets[-1]))))
+            raise ValueError(f"its operators are of opset {number}, and those of opset {opset_range} are run")
     single("an opset", fields["opset"])
     return bytes_of("a graph", fields["graph"])
 
@@ -173,12 +173,12 @@ def _graph(content: memoryview) -> Graph:
     )
     if len(fields["node"]) > MOST_NODES:
         raise ValueError(f"it has {len(fields['node']):,} nodes, more than the {MOST_NODES:,} of any network")
-    parts = [bytes_of("a node", [each]) for each in fields["node"]]
+    parts = [bytes_of("a node", [value]) for value in fields["node"]]
     nodes = [_read_node(part) for part in parts if not _is_constant(part)]
-    constants = [_read_tensor(bytes_of("a tensor", [each])) for each in fields["constant"]]
+    constants = [_read_tensor(bytes_of("a tensor", [value])) for value in fields["constant"]]
     constants += [_read_constant(part) for part in parts if _is_constant(part)]
     names = {name for name, _ in constants}
-    inputs = [_read_port(bytes_of("an input", [each])) for each in fields["input"]]
+    inputs = [_read_port(bytes_of("an input", [value])) for value in fields["input"]]
     # Old files list constants as inputs too, which one could then put others in the place of.
     output, _ = _read_port(bytes_of("an output", fields["output"]))
     names |= {name for name, _ in inputs} | {node.output for node in nodes}
@@ -194,7 +194,7 @@ def _read_node(content: memoryview) -> Node:
     op = text_of("an operator", fields["op"])
     if any(len(bytes_of("a domain", [domain])) for domain in fields["domain"]):
         raise ValueError(f"operator {op[:40]!r} is not of ONNX")
-    attributes = [_read_attribute(op, bytes_of("an attribute", [each])) for each in fields["attribute"]]
+    attributes = [_read_attribute(op, bytes_of("an attribute", [value])) for value in fields["attribute"]]
     if len(dict(attributes)) != len(attributes):
         raise ValueError(f"operator {op[:40]!r} has a setting twice")
     return Node(op, texts_of(fields["input"]), text_of("an output", fields["output"]), dict(attributes))
@@ -210,13 +210,13 @@ def _read_constant(content: memoryview) -> tuple[str, Array]:
     """A node that takes nothing and gives a tensor that stands in it."""
     fields = fields_by_name("constant", fields_of(content), {2: "output", 4: "op", 5: "attribute"}, ignored=(3, 6, 9))
     attribute = bytes_of("a setting of a constant", fields["attribute"])
-    held = fields_by_name("constant", fields_of(attribute), {1: "name", 5: "tensor"}, ignored=(13, 20))
-    return text_of("an output", fields["output"]), _read_tensor(bytes_of("a tensor", held["tensor"]))[1]
+    attribute_fields = fields_by_name("constant", fields_of(attribute), {1: "name", 5: "tensor"}, ignored=(13, 20))
+    return text_of("an output", fields["output"]), _read_tensor(bytes_of("a tensor", attribute_fields["tensor"]))[1]
 
 
 def _read_attribute(op: str, content: memoryview) -> tuple[str, Attribute]:
-    known = {1: "name", 2: "float", 3: "int", 4: "text", 8: "ints", 20: "type"}
-    fields = fields_by_name(f"operator {op[:40]!r}", fields_of(content), known, ignored=(13,))
+    names = {1: "name", 2: "float", 3: "int", 4: "text", 8: "ints", 20: "type"}
+    fields = fields_by_name(f"operator {op[:40]!r}", fields_of(content), names, ignored=(13,))
     name, kind = text_of("a name", fields["name"]), whole_of("a type", fields["type"])
     if kind == _A_FLOAT:
         value = single("a number", fields["float"])
@@ -233,8 +233,8 @@ def _read_attribute(op: str, content: memoryview) -> tuple[str, Attribute]:
 
 
 def _read_tensor(content: memoryview) -> tuple[str, Array]:
-    known = {1: "dims", 2: "type", 4: "floats", 7: "ints", 8: "name", 9: "raw"}
-    fields = fields_by_name("tensor", fields_of(content), known, ignored=(12,))
+    names = {1: "dims", 2: "type", 4: "floats", 7: "ints", 8: "name", 9: "raw"}
+    fields = fields_by_name("tensor", fields_of(content), names, ignored=(12,))
     name, dtype = text_of("a name", fields["name"]) if fields["name"] else "", _dtype(fields["type"])
     shape = _shape(wholes_of(fields["dims"]))
     if fields["floats"] or fields["ints"]:
@@ -279,8 +279,8 @@ def _read_port(content: memoryview) -> tuple[str, Spec]:
     tensor = fields_by_name("type", fields_of(bytes_of("a tensor type", kind["tensor"])), {1: "dtype", 2: "shape"})
     dims = fields_by_name("shape", fields_of(bytes_of("a shape", tensor["shape"])), {1: "length"})["length"]
     lengths: list[int | None] = []
-    for each in dims:
-        length = fields_by_name("shape", fields_of(bytes_of("a length", [each])), {1: "value", 2: "name"}, ignored=(3,))
+    for dim in dims:
+        length = fields_by_name("shape", fields_of(bytes_of("a length", [dim])), {1: "value", 2: "name"}, ignored=(3,))
         lengths.append(whole_of("a length", length["value"]) if length["value"] else None)
     _shape(tuple(length or 0 for length in lengths))
     return text_of("a name", fields["name"]), Spec(_dtype(tensor["dtype"]).name, tuple(lengths))

@@ -24,10 +24,10 @@ def only(node: Node, *names: str) -> None:
             raise ValueError(f"has a setting {name[:40]!r}, which is not run")
 
 
-def whole(node: Node, name: str, default: int, known: Sequence[int] | None = None) -> int:
-    """A setting that is a whole number, and one of the ``known`` ones."""
+def whole(node: Node, name: str, default: int, choices: Sequence[int] | None = None) -> int:
+    """A setting that is a whole number, and one of the ``choices``."""
     value = node.attributes.get(name, default)
-    if not isinstance(value, int) or (known is not None and value not in known):
+    if not isinstance(value, int) or (choices is not None and value not in choices):
         raise ValueError(f"setting {name!r} is {value!r}")
     return value
 
@@ -36,7 +36,7 @@ def wholes(node: Node, name: str, default: tuple[int, ...], least: int) -> tuple
     """A setting of as many whole numbers as its default has, none of them below the ``least``."""
     value = node.attributes.get(name, default)
     fits = isinstance(value, tuple) and len(value) == len(default)
-    if not isinstance(value, tuple) or not fits or not all(least <= each <= MOST_SETTING for each in value):
+    if not isinstance(value, tuple) or not fits or not all(least <= number <= MOST_SETTING for number in value):
         raise ValueError(f"setting {name!r} is {value!r}")
     return value
 

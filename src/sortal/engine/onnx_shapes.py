@@ -132,9 +132,9 @@ def _axis(axis: int, rank: int) -> int:
 
 def _broadcast(*shapes: Shape) -> Shape:
     rank = max(len(shape) for shape in shapes)
-    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    padded_shapes = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     out = []
-    for lengths in zip(*padded, strict=True):
+    for lengths in zip(*padded_shapes, strict=True):
         wider = {length for length in lengths if length != 1}
         if len(wider) > 1:
             raise ValueError(f"shapes {' and '.join(map(str, shapes))} do not fit")
@@ -192,7 +192,7 @@ def _gemm(node: Node, state: _State) -> Shape:
     left = left[::-1] if whole(node, "transA", 0, (0, 1)) else left
     right = right[::-1] if whole(node, "transB", 0, (0, 1)) else right
     shape = (left[0], right[1])
-    if left[1] != right[0] or any(_broadcast(shape, each) != shape for each in bias):
+    if left[1] != right[0] or any(_broadcast(shape, addend) != shape for addend in bias):
         raise ValueError(f"shapes {left} and {right} do not fit")
     state.multiplied(prod(shape) * left[1])
     return shape
@@ -221,7 +221,7 @@ def _conv(node: Node, state: _State) -> Shape:
     group = whole(node, "group", 1)
     if len(x) != 4 or len(weight) != 4 or group < 1 or x[1] != weight[1] * group or weight[0] % group:
         raise ValueError(f"shapes {x} and {weight} do not fit")
-    if any(each != weight[:1] for each in bias) or node.attributes.get("kernel_shape", weight[2:]) != weight[2:]:
+    if any(addend != weight[:1] for addend in bias) or node.attributes.get("kernel_shape", weight[2:]) != weight[2:]:
         raise ValueError("its bias or its kernel does not fit its weights")
     shape = (x[0], weight[0], *_slid(x, weight[2:], node, dilated=True))
     state.multiplied(prod(shape) * prod(weight[1:]))
@@ -229,8 +229,8 @@ def _conv(node: Node, state: _State) -> Shape:
 
 
 def _pool(node: Node, state: _State) -> Shape:
-    counted = ("count_include_pad",) if node.op == "AveragePool" else ()
-    only(node, "auto_pad", "ceil_mode", "kernel_shape", "pads", "strides", *counted)
+    extra = ("count_include_pad",) if node.op == "AveragePool" else ()
+    only(node, "auto_pad", "ceil_mode", "kernel_shape", "pads", "strides", *extra)
     x = state.shape(*inputs_of(node, 1))
     whole(node, "ceil_mode", 0, (0,))
     whole(node, "count_include_pad", 0, (0, 1))
@@ -255,8 +255,8 @@ def _batch_norm(node: Node, state: _State) -> Shape:
     only(node, "epsilon", "momentum", "training_mode")
     fractions(node, "epsilon", "momentum")
     whole(node, "training_mode", 0, (0,))
-    x, *each = (state.shape(name) for name in inputs_of(node, 5))
-    if len(x) < 2 or any(shape != x[1:2] for shape in each):
+    x, *parameters = (state.shape(name) for name in inputs_of(node, 5))
+    if len(x) < 2 or any(shape != x[1:2] for shape in parameters):
         raise ValueError("has other numbers of channels")
     return x
 
@@ -266,8 +266,8 @@ def _layer_norm(node: Node, state: _State) -> Shape:
     fractions(node, "epsilon")
     whole(node, "axis", -1, (-1,))
     whole(node, "stash_type", 1, (1,))
-    x, *each = (state.shape(name) for name in inputs_of(node, 3))
-    if not x or any(shape != x[-1:] for shape in each):
+    x, *parameters = (state.shape(name) for name in inputs_of(node, 3))
+    if not x or any(shape != x[-1:] for shape in parameters):
         raise ValueError("has another number of columns")
     return x
 
@@ -278,11 +278,11 @@ def _reduce(node: Node, state: _State) -> Shape:
     axes = node.attributes.get("axes")
     if not isinstance(axes, tuple):
         raise ValueError("has no axes")
-    gone = {_axis(axis, len(x)) for axis in axes}
-    if len(gone) != len(axes) or 0 in x:
+    reduced_axes = {_axis(axis, len(x)) for axis in axes}
+    if len(reduced_axes) != len(axes) or 0 in x:
         raise ValueError("has an axis twice, or nothing to reduce")
     state.operations += prod(x)
-    return tuple(1 if at in gone else length for at, length in enumerate(x) if keep or at not in gone)
+    return tuple(1 if at in reduced_axes else length for at, length in enumerate(x) if keep or at not in reduced_axes)
 
 
 def _reshape(node: Node, state: _State) -> Shape:
@@ -291,18 +291,18 @@ def _reshape(node: Node, state: _State) -> Shape:
     x, target = state.shape(first), state.constant(second)
     if target.ndim != 1 or len(target) > MOST_RANK:
         raise ValueError("its shape is none")
-    wished = [int(length) for length in target]
+    target_shape = [int(length) for length in target]
     if (
-        min(wished, default=0) < -1
-        or wished.count(-1) > 1
-        or any(not v and at >= len(x) for at, v in enumerate(wished))
+        min(target_shape, default=0) < -1
+        or target_shape.count(-1) > 1
+        or any(not v and at >= len(x) for at, v in enumerate(target_shape))
     ):
-        raise ValueError(f"shape {wished} is none")
-    shape = [length or x[at] for at, length in enumerate(wished)]
+        raise ValueError(f"shape {target_shape} is none")
+    shape = [length or x[at] for at, length in enumerate(target_shape)]
     rest = prod(length for length in shape if length != -1)
     shape = [prod(x) // max(rest, 1) if length == -1 else length for length in shape]
     if prod(shape) != prod(x):
-        raise ValueError(f"shape {x} does not become {wished}")
+        raise ValueError(f"shape {x} does not become {target_shape}")
     return tuple(shape)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from sortal.core.arrays import Floats, Ints
-from sortal.core.images import FIELDS, LARGEST, UnreadableError, each, look
+from sortal.core.images import FIELDS, LARGEST, UnreadableError, look, map_in_threads
 from sortal.core.images import Pixels as Colours
 from sortal.core.items import once
 from sortal.engine.encode import column_of
@@ -26,26 +26,26 @@ READ = ("grey", "colour")
 
 @dataclass(frozen=True)
 class Images:
-    """(n, ...) colours of n images; ``known`` (n,): that it is there, and can be read."""
+    """(n, ...) colours of n images; ``readable`` (n,): that it is there, and can be read."""
 
     colours: Colours
-    known: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    readable: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
     def __len__(self) -> int:
-        return len(self.known)
+        return len(self.readable)
 
     @property
     def nbytes(self) -> int:
-        return self.colours.nbytes + self.known.nbytes
+        return self.colours.nbytes + self.readable.nbytes
 
     def take(self, rows: Ints) -> Self:
         """The images at these positions, in that order."""
-        return replace(self, colours=self.colours[rows], known=self.known[rows])
+        return replace(self, colours=self.colours[rows], readable=self.readable[rows])
 
     def above(self, below: Self) -> Self:
         """These images, then those."""
         colours = np.concatenate([self.colours, below.colours])
-        return replace(self, colours=colours, known=np.concatenate([self.known, below.known]))
+        return replace(self, colours=colours, readable=np.concatenate([self.readable, below.readable]))
 
 
 def colours_of(
@@ -59,12 +59,12 @@ def colours_of(
         except UnreadableError:
             return None
 
-    seen = each(read, images)
-    colours = np.zeros((len(seen), *shape), dtype=np.uint8)
-    for at, one in enumerate(seen):
+    arrays = map_in_threads(read, images)
+    colours = np.zeros((len(arrays), *shape), dtype=np.uint8)
+    for at, one in enumerate(arrays):
         if one is not None:
             colours[at] = one
-    return colours, np.array([one is not None for one in seen], dtype=np.bool_)
+    return colours, np.array([one is not None for one in arrays], dtype=np.bool_)
 
 
 class Looks(Images):
@@ -81,7 +81,7 @@ class Looks(Images):
             parts = parts.sum(axis=3)
         width = side**2 * (3 if colour else 1)
         means: Floats = parts.reshape(len(self), width) / (255 * k**2 * (1 if colour else 3))
-        means[~self.known] = np.nan
+        means[~self.readable] = np.nan
         return means
 
     @property

@@ -75,14 +75,15 @@ category: a sequence of str (``core.coded`` where many repeat), missing is None.
 class Program:
     """One operation with its settings (JSON values), arrays (no object arrays) and inner programs.
 
-    ``made``: what ``engine.compile`` has made of it already; no part of it, so that neither a copy nor a file has it.
+    ``cached_step``: what ``engine.compile`` has made of it already; no part of it, so that neither a copy nor a file
+    has it.
     """
 
     op: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
     steps: tuple[Program, ...] = ()
-    made: Any = field(default=None, init=False, repr=False)
+    cached_step: Any = field(default=None, init=False, repr=False)
 
     def then(self, *more: Program) -> Program:
         """One chain of this program and more, whether this one is a chain already or not.
@@ -93,4 +94,4 @@ class Program:
         return Program("chain", steps=(*(self.steps if self.op == "chain" else (self,)), *more))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "made": None}
+        return {**self.__dict__, "cached_step": None}

@@ -84,15 +84,15 @@ def fields_of(content: memoryview) -> Iterator[Field]:
 
 
 def fields_by_name(
-    what: str, fields: Iterable[Field], known: Mapping[int, str], ignored: Iterable[int] = ()
+    what: str, fields: Iterable[Field], names: Mapping[int, str], ignored: Iterable[int] = ()
 ) -> dict[str, list[Value]]:
-    """Fields by name. Raises ValueError for those that are neither known nor to be ignored."""
-    values_of: dict[str, list[Value]] = {name: [] for name in known.values()}
-    passed = set(ignored)
+    """Fields by name. Raises ValueError for those that are neither in ``names`` nor to be ignored."""
+    values_of: dict[str, list[Value]] = {name: [] for name in names.values()}
+    ignored_tags = set(ignored)
     for tag, value in fields:
-        if tag in known:
-            values_of[known[tag]].append(value)
-        elif tag not in passed:
+        if tag in names:
+            values_of[names[tag]].append(value)
+        elif tag not in ignored_tags:
             raise ValueError(f"its {what} has a field {tag}, which the engine does not run")
     return values_of
 

@@ -23,7 +23,7 @@ class Rasters(Images):
     def numbers(self) -> Floats:
         """(n, channels * side * side) from 0 to 1, channel by channel and row by row; NaN of what is not known."""
         shares = self.colours.reshape(len(self), -1) / 255
-        shares[~self.known] = np.nan
+        shares[~self.readable] = np.nan
         return shares
 
 

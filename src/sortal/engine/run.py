@@ -175,14 +175,14 @@ def _step(program: Program) -> Step:
     """Made once for each program, wherever that is a step of: a model is compiled for its file, its proof and its test,
     and the tables of its trees take most of that.
     """
-    made: Step | None = program.made
-    if made is None:
+    step: Step | None = program.cached_step
+    if step is None:
         build = _OPS.get(program.op)
         if build is None:
             raise ValueError(f"unknown program op {program.op[:40]!r}; {did_you_mean(program.op[:40], _OPS)}")
-        made = build(program)
-        object.__setattr__(program, "made", made)
-    return made
+        step = build(program)
+        object.__setattr__(program, "cached_step", step)
+    return step
 
 
 def _steps(program: Program) -> tuple[list[Step], Cost]:
@@ -215,8 +215,8 @@ def _chain(program: Program) -> Step:
     runs = [step.run for step in steps]
 
     def run(x: Any) -> Any:
-        for each in runs:
-            x = each(x)
+        for step_run in runs:
+            x = step_run(x)
         return x
 
     return Step(
@@ -284,7 +284,7 @@ def _once(program: Program) -> Step:
     """A column program that reads one column of texts or images: what it makes of a value is remembered."""
     steps, cost = _steps(program)
     name, inner = text(program, "column"), steps[0]
-    if len(steps) != 1 or not inner.named or inner.sparse or {each for _, each in reads(program)} != {name}:
+    if len(steps) != 1 or not inner.named or inner.sparse or {column for _, column in reads(program)} != {name}:
         raise fail("once", f"has another step than one that makes numbers of column {name[:40]!r}")
     return Step(
         op="once",

@@ -31,13 +31,13 @@ def of_chain(steps: Sequence[Step]) -> One | None:
     if not _pays(steps):
         return None
     ones: list[One] = []
-    for own, some in groupby(steps, key=lambda step: step.one is not None):
-        neighbours = list(some)
+    for own, group in groupby(steps, key=lambda step: step.one is not None):
+        neighbours = list(group)
         ones += map(one_of, neighbours) if own else [_of_arrays(neighbours)]
 
     def one(row: Any) -> list[float]:
-        for each in ones:
-            row = each(row)
+        for function in ones:
+            row = function(row)
         numbers: list[float] = row
         return numbers
 
@@ -60,9 +60,9 @@ def of_average(steps: Sequence[Step], weights: Sequence[float]) -> One | None:
 
     def one(row: Any) -> list[float]:
         total = [0.0] * steps[0].outputs
-        for weight, each in pairs:
+        for weight, function in pairs:
             # Not by ``sum``, which rounds otherwise than arrays do (since Python 3.12).
-            total = [so_far + weight * number for so_far, number in zip(total, each(row), strict=True)]
+            total = [so_far + weight * number for so_far, number in zip(total, function(row), strict=True)]
         return total
 
     return one
@@ -76,9 +76,9 @@ def few_rows(steps: Sequence[Step], reads: Sequence[str]) -> Callable[[Columns],
         return None
 
     def run(columns: Columns) -> Floats:
-        made = [[] if step.one is not None else step.run(columns).tolist() for step in steps]
+        outputs = [[] if step.one is not None else step.run(columns).tolist() for step in steps]
         rows = [row_of(columns, reads, at) for at in range(count(columns))]
-        pairs = list(zip(steps, made, strict=True))
+        pairs = list(zip(steps, outputs, strict=True))
         together = [
             [x for step, of_rows in pairs for x in (of_rows[at] if step.one is None else step.one(row))]
             for at, row in enumerate(rows)

@@ -69,9 +69,9 @@ class Sparse:
             low, high = self.start[first], self.start[until]
             terms = weight[self.index[low:high]]
             terms *= self.value[low:high, None]
-            some = first + np.flatnonzero(np.diff(self.start[first : until + 1]))
-            if len(some):
-                product[some] = np.add.reduceat(terms, self.start[some] - low, axis=0)
+            nonempty = first + np.flatnonzero(np.diff(self.start[first : until + 1]))
+            if len(nonempty):
+                product[nonempty] = np.add.reduceat(terms, self.start[nonempty] - low, axis=0)
             first = until
         return product
 
@@ -102,10 +102,10 @@ def beside(parts: Sequence[Sparse | Floats]) -> Sparse:
     lengths = np.sum([np.diff(block.start) for block in blocks], axis=0)
     start = np.concatenate([[0], np.cumsum(lengths)])
     index, value = np.empty(start[-1], dtype=np.int64), np.empty(start[-1])
-    begun = start[:-1].copy()
+    offsets = start[:-1].copy()
     for block, shift in zip(blocks, shifts, strict=False):
         own = np.diff(block.start)
-        at = np.repeat(begun - block.start[:-1], own) + np.arange(block.start[-1])
+        at = np.repeat(offsets - block.start[:-1], own) + np.arange(block.start[-1])
         index[at], value[at] = block.index + shift, block.value
-        begun += own
+        offsets += own
     return Sparse(start, index, value, int(shifts[-1]))

@@ -62,8 +62,8 @@ def array(program: Program, name: str, kinds: str, shape: tuple[int | None, ...]
         want is None or have == want for have, want in zip(member.shape, shape, strict=True)
     )
     if not fits:
-        wanted = "(" + ", ".join("any" if want is None else str(want) for want in shape) + ")"
-        raise fail(program.op, f"array '{name}' has shape {member.shape}, expected {wanted}")
+        expected_shape = "(" + ", ".join("any" if want is None else str(want) for want in shape) + ")"
+        raise fail(program.op, f"array '{name}' has shape {member.shape}, expected {expected_shape}")
     return member
 
 
@@ -101,9 +101,9 @@ def count(program: Program, name: str, least: int) -> int:
     return value
 
 
-def choice(program: Program, name: str, known: Iterable[str]) -> str:
-    """A setting that is one of the known words."""
-    value, words = program.settings.get(name), tuple(known)
+def choice(program: Program, name: str, choices: Iterable[str]) -> str:
+    """A setting that is one of the ``choices``."""
+    value, words = program.settings.get(name), tuple(choices)
     if not isinstance(value, str) or value not in words:
         raise fail(program.op, f"setting '{name}' is {value!r}, expected one of {', '.join(words)}")
     return value

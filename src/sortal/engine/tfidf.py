@@ -18,21 +18,21 @@ from sortal.engine.step import Step, array, choice, count, fail, floats, text
 KINDS = ("word", "char_wb")
 
 
-def weigh(counts: Sparse, known: Hashes, idf: Floats) -> Sparse:
-    """(1 + log count) * idf of the ``known`` n-grams (ascending hashes), each row of length one: scikit-learn's
+def weigh(counts: Sparse, hashes: Hashes, idf: Floats) -> Sparse:
+    """(1 + log count) * idf of the n-grams of these ascending ``hashes``, each row of length one: scikit-learn's
     ``TfidfTransformer(sublinear_tf=True)``.
     """
-    place = np.minimum(np.searchsorted(known, counts.index), len(known) - 1)
-    kept = known[place] == counts.index
-    index = place[kept]
-    start = np.concatenate([[0], np.cumsum(kept)])[counts.start]
-    value = (1 + np.log(counts.value[kept])) * idf[index]
-    some = np.flatnonzero(np.diff(start))
+    place = np.minimum(np.searchsorted(hashes, counts.index), len(hashes) - 1)
+    mask = hashes[place] == counts.index
+    index = place[mask]
+    start = np.concatenate([[0], np.cumsum(mask)])[counts.start]
+    value = (1 + np.log(counts.value[mask])) * idf[index]
+    nonempty = np.flatnonzero(np.diff(start))
     length = np.ones(len(counts))
-    if len(some):
-        length[some] = np.sqrt(np.add.reduceat(value**2, start[some]))
+    if len(nonempty):
+        length[nonempty] = np.sqrt(np.add.reduceat(value**2, start[nonempty]))
     value /= np.repeat(length, np.diff(start))
-    return Sparse(start, index, value, len(known))
+    return Sparse(start, index, value, len(hashes))
 
 
 def inverse_frequency(rows: int, documents: Ints) -> Floats:
@@ -50,22 +50,22 @@ def tfidf(program: Program) -> Step:
     )
     if not ngrams.least <= ngrams.most <= LONGEST:
         raise fail("tfidf", f"n-grams of {ngrams.least} to {ngrams.most} parts are none; the longest have {LONGEST}")
-    known = array(program, "hash", "u", (None,)).astype(np.uint64)
-    if not len(known) or (known[1:] <= known[:-1]).any() or known[-1] >= 2**BITS:
+    hashes = array(program, "hash", "u", (None,)).astype(np.uint64)
+    if not len(hashes) or (hashes[1:] <= hashes[:-1]).any() or hashes[-1] >= 2**BITS:
         raise fail("tfidf", f"array 'hash' is empty, does not ascend, or leaves {BITS} bits")
-    documents = array(program, "documents", "u", (len(known),)).astype(np.int64)
+    documents = array(program, "documents", "u", (len(hashes),)).astype(np.int64)
     if rows >= 2**53 or documents.min() < 0 or documents.max() > rows:
         raise fail("tfidf", f"array 'documents' counts more than the {rows:,} rows")
     idf = inverse_frequency(rows, documents)
 
     def run(columns: Any) -> Sparse:
-        return weigh(once(column_of(columns, name), ngrams), known, idf)
+        return weigh(once(column_of(columns, name), ngrams), hashes, idf)
 
     lengths = ngrams.most - ngrams.least + 1
     grams = MOST_CHARACTERS * lengths
     # Per n-gram a dozen numbers, a sort and a search; per character the sums of its hash.
     cost = Cost(150 * CALL, 100 * MOST_CHARACTERS + 100 * grams, 80 * MOST_CHARACTERS + 60 * grams)
-    return Step("tfidf", run, len(known), cost, named=True, fills=True, sparse=True)
+    return Step("tfidf", run, len(hashes), cost, named=True, fills=True, sparse=True)
 
 
 def project(program: Program) -> Step:

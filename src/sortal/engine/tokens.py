@@ -58,9 +58,9 @@ def step(program: Program) -> Step:
     name, most = text(program, "column"), count(program, "most", least=2)
     if most > MOST_TOKENS:
         raise fail("tokens", f"setting 'most' is {most:,}, more than the {MOST_TOKENS} of any text")
-    known = _vocabulary(program)
-    begin, end = (known[_word(program, name)] for name in ("begin", "end"))
-    splitter = _splitter(program, known)
+    vocabulary = _vocabulary(program)
+    begin, end = (vocabulary[_word(program, name)] for name in ("begin", "end"))
+    splitter = _splitter(program, vocabulary)
 
     def tokens(value: str) -> list[int]:
         out = [begin]
@@ -112,24 +112,24 @@ def _lines(program: Program, name: str) -> list[str]:
 
 def _vocabulary(program: Program) -> dict[str, int]:
     lines = _lines(program, "vocabulary")
-    known = {word: number for number, word in enumerate(lines)}
+    vocabulary = {word: number for number, word in enumerate(lines)}
     special = [_word(program, name) for name in SPECIAL]
-    if len(known) != len(lines) or len(lines) > MOST_WORDS or not known.keys() >= set(special):
+    if len(vocabulary) != len(lines) or len(lines) > MOST_WORDS or not vocabulary.keys() >= set(special):
         raise fail(
             "tokens", f"the vocabulary has a word twice, more than {MOST_WORDS:,}, or lacks {special[0]} and so on"
         )
-    return known
+    return vocabulary
 
 
-def _splitter(program: Program, known: dict[str, int]) -> Splitter:
-    unknown, split = known[_word(program, "unknown")], program.settings.get("split", "wordpiece")
+def _splitter(program: Program, vocabulary: dict[str, int]) -> Splitter:
+    unknown, split = vocabulary[_word(program, "unknown")], program.settings.get("split", "wordpiece")
     if split == "wordpiece":
-        return _Pieces(known, unknown, _flag(program, "lower", default=True))
+        return _Pieces(vocabulary, unknown, _flag(program, "lower", default=True))
     if split == "bytes":
         merges = [line.split(" ") for line in _lines(program, "merges")]
         if len(merges) > MOST_MERGES or any(len(pair) != 2 for pair in merges):
             raise fail("tokens", f"array 'merges' has more than {MOST_MERGES:,} lines, or one that is no pair")
-        return BytePairs(known, [(left, right) for left, right in merges], _flag(program, "blank", default=False))
+        return BytePairs(vocabulary, [(left, right) for left, right in merges], _flag(program, "blank", default=False))
     if split != "unigram":
         raise fail("tokens", f"setting 'split' is {split!r}, expected one of wordpiece, bytes, unigram")
     charsmap = program.arrays.get("charsmap")
@@ -139,16 +139,16 @@ def _splitter(program: Program, known: dict[str, int]) -> Splitter:
         table = None if charsmap is None else Charsmap(charsmap.tobytes())
     except ValueError as error:
         raise fail("tokens", str(error)) from None
-    if max(map(len, known)) > LONGEST_PIECE:
+    if max(map(len, vocabulary)) > LONGEST_PIECE:
         raise fail("tokens", f"the vocabulary has a piece of more than {LONGEST_PIECE} characters")
-    return Unigram(known, floats(program, "score", (len(known),)), unknown, table)
+    return Unigram(vocabulary, floats(program, "score", (len(vocabulary),)), unknown, table)
 
 
 class _Pieces:
     """Parts words into the longest pieces of a vocabulary."""
 
-    def __init__(self, known: dict[str, int], unknown: int, lower: bool) -> None:
-        self._known, self._unknown, self._lower = known, unknown, lower
+    def __init__(self, vocabulary: dict[str, int], unknown: int, lower: bool) -> None:
+        self._vocabulary, self._unknown, self._lower = vocabulary, unknown, lower
 
     def parts(self, value: str) -> Iterator[list[int]]:
         for word in _words(value, self._lower):
@@ -160,7 +160,7 @@ class _Pieces:
         out, start = [], 0
         while start < len(word):
             for stop in range(min(len(word), start + LONGEST_PIECE), start, -1):
-                number = self._known.get(word[start:stop] if start == 0 else "##" + word[start:stop])
+                number = self._vocabulary.get(word[start:stop] if start == 0 else "##" + word[start:stop])
                 if number is not None:
                     break
             else:
@@ -174,8 +174,8 @@ def _words(value: str, lower: bool) -> Iterator[str]:
     """Words, punctuation marks and Chinese characters by themselves; with ``lower`` without accents."""
     plain = "".join(_as_read(letter) for letter in value)
     if lower:
-        apart = unicodedata.normalize("NFD", plain)
-        plain = "".join(letter for letter in apart if unicodedata.category(letter) != "Mn").lower()
+        decomposed = unicodedata.normalize("NFD", plain)
+        plain = "".join(letter for letter in decomposed if unicodedata.category(letter) != "Mn").lower()
     for run in plain.split():
         start = 0
         for at, letter in enumerate(run):

@@ -94,13 +94,13 @@ class _Walk:
 
     def __call__(self, x: Array, node: Ints, start: Ints, levels: int) -> Ints:
         """Where pairs that begin at ``node`` arrive; the values of a pair's row begin at ``start``."""
-        arrived, who = np.empty_like(node), np.arange(len(node))
+        leaf, index = np.empty_like(node), np.arange(len(node))
         for level in range(0, levels, _LEVELS):
             node = self._steps(x, node, start, min(_LEVELS, levels - level))
-            arrived[who] = node
+            leaf[index] = node
             going = np.flatnonzero(self.inner.take(node))
-            who, node, start = who[going], node[going], start[going]
-        return arrived if levels else node
+            index, node, start = index[going], node[going], start[going]
+        return leaf if levels else node
 
     def _steps(self, x: Array, node: Ints, start: Ints, levels: int) -> Ints:
         packed, holds = np.empty_like(node), np.empty(len(node), dtype=bool)
@@ -137,8 +137,8 @@ def _questions(trees: Trees) -> _Questions:
     features = int(trees.feature.max(initial=0)) + 1
     question = ((category + 1) * 3 + missing) * features + trees.feature[inner]
     different, first, number = np.unique(question, return_index=True, return_inverse=True)
-    asked = np.stack([category, trees.feature[inner], missing], axis=1)[first]
-    by_number, by_set = asked[asked[:, 0] < 0], asked[asked[:, 0] >= 0]
+    questions = np.stack([category, trees.feature[inner], missing], axis=1)[first]
+    by_number, by_set = questions[questions[:, 0] < 0], questions[questions[:, 0] >= 0]
     column = np.zeros(len(trees.feature), dtype=np.int64)
     column[inner] = number
     dtype = trees.threshold.dtype

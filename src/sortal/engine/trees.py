@@ -66,12 +66,12 @@ class Trees:
         """Whether bit int(x) is set in the bit set of each category number; the two broadcast."""
         start, words = self.category_start, self.category_bits
         with np.errstate(invalid="ignore"):
-            known = (x > -1) & (x < 2.0**31)
-        bit = np.where(known, x, 0).astype(np.int64)
+            in_range = (x > -1) & (x < 2.0**31)
+        bit = np.where(in_range, x, 0).astype(np.int64)
         word = start[category] + (bit >> 5)
-        known = known & (word < start[category + 1])
-        set_bits = words[np.where(known, word, 0)] if len(words) else np.zeros(word.shape, dtype=np.uint32)
-        holds: NDArray[np.bool_] = known & ((set_bits >> (bit & 31).astype(np.uint32)) & 1).astype(bool)
+        in_range = in_range & (word < start[category + 1])
+        set_bits = words[np.where(in_range, word, 0)] if len(words) else np.zeros(word.shape, dtype=np.uint32)
+        holds: NDArray[np.bool_] = in_range & ((set_bits >> (bit & 31).astype(np.uint32)) & 1).astype(bool)
         return holds
 
     def start(self, rows: int) -> Floats:
@@ -84,11 +84,11 @@ class Trees:
         if sums.shape[1] < _FEW:
             _add_few(sums, output, values)
         elif values.ndim == 3:
-            for each in values:
-                sums += each.T
+            for value in values:
+                sums += value.T
         else:
-            for k, each in zip(output, values, strict=True):
-                sums[k] += each
+            for k, value in zip(output, values, strict=True):
+                sums[k] += value
 
 
 def _add_few(sums: Floats, output: Ints, values: Floats) -> None:

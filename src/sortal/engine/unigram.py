@@ -22,12 +22,16 @@ _TERMINAL, _WIDE = 1 << 8, 1 << 9
 
 
 class Unigram:
-    """``known``: pieces and their numbers; ``scores``: of each number the logarithm of its probability, and 0 for what
-    stands for no text; ``charsmap``: what is written in the place of what (see ``Charsmap``).
+    """``vocabulary``: pieces and their numbers; ``scores``: of each number the logarithm of its probability, and 0 for
+    what stands for no text; ``charsmap``: what is written in the place of what (see ``Charsmap``).
     """
 
-    def __init__(self, known: Mapping[str, int], scores: Array, unknown: int, charsmap: Charsmap | None = None) -> None:
-        self._pieces = {piece: (n, score) for piece, n in known.items() if (score := float(scores[n])) and n != unknown}
+    def __init__(
+        self, vocabulary: Mapping[str, int], scores: Array, unknown: int, charsmap: Charsmap | None = None
+    ) -> None:
+        self._pieces = {
+            piece: (n, score) for piece, n in vocabulary.items() if (score := float(scores[n])) and n != unknown
+        }
         self._longest = max(map(len, self._pieces), default=1)
         self._unknown, self._charsmap = unknown, charsmap
         self._least = min((score for _, score in self._pieces.values()), default=0.0) - LESS
@@ -42,7 +46,7 @@ class Unigram:
     def _parted(self, word: str) -> list[int]:
         """The most probable way (Viterbi 1967); unknown characters side by side are one piece."""
         best = [0.0, *[-np.inf] * len(word)]
-        came = [(0, 0)] * (len(word) + 1)
+        backpointer = [(0, 0)] * (len(word) + 1)
         for start in range(len(word)):
             single = False
             for stop in range(start + 1, min(len(word), start + self._longest) + 1):
@@ -50,13 +54,13 @@ class Unigram:
                 if piece is not None:
                     single = single or stop == start + 1
                     if best[start] + piece[1] > best[stop]:
-                        best[stop], came[stop] = best[start] + piece[1], (start, piece[0])
+                        best[stop], backpointer[stop] = best[start] + piece[1], (start, piece[0])
             if not single and best[start] + self._least > best[start + 1]:
-                best[start + 1], came[start + 1] = best[start] + self._least, (start, self._unknown)
+                best[start + 1], backpointer[start + 1] = best[start] + self._least, (start, self._unknown)
         out: list[int] = []
         at = len(word)
         while at > 0:
-            at, number = came[at]
+            at, number = backpointer[at]
             if number != self._unknown or not out or out[-1] != self._unknown:
                 out.append(number)
         return out[::-1]
@@ -86,8 +90,8 @@ class Charsmap:
             whole = self._looked_up(group)
             if whole is not None:
                 return whole
-        each = (self._looked_up(letter) for letter in group)
-        return "".join(letter if new is None else new for letter, new in zip(group, each, strict=True))
+        replacements = (self._looked_up(letter) for letter in group)
+        return "".join(letter if new is None else new for letter, new in zip(group, replacements, strict=True))
 
     def _look_up(self, key: str) -> str | None:
         """The text of the shortest beginning of a key that the table has; None where it has none."""

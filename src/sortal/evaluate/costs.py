@@ -15,5 +15,5 @@ def costs_within(costs: Floats, truth: Codes, decided: Codes) -> Mean:
     A row could have cost what any class would where any decision is made that was made in some row: that nobody was
     missed does not show that nobody is, but where nothing else is ever decided, no error of another decision is due.
     """
-    made = costs[..., np.unique(decided)]
-    return Mean.within(incurred(costs, truth, decided), made.min(axis=(-2, -1)), made.max(axis=(-2, -1)))
+    possible = costs[..., np.unique(decided)]
+    return Mean.within(incurred(costs, truth, decided), possible.min(axis=(-2, -1)), possible.max(axis=(-2, -1)))

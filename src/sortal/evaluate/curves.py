@@ -106,16 +106,16 @@ def reliability(hit: Mask, probability: Floats, clusters: NDArray[np.int64] | No
         tail = [NormalDist().cdf(-worth.z(confidence)) for worth in worths]
         return clopper_pearson(hits / design, rows / design, np.array(tail))
 
-    each, band = limits(1 - MISSED), limits(1 - MISSED / len(rows))
-    return Reliability(np.add.reduceat(p, edges[:-1]) / rows, hits / rows, *each, *band, rows)
+    interval, band = limits(1 - MISSED), limits(1 - MISSED / len(rows))
+    return Reliability(np.add.reduceat(p, edges[:-1]) / rows, hits / rows, *interval, *band, rows)
 
 
 def _worths(hit: Mask, edges: NDArray[np.int64], clusters: NDArray[np.int64]) -> Iterator[Worth]:
     """What the rows of each bin are worth to its share of hits."""
     for start, end in pairwise(edges.tolist()):
         rows = slice(start, end)
-        some, ids = hit[rows], np.unique(clusters[rows], return_inverse=True)[1]
-        yield worth_of_rows(some - some.mean(), ids)
+        bin_hits, ids = hit[rows], np.unique(clusters[rows], return_inverse=True)[1]
+        yield worth_of_rows(bin_hits - bin_hits.mean(), ids)
 
 
 def _edges(p: Floats) -> NDArray[np.int64]:

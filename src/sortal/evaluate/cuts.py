@@ -40,10 +40,10 @@ class Cut:
     column: str
     conditions: tuple[str, ...]
     codes: Codes
-    asked: bool = False
+    requested: bool = False
 
 
-def cut(table: Table, name: str, disclosure: Disclosure, asked: bool = False) -> Cut:
+def cut(table: Table, name: str, disclosure: Disclosure, requested: bool = False) -> Cut:
     """The slices of a column. What fewer rows hold than may be told of is among the others, and an end of a range is
     no value of a single row (``core.quantiles``); privately conditions are numbered.
     """
@@ -57,20 +57,20 @@ def cut(table: Table, name: str, disclosure: Disclosure, asked: bool = False) ->
         # That a yes or no is one of the two tells nothing of anybody.
         least = 1 if kind.storage == "boolean" else disclosure.smallest_count
         texts = [kind.shown(level) for level in levels] if kind.numeric else levels
-        conditions, codes = _frequent(texts, codes, ASKED_LEVELS if asked else LEVELS, least)
+        conditions, codes = _frequent(texts, codes, ASKED_LEVELS if requested else LEVELS, least)
     if disclosure.private:
         conditions = [c if c == OTHERS else f"part {i} of {len(conditions)}" for i, c in enumerate(conditions, 1)]
-    used, codes = np.unique(np.where(codes < 0, len(conditions), codes), return_inverse=True)
-    return Cut(name, tuple([*conditions, MISSING][code] for code in used), codes.astype(np.int64), asked)
+    present, codes = np.unique(np.where(codes < 0, len(conditions), codes), return_inverse=True)
+    return Cut(name, tuple([*conditions, MISSING][code] for code in present), codes.astype(np.int64), requested)
 
 
 def _levels(values: Any) -> tuple[list[Any], Codes]:
     """The different values, in order, and which of them each row has (n,); -1 where it has none."""
     if isinstance(values, np.ndarray):
-        known = ~np.isnan(values)
-        levels, place = np.unique(values[known], return_inverse=True)
+        present = ~np.isnan(values)
+        levels, place = np.unique(values[present], return_inverse=True)
         codes = np.full(len(values), -1, dtype=np.int64)
-        codes[known] = place
+        codes[present] = place
         return levels.tolist(), codes
     coded = values if isinstance(values, Coded) else _coded(values)
     order = sorted((text, i) for i, text in enumerate(coded.levels) if text is not None)
@@ -87,18 +87,18 @@ def _coded(values: Sequence[str | None]) -> Coded:
 def _frequent(texts: list[str], codes: Codes, most: int, least: int) -> tuple[list[str], Codes]:
     """The ``most`` frequent levels that at least so many rows have, the most frequent first, and the others."""
     rows = np.bincount(codes[codes >= 0], minlength=len(texts))
-    named = [level for level in np.argsort(-rows, kind="stable").tolist()[:most] if rows[level] >= least]
-    place = np.full(len(texts) + 1, len(named), dtype=np.int64)
-    place[named] = np.arange(len(named))
+    top = [level for level in np.argsort(-rows, kind="stable").tolist()[:most] if rows[level] >= least]
+    place = np.full(len(texts) + 1, len(top), dtype=np.int64)
+    place[top] = np.arange(len(top))
     place[-1] = -1
-    return [*(f"= {texts[level]}" for level in named), *([OTHERS] if len(named) < len(texts) else [])], place[codes]
+    return [*(f"= {texts[level]}" for level in top), *([OTHERS] if len(top) < len(texts) else [])], place[codes]
 
 
-def _ends(known: Floats, moments: bool, smallest_count: int) -> Floats:
+def _ends(values: Floats, moments: bool, smallest_count: int) -> Floats:
     """Where ranges end that hold about equally many rows, in round figures; a value that most rows share at the low end
     is a range of its own.
     """
-    ordered = np.sort(known)
+    ordered = np.sort(values)
     low, shares = ordered[0], np.arange(1, RANGES) / RANGES
     if np.mean(ordered == low) > shares[0]:
         ordered, shares = ordered[ordered > low], np.arange(RANGES - 1) / (RANGES - 1)

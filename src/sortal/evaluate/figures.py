@@ -38,7 +38,7 @@ class RowsOfClass:
 
     there: Mask
     true: Mask
-    said: Mask
+    predicted: Mask
 
     @classmethod
     def of(cls, code: int, task: Task, truth: Codes, decided: Codes) -> RowsOfClass:
@@ -46,11 +46,11 @@ class RowsOfClass:
 
     @property
     def hit(self) -> Mask:
-        return self.true & self.said
+        return self.true & self.predicted
 
     @property
     def precision(self) -> Rates:
-        return Rates([(self.said, self.hit)])
+        return Rates([(self.predicted, self.hit)])
 
     @property
     def recall(self) -> Rates:
@@ -83,14 +83,14 @@ def per_class(
     scores = []
     for code, label in enumerate(task.classes):
         rows = RowsOfClass.of(code, task, truth, decided)
-        some = bool(rows.true.any())
+        has_rows = bool(rows.true.any())
         scores.append(
             ClassScore(
                 label=label,
                 support=int(rows.there.sum()),
                 precision=Estimate.of(rates_interval(rows.precision, clusters, strata=strata)),
                 recall=_of_some(rows.recall, clusters),
-                f1=2 * int(rows.hit.sum()) / int(rows.true.sum() + rows.said.sum()) if some else None,
+                f1=2 * int(rows.hit.sum()) / int(rows.true.sum() + rows.predicted.sum()) if has_rows else None,
                 rejected=None if task.reject_cost is None else _of_some(rows.rejected, clusters),
             )
         )

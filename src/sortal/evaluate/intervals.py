@@ -131,8 +131,8 @@ def resample(score: Callable[[Codes], float], n: int, clusters: Codes | None, se
         return np.array([score(rng.integers(n, size=n)) for _ in range(repeats)])
     order = np.argsort(clusters, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(clusters))[:-1])
-    drawn = (rng.integers(len(members), size=len(members)) for _ in range(repeats))
-    return np.array([score(np.concatenate([members[g] for g in draw])) for draw in drawn])
+    draws = (rng.integers(len(members), size=len(members)) for _ in range(repeats))
+    return np.array([score(np.concatenate([members[g] for g in draw])) for draw in draws])
 
 
 def percentile_interval(value: float, scores: Floats, confidence: float, clusters: Codes | None = None) -> Interval:
@@ -181,7 +181,7 @@ def _influence(
     worth = worth_of_rows(
         influence.effect, clusters, expected=influence.expected, independent=independent, strata=strata
     )
-    limits = np.array([_ranked(*each, worth.design, worth.z(confidence)) for each in figures])
+    limits = np.array([_ranked(*pair, worth.design, worth.z(confidence)) for pair in figures])
     around = _of_mean(np.array([figure for figure, _ in figures]), limits[:, 0], limits[:, 1])
     return Interval(value, min(around.low, value), max(around.high, value))
 

@@ -130,8 +130,8 @@ def _deciding(
 
 
 def _accuracy(task: Task, truth: Codes, decided: Codes) -> Rates:
-    known = truth != NOBODY
-    return Rates([(known, truth == decided)] if known.any() else [])
+    labelled = truth != NOBODY
+    return Rates([(labelled, truth == decided)] if labelled.any() else [])
 
 
 def _balanced_accuracy(task: Task, truth: Codes, decided: Codes) -> Rates:
@@ -153,11 +153,13 @@ def _precision(task: Task, truth: Codes, decided: Codes) -> Rates:
 
 def _fbeta(task: Task, predictions: Predictions, decided: Codes) -> float:
     truth = decided_rows(task, predictions.truth, decided)
-    true, said = truth == task.positive_code, decided == task.positive_code
+    true, predicted = truth == task.positive_code, decided == task.positive_code
     if not true.any():
         return float("nan")
     weight = task.beta**2
-    return float((1 + weight) * np.count_nonzero(true & said) / (np.count_nonzero(said) + weight * true.sum()))
+    return float(
+        (1 + weight) * np.count_nonzero(true & predicted) / (np.count_nonzero(predicted) + weight * true.sum())
+    )
 
 
 def _f1(task: Task, truth: Codes, decided: Codes) -> Rates:
@@ -240,7 +242,7 @@ def _brier(task: Task, predictions: Predictions, decided: Codes) -> Mean:
     p, scale = predictions.probability, 0.5 if task.binary else 1.0
     true = (p[np.arange(len(predictions)), predictions.truth], *_likeliest_and_others(predictions))
     square = (p**2).sum(axis=1)
-    return Mean.within(*(scale * (square - 2 * each + 1) for each in true))
+    return Mean.within(*(scale * (square - 2 * probability + 1) for probability in true))
 
 
 def _likeliest_and_others(predictions: Predictions) -> tuple[Floats, Floats]:

@@ -31,11 +31,11 @@ def permutation_importance(
     """
     rng = np.random.default_rng(seed)
     before = per_row_log_loss(predictions)
-    lost = {}
+    losses = {}
     for name in names:
         values = table[name].gather(rng.permutation(len(table)))
         shuffled = table.frame.with_columns(values.alias(name))
         columns = Table(table.schema, shuffled, table.rows).columns(score.reads)
         after = per_row_log_loss(replace(predictions, probability=score(columns)))
-        lost[name] = difference(after, before, groups=predictions.groups)
-    return dict(sorted(lost.items(), key=lambda item: -item[1].value))
+        losses[name] = difference(after, before, groups=predictions.groups)
+    return dict(sorted(losses.items(), key=lambda item: -item[1].value))

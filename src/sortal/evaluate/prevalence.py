@@ -23,11 +23,11 @@ def cost_at(task: Task, predictions: Predictions, decided: Codes, share: float) 
     if not counts.all():
         return Interval(np.nan, np.nan, np.nan)
     costs = task.costs(predictions.row_costs)
-    spent = incurred(costs, truth, decided)
+    row_cost = incurred(costs, truth, decided)
     possible = costs[truth] if costs.ndim == 2 else costs[np.arange(len(truth)), truth]
-    means = np.bincount(truth, weights=spent, minlength=2) / counts
+    means = np.bincount(truth, weights=row_cost, minlength=2) / counts
     shares = np.where(np.arange(2) == code, share, 1 - share)
     weight = (shares / counts * len(truth))[truth]
     value = float(shares @ means)
     least, most = (value + weight * (end - means[truth]) for end in (possible.min(axis=1), possible.max(axis=1)))
-    return mean_interval(Mean.within(value + weight * (spent - means[truth]), least, most), predictions.clusters)
+    return mean_interval(Mean.within(value + weight * (row_cost - means[truth]), least, most), predictions.clusters)

@@ -85,7 +85,7 @@ class Slices:
     @property
     def shown(self) -> tuple[Slice, ...]:
         """What a person has to see: what is worse, and what was asked for."""
-        return tuple(each for each in self.slices if each.worse or each.asked)
+        return tuple(part for part in self.slices if part.worse or part.asked)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Rows:
     values: Floats
 
     @classmethod
-    def measured(cls, task: Task, predictions: Predictions, decided: Codes) -> _Rows:
+    def of(cls, task: Task, predictions: Predictions, decided: Codes) -> _Rows:
         """By what decisions cost where there are costs; else by what candidates are selected by, where that is a mean
         of one value a row, or log-loss: a ranking within a slice says nothing of how its rows rank among the others.
         """
@@ -129,20 +129,20 @@ class _Rows:
         return gap(self.values, inside, clusters)
 
     def figure(self, inside: Mask) -> Estimate:
-        some = self.predictions.take(inside)
-        return Estimate.of(interval(self.metric, self.task, some, self.decided[inside]))
+        subset = self.predictions.take(inside)
+        return Estimate.of(interval(self.metric, self.task, subset, self.decided[inside]))
 
     def expected(self, inside: Mask) -> float | None:
         """The figure of some rows if their classes were drawn from their probabilities."""
-        some, decided = self.predictions.take(inside), self.decided[inside]
-        if self.metric.sampling is None or len(some.classes) > MOST_CLASSES:
+        subset, decided = self.predictions.take(inside), self.decided[inside]
+        if self.metric.sampling is None or len(subset.classes) > MOST_CLASSES:
             return None
         total = 0.0
-        for code, probability in enumerate(some.probability.T):
-            true = replace(some, truth=np.full(len(some), code))
+        for code, probability in enumerate(subset.probability.T):
+            true = replace(subset, truth=np.full(len(subset), code))
             sampling = self.metric.sampling(self.task, true, decided)
             total += float(probability @ sampling.values) if isinstance(sampling, Mean) else np.nan
-        return total / len(some)
+        return total / len(subset)
 
 
 def some_rows(n: int, columns: int, seed: int) -> NDArray[np.int64]:
@@ -156,26 +156,26 @@ def by_slice(
     predictions: Predictions,
     decided: Codes,
     table: Table,
-    asked: Sequence[str] = (),
+    requested: Sequence[str] = (),
     disclosure: Disclosure = OPEN,
 ) -> Slices:
     """The metric of ``predictions``, decided so (n,), by every column of ``table``, which has the same rows.
 
-    ``asked``: columns whose slices are shown whatever the test says.
+    ``requested``: columns whose slices are shown whatever the test says.
     """
-    rows = _Rows.measured(task, predictions, decided)
-    cuts = [cut(table, name, disclosure, name in asked) for name in table.schema.names]
-    parts = [(each, code, each.codes == code) for each in cuts for code in range(len(each.conditions))]
+    rows = _Rows.of(task, predictions, decided)
+    cuts = [cut(table, name, disclosure, name in requested) for name in table.schema.names]
+    parts = [(column, code, column.codes == code) for column in cuts for code in range(len(column.conditions))]
     gaps = [rows.tested(inside) for _, _, inside in parts]
-    tested = [each for each in gaps if each is not None]
-    adjusted = iter(holm(np.array([each.p_value for each in tested])).tolist())
+    tested = [result for result in gaps if result is not None]
+    adjusted = iter(holm(np.array([result.p_value for result in tested])).tolist())
     tested_slices = []
     for (column, code, inside), how_far in zip(parts, gaps, strict=True):
         if how_far is not None:
             tested_slices.append(_tested(rows, column, code, how_far, next(adjusted), 1 - DOUBT / len(tested)))
-        elif column.asked and np.count_nonzero(inside) >= disclosure.smallest_count:
+        elif column.requested and np.count_nonzero(inside) >= disclosure.smallest_count:
             tested_slices.append(_slice(rows, column, code))
-    tested_slices.sort(key=lambda each: _place(each, rows.sign))
+    tested_slices.sort(key=lambda item: _place(item, rows.sign))
     return Slices(
         metric=rows.metric.name,
         part=predictions.part,
@@ -187,10 +187,10 @@ def by_slice(
     )
 
 
-def _place(each: Slice, sign: int) -> tuple[int, float]:
+def _place(item: Slice, sign: int) -> tuple[int, float]:
     """The worse, then those that were asked for in their order, then the others; the worst first."""
-    part = 0 if each.worse else 1 if each.asked else 2
-    return part, 0.0 if part == 1 else -sign * (each.difference.value or 0.0)
+    part = 0 if item.worse else 1 if item.asked else 2
+    return part, 0.0 if part == 1 else -sign * (item.difference.value or 0.0)
 
 
 def _slice(rows: _Rows, column: Cut, code: int, worse: bool = False) -> Slice:
@@ -206,8 +206,8 @@ def _slice(rows: _Rows, column: Cut, code: int, worse: bool = False) -> Slice:
         difference=Estimate(None),
         p_value=None,
         worse=worse,
-        expected=rows.expected(inside) if worse or column.asked else None,
-        asked=column.asked,
+        expected=rows.expected(inside) if worse or column.requested else None,
+        asked=column.requested,
     )
 
 

@@ -41,15 +41,15 @@ def trend(
     for number in range(int(block.max(initial=-1)) + 1):
         rows = block == number
         figures[number] = interval(metric, task, predictions.take(rows), decided[rows], seed=seed)
-    known = {number: figure for number, figure in figures.items() if np.isfinite(figure.value)}
-    if len(known) < LEAST_BLOCKS:
+    finite = {number: figure for number, figure in figures.items() if np.isfinite(figure.value)}
+    if len(finite) < LEAST_BLOCKS:
         return None
     sizes = np.bincount(block)
     return Trend(
         metric=metric.name,
-        rows=tuple(int(sizes[number]) for number in known),
-        blocks=tuple(Estimate.of(figure) for figure in known.values()),
-        change=Estimate.of(along_line(np.array(list(known)), np.array([figure.value for figure in known.values()]))),
+        rows=tuple(int(sizes[number]) for number in finite),
+        blocks=tuple(Estimate.of(figure) for figure in finite.values()),
+        change=Estimate.of(along_line(np.array(list(finite)), np.array([figure.value for figure in finite.values()]))),
     )
 
 

@@ -91,7 +91,7 @@ class Level:
     """
 
     name: str
-    asked: float
+    target: float
     figure: Estimate
     at_most: bool = False
     refused: bool = False
@@ -121,10 +121,10 @@ def verify(
 
     ``times``: (n,) of its rows, where they are newer than those by which the figures were promised.
     """
-    asked = {each.name for each in promises.levels}
-    names = [n for n in dict.fromkeys((*task.headline, task.metric)) if n in figures and n not in asked]
+    level_names = {goal.name for goal in promises.levels}
+    names = [n for n in dict.fromkeys((*task.headline, task.metric)) if n in figures and n not in level_names]
     checks = [
-        *(check_level(each) for each in promises.levels if not each.refused),
+        *(check_level(goal) for goal in promises.levels if not goal.refused),
         *(check_figure(name, promises.figures[name], figures[name]) for name in names if name in promises.figures),
     ]
     rivals = tuple(_rivals(task, promises.evidence, test, decided))
@@ -141,9 +141,9 @@ def verify(
         rivals=rivals,
         promises=tuple(checks),
         trend=over_time,
-        warnings=(*_dearer(rivals), *(_sentence(each, newer) for each in checks if each.standing == "worse")),
+        warnings=(*_dearer(rivals), *(_sentence(check, newer) for check in checks if check.standing == "worse")),
         notes=(
-            *(_sentence(each, newer) for each in checks if each.standing == "in doubt"),
+            *(_sentence(check, newer) for check in checks if check.standing == "in doubt"),
             *absences(no_row, undecided, one_row(task, test.truth)),
             *([] if over_time is None else [_over_time(over_time)]),
         ),
@@ -166,10 +166,10 @@ def absences(no_row: tuple[str, ...], undecided: tuple[str, ...] = (), one_row: 
         names, them = listing([plain(name) for name in undecided]), "it" if len(undecided) == 1 else "them"
         yield f"all rows of {names} are left to a person: averages over decisions leave {them} out"
     if one_row:
-        names, each = listing([plain(name) for name in one_row]), "" if len(one_row) == 1 else " each"
+        names, suffix = listing([plain(name) for name in one_row]), "" if len(one_row) == 1 else " each"
         them = "it is" if len(one_row) == 1 else "they are"
         yield (
-            f"a single row{each} is {names}: how well {them} ranked is not known, which widens ROC-AUC and average "
+            f"a single row{suffix} is {names}: how well {them} ranked is not known, which widens ROC-AUC and average "
             "precision"
         )
 
@@ -189,9 +189,9 @@ def _rivals(task: Task, evidence: Predictions, test: Predictions, decided: Codes
         code = int(np.argmin([_alike(task, evidence, code).mean() for code in range(len(task.classes))]))
         ways = {f"always {plain(task.classes[code])}": code}
     else:
-        code, said = task.positive_code, plain(task.positive)
-        ways = {} if task.goal == "capacity" else {f"always {said}": code}
-        ways[f"never {said}"] = 1 - code
+        code, positive = task.positive_code, plain(task.positive)
+        ways = {} if task.goal == "capacity" else {f"always {positive}": code}
+        ways[f"never {positive}"] = 1 - code
     for name, code in ways.items():
         excess = excess_cost(task, test, decided, code)
         yield Rival(name, float(_alike(task, test, code).mean()), Estimate.of(excess))
@@ -219,24 +219,24 @@ def check_figure(name: str, promised: Estimate, observed: Estimate) -> PromiseCh
     if before is None or after is None:
         return PromiseCheck(name, promised, observed, None, "unknown")
     measure: Metric = registry.load("sortal.metrics", name)
-    moved = change(before, after)
-    gain = moved.value if measure.higher_is_better else -moved.value
-    beyond = moved.low > 0 or moved.high < 0
+    difference = change(before, after)
+    gain = difference.value if measure.higher_is_better else -difference.value
+    beyond = difference.low > 0 or difference.high < 0
     standing: Standing = "as promised"
     if beyond:
         standing = "better" if gain > 0 else "worse"
     elif gain < 0 and apart(before, after):
         standing = "in doubt"
-    return PromiseCheck(name, promised, observed, Estimate.of(moved), standing)
+    return PromiseCheck(name, promised, observed, Estimate.of(difference), standing)
 
 
-def check_level(asked: Level) -> PromiseCheck:
+def check_level(goal: Level) -> PromiseCheck:
     """A figure against the level that was asked for."""
-    figure = asked.figure
-    ends = (figure.low, figure.value) if asked.at_most else (figure.high, figure.value)
-    short = [end is not None and (end > asked.asked if asked.at_most else end < asked.asked) for end in ends]
+    figure = goal.figure
+    ends = (figure.low, figure.value) if goal.at_most else (figure.high, figure.value)
+    short = [end is not None and (end > goal.target if goal.at_most else end < goal.target) for end in ends]
     standing: Standing = "worse" if short[0] else "in doubt" if short[1] else "as promised"
-    return PromiseCheck(asked.name, Estimate(asked.asked), figure, None, standing)
+    return PromiseCheck(goal.name, Estimate(goal.target), figure, None, standing)
 
 
 def _over_time(trend: Trend) -> str:
@@ -246,18 +246,18 @@ def _over_time(trend: Trend) -> str:
     over the time of the test log-loss changes by .05 [.01 .09]: newer rows fare worse, so that later ones may again
     """
     change, measure = trend.change, registry.load("sortal.metrics", trend.metric)
-    said = f"over the time of the test {label_of(trend.metric)} changes by {interval(change)}"
+    text = f"over the time of the test {label_of(trend.metric)} changes by {interval(change)}"
     if change.low is None or change.high is None or change.low <= 0 <= change.high:
-        return f"{said}: no trend beyond chance"
+        return f"{text}: no trend beyond chance"
     worse = (change.low > 0) != measure.higher_is_better
-    return f"{said}: newer rows fare {'worse' if worse else 'better'}, so that later ones may again"
+    return f"{text}: newer rows fare {'worse' if worse else 'better'}, so that later ones may again"
 
 
 def _sentence(check: PromiseCheck, newer: bool = False) -> str:
     name = check.metric if check.metric == COVERAGE else label_of(check.metric)
     if check.change is None:
-        promised = f"{level(check.promised.value or 0.0)} was promised"
+        promise = f"{level(check.promised.value or 0.0)} was promised"
     else:
-        promised = f"{interval(check.promised)} was promised{' by older rows' if newer else ''}"
+        promise = f"{interval(check.promised)} was promised{' by older rows' if newer else ''}"
     doubt = ", which may be chance" if check.standing == "in doubt" else ""
-    return f"{name} is {interval(check.observed)} on the test, {promised}{doubt}"
+    return f"{name} is {interval(check.observed)} on the test, {promise}{doubt}"

@@ -12,7 +12,7 @@ from sortal.core.plain import visible
 from sortal.options import Json
 
 if TYPE_CHECKING:
-    from sortal.export.mlflow import Logged, Wanted
+    from sortal.export.mlflow import Destination, Logged
 
 EXPERIMENT = "sortal"
 
@@ -34,26 +34,26 @@ def export(
     """Log a run and its model to a tracking server of MLflow; nothing of single rows is sent."""
     import msgspec
 
-    from sortal.export.mlflow import Wanted, send
+    from sortal.export.mlflow import Destination, send
     from sortal.export.summary import summary_of
 
     if mlflow is None:
         raise OptionError("say where the run goes: --mlflow URI")
     if alias is not None and name is None:
         raise OptionError("--alias is of a registered model; name it, too: --name NAME")
-    wanted = Wanted(mlflow, experiment, name, alias)
-    logged = send(summary_of(run), wanted)
+    destination = Destination(mlflow, experiment, name, alias)
+    logged = send(summary_of(run), destination)
     if json:
         typer.echo(msgspec.json.encode(logged).decode())
     else:
-        for line in _said(logged, wanted):
+        for line in _lines(logged, destination):
             typer.echo(visible(line))
 
 
-def _said(logged: Logged, wanted: Wanted) -> list[str]:
-    called = f", called {wanted.alias}" if wanted.alias else ""
+def _lines(logged: Logged, destination: Destination) -> list[str]:
+    alias = f", called {destination.alias}" if destination.alias else ""
     return [
         f"logged     {logged.page or logged.run_id}",
-        *([f"registered {wanted.name}, version {logged.version}{called}"] if logged.version else []),
+        *([f"registered {destination.name}, version {logged.version}{alias}"] if logged.version else []),
         f'to load    mlflow.pyfunc.load_model("{logged.model}")',
     ]

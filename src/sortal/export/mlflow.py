@@ -42,7 +42,7 @@ there, prints in the midst of ``--json``, and tells its makers that it was used.
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Destination:
     """``uri``: of the tracking server. ``name``: of the registered model that gets a version, and ``alias`` of that
     version.
     """
@@ -65,14 +65,14 @@ class Logged:
     version: str | None = None
 
 
-def send(summary: Summary, wanted: Wanted) -> Logged:
+def send(summary: Summary, destination: Destination) -> Logged:
     """Raises OptionError where the client is not installed, OutputError where the server does not take all of it: then
     the run stands there as failed.
     """
     if find_spec("mlflow") is None or find_spec("pandas") is None:
         raise OptionError(NEEDED)
-    with _client(wanted.uri) as mlflow:
-        mlflow.set_experiment(wanted.experiment)
+    with _client(destination.uri) as mlflow:
+        mlflow.set_experiment(destination.experiment)
         with mlflow.start_run(run_name=summary.name, description=summary.card[:MOST_LETTERS]) as run:
             mlflow.set_tags(dict(summary.tags))
             mlflow.log_params(dict(summary.parameters))
@@ -81,8 +81,12 @@ def send(summary: Summary, wanted: Wanted) -> Logged:
             for file in summary.files:
                 mlflow.log_artifact(str(file))
             model = _log_model(mlflow, summary)
-            version = None if wanted.name is None else _register(mlflow, model, wanted.name, wanted.alias, summary.tags)
-        return Logged(run.info.run_id, _page(wanted.uri, run), model, version)
+            version = (
+                None
+                if destination.name is None
+                else _register(mlflow, model, destination.name, destination.alias, summary.tags)
+            )
+        return Logged(run.info.run_id, _page(destination.uri, run), model, version)
 
 
 def _log_model(mlflow: Any, summary: Summary) -> str:
@@ -162,13 +166,13 @@ def _client(uri: str) -> Iterator[Any]:
             logger.setLevel(level)
 
 
-def _refusal(said: str, uri: str) -> str:
+def _refusal(message: str, uri: str) -> str:
     """A sentence of what MLflow said, without a password."""
     place = _place(uri)
-    if "failed with exception" in said:  # of the connection, and then its whole history
+    if "failed with exception" in message:  # of the connection, and then its whole history
         return f"no tracking server of MLflow answers at {place}; is it running, and is this its address?"
     secret, at, _ = urlsplit(uri).netloc.rpartition("@")
-    return f"MLflow at {place} did not take the run: {said.replace(secret + at, '') if at else said}"
+    return f"MLflow at {place} did not take the run: {message.replace(secret + at, '') if at else message}"
 
 
 def _place(uri: str) -> str:

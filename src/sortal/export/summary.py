@@ -74,13 +74,13 @@ def summary_of(run: Path) -> Summary:
 
 
 def _parameters(recipe: Recipe, record: RunRecord) -> dict[str, str]:
-    asked = {
+    options = {
         name: _text(value)
         for name, value in recipe.options().items()
         if name not in RAN and (name not in defaults() or value != defaults()[name])
     }
-    chosen = record.chosen
-    return asked if chosen is None else asked | {"chosen": chosen.name, "chosen_family": chosen.family}
+    winner = record.chosen
+    return options if winner is None else options | {"chosen": winner.name, "chosen_family": winner.family}
 
 
 def _text(value: object) -> str:

@@ -74,21 +74,21 @@ def pace(
     """
     if "learning_rate" in settings:
         return {"learning_rate": float(settings["learning_rate"])}
-    if math.isinf(clock.left):
+    if math.isinf(clock.seconds_left):
         return {"learning_rate": slow if share >= 1 else round(max(slow, min(FASTEST, slow / share)), 3)}
-    return {"learning_rate": learning_rate(slow, round_seconds(), clock.left, clock.spent)}
+    return {"learning_rate": learning_rate(slow, round_seconds(), clock.seconds_left, clock.spent)}
 
 
 def typical(a_round: Callable[[], object], times: int) -> float:
     """Seconds of a round on the machine as busy as it is now: the mean of a few, without the first, which sets things
     up.
     """
-    taken = []
+    seconds = []
     for _ in range(times + 1):
         start = time.perf_counter()
         a_round()
-        taken.append(time.perf_counter() - start)
-    return sum(taken[1:]) / times
+        seconds.append(time.perf_counter() - start)
+    return sum(seconds[1:]) / times
 
 
 @dataclass
@@ -99,9 +99,9 @@ class Stopper:
     best_round: int = 0
     best_loss: float = math.inf
 
-    def see(self, done: int, loss: float) -> None:
+    def see(self, n_rounds: int, loss: float) -> None:
         if loss < self.best_loss:
-            self.best_round, self.best_loss = done, loss
+            self.best_round, self.best_loss = n_rounds, loss
 
-    def waited(self, done: int) -> bool:
-        return self.best_round > 0 and done - self.best_round >= self.patience
+    def waited(self, n_rounds: int) -> bool:
+        return self.best_round > 0 and n_rounds - self.best_round >= self.patience

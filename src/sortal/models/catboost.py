@@ -54,8 +54,8 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     params = _params(request, settings)
     pool, tuned = _pool(rows), tuned_rate(request)
     rate = pace(settings, tuned, clock, lambda: _round_seconds(pool, params | {"learning_rate": tuned}), request.share)
-    haste = rate["learning_rate"] / tuned
-    model, rounds = _boost(request, pool, params | rate, patience(len(rows.y), haste), clock)
+    speedup = rate["learning_rate"] / tuned
+    model, rounds = _boost(request, pool, params | rate, patience(len(rows.y), speedup), clock)
     # In half the bits, here and in the program, so that both say the same.
     model.set_leaf_values(model.get_leaf_values().astype(np.float32).astype(np.float64))
     return Fitted(
@@ -78,12 +78,12 @@ def tuned_rate(request: FitRequest) -> float:
 
 
 def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
-    given = {name: value for name, value in settings.items() if name != "rounds"}
+    options = {name: value for name, value in settings.items() if name != "rounds"}
     binary = request.n_classes == 2
     return {
         **DEFAULTS,
         **(BINARY if binary else MULTICLASS),
-        **given,
+        **options,
         "loss_function": "Logloss" if binary else "MultiClass",
         "iterations": int(settings.get("rounds", ROUNDS)),
         "random_seed": request.seed,
@@ -115,7 +115,7 @@ class _Until:
 
     def after_iteration(self, info: Any) -> bool:
         self.ends.append(time.perf_counter())
-        return not self.over and self._clock.left > 0
+        return not self.over and self._clock.seconds_left > 0
 
 
 def _round_seconds(pool: Any, params: dict[str, Any]) -> float:

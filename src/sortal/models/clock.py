@@ -36,7 +36,7 @@ class Clock:
         return time.monotonic() - self._start
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         if self._cancelled is not None and self._cancelled.is_set():
             return 0.0
         return self._seconds - self.spent

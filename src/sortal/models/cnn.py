@@ -55,8 +55,8 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     # Of two threads each would wait for the other some thirty times in a step: on a busy machine for most of the time.
     with torch_threads(1):
         device, learning = device_of(request.resources), _learning(len(request.train.y), settings)
-        train = _seen(request.train, where, device)
-        stop = None if request.stop is None else _seen(request.stop, where, device)
+        train = _tensors(request.train, where, device)
+        stop = None if request.stop is None else _tensors(request.stop, where, device)
         loop = Loop(request, settings, learning, clock, lambda: _network(request, shape, train.x))
         trained = loop.run(train, stop)
         layers = trained.learned.each(lambda tensor: tensor.cpu())
@@ -83,16 +83,16 @@ def _learning(rows: int, settings: Settings) -> Learning:
     )
 
 
-def trapezium(done: int, total: int) -> float:
+def trapezium(step: int, total: int) -> float:
     """Of the learning rate: up within some steps, then the same, and down to nothing in the last half.
 
     >>> [round(trapezium(at, 100), 2) for at in (0, 14, 40, 50, 75, 99)]
     [0.03, 0.5, 1.0, 1.0, 0.5, 0.02]
     """
-    return min(1.0, (done + 1) / WARM) * min(1.0, (total - done) / (CLOSING * total))
+    return min(1.0, (step + 1) / WARM) * min(1.0, (total - step) / (CLOSING * total))
 
 
-def _seen(rows: Rows, where: ImageColumns, device: str) -> Tensors:
+def _tensors(rows: Rows, where: ImageColumns, device: str) -> Tensors:
     """Images as bytes, an eighth of what numbers take."""
     import torch
 
@@ -120,9 +120,9 @@ def _importance(layers: ConvLayers, where: ImageColumns, X: Matrix) -> Floats:
 
 def program(layers: ConvLayers, where: ImageColumns, columns: int, loss: Loss) -> Program:
     """The points of the images, the network up to its features, and its last layer as a linear model."""
-    chosen = np.arange(columns)[where.columns]
-    pick = (Program("pick", arrays={"index": chosen}),) if len(chosen) < columns else ()
-    graph = onnx_network(_graph(layers.each(lambda tensor: tensor.contiguous()), where), len(chosen))
+    index = np.arange(columns)[where.columns]
+    pick = (Program("pick", arrays={"index": index}),) if len(index) < columns else ()
+    graph = onnx_network(_graph(layers.each(lambda tensor: tensor.contiguous()), where), len(index))
     weight, bias = (tensor.double().numpy() for tensor in (layers.weight, layers.bias))
     steps = (*pick, graph, _softmax(weight, bias), *loss.program(len(bias)))
     return Program("chain", steps=steps)

@@ -189,8 +189,8 @@ class ConvNetwork:
         import torch
 
         layers = self._layers(lambda parameter: parameter.value)
-        seen = self._moved(unit(x[0], torch.float32)).contiguous(memory_format=torch.channels_last)
-        features = dropout(layers.features(seen, training=True), self._left_out * late, self.random)
+        images = self._moved(unit(x[0], torch.float32)).contiguous(memory_format=torch.channels_last)
+        features = dropout(layers.features(images, training=True), self._left_out * late, self.random)
         return (features @ layers.weight.T + layers.bias)[None]
 
     def _moved(self, x: Any) -> Any:

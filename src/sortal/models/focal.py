@@ -78,9 +78,9 @@ class Focal:
 
     def program(self, forest: Program) -> Program:
         """A forest of the booster's trees, from the start to honest probabilities."""
-        begun = replace(forest, arrays={**forest.arrays, "base": forest.arrays["base"] + self.start})
+        shifted_forest = replace(forest, arrays={**forest.arrays, "base": forest.arrays["base"] + self.start})
         correction = Program("focal", {"gamma": self.gamma, "classes": self.n_classes})
-        return Program("chain", steps=(begun, correction))
+        return Program("chain", steps=(shifted_forest, correction))
 
     def _minimiser(self, scores: Matrix) -> Matrix:
         z = np.asarray(scores, dtype=np.float64) + self.start

@@ -39,14 +39,14 @@ def _fit(kind: str, request: FitRequest, settings: Settings) -> Fitted:
         random_state=request.seed,
         n_jobs=1 if rows.X.size < FEW_CELLS else request.resources.threads,
     )
-    grown = _grow(model, request, int(settings.get("trees", round(TREES * request.share))))
+    n_trees = _grow(model, request, int(settings.get("trees", round(TREES * request.share))))
     # One thread sums the trees in their order, so that equal trees give equal bits.
     model.n_jobs = 1
     return Fitted(
         predict_proba=model.predict_proba,
         program=lambda: trees.from_sklearn(model.estimators_, request.n_classes),
         importance=_importance(model),
-        effort={"trees": grown},
+        effort={"trees": n_trees},
     )
 
 
@@ -70,7 +70,7 @@ def _grow(model: Any, request: FitRequest, most: int) -> int:
             model.fit(rows.X, rows.y, sample_weight=rows.weight)
         if size == CHUNK and clock.spent * FEWEST / CHUNK > request.seconds:
             raise OutOfTime(clock.spent * FEWEST / CHUNK)
-        if clock.left <= 0:
+        if clock.seconds_left <= 0:
             break
     return len(model.estimators_)
 

@@ -99,10 +99,10 @@ def _fit(tuned: Mapping[str, Any], request: FitRequest, settings: Settings) -> F
 
 
 def _params(tuned: Mapping[str, Any], request: FitRequest, settings: Settings) -> dict[str, Any]:
-    given = {name: value for name, value in {**tuned, **settings}.items() if name not in ("rounds", "focal")}
+    options = {name: value for name, value in {**tuned, **settings}.items() if name not in ("rounds", "focal")}
     width = request.train.X.shape[1]
     return {
-        **given,
+        **options,
         **_link(request),
         "seed": request.seed,
         "num_threads": threads(request),
@@ -171,11 +171,11 @@ def _boost(
         Stopper(patience(len(request.train.y), params["learning_rate"] / TUNED["learning_rate"])),
         _round(booster, focal, request),
     )
-    for done in range(1, most + 1):
-        finished = a_round()
+    for n_rounds in range(1, most + 1):
+        is_finished = a_round()
         if request.stop is not None:
-            stopper.see(done, _stopping_loss(booster, focal, request.stop))
-        if finished or stopper.waited(done) or clock.left <= 0:
+            stopper.see(n_rounds, _stopping_loss(booster, focal, request.stop))
+        if is_finished or stopper.waited(n_rounds) or clock.seconds_left <= 0:
             break
     if focal is not None:
         # Rounds of another objective than LightGBM's own leave the booster without the link that its scores have.

@@ -67,17 +67,17 @@ def _fit_in_chunks(model: Any, request: FitRequest, most: int) -> int:
     """Fit until the model has converged, the iterations are used up or the time is over."""
     from sklearn.exceptions import ConvergenceWarning
 
-    rows, clock, done = request.train, Clock(request.seconds), 0
+    rows, clock, n_iterations = request.train, Clock(request.seconds), 0
     chunk = max(LEAST_CHUNK, min(CHUNK, CHUNK_WORK // (rows.X.size * request.n_classes)))
     with warnings.catch_warnings():
         # Not to have converged within a chunk is what the loop is for.
         warnings.simplefilter("ignore", ConvergenceWarning)
         while True:
-            model.max_iter = min(chunk, most - done)
+            model.max_iter = min(chunk, most - n_iterations)
             model.fit(rows.X, rows.y, sample_weight=rows.weight)
-            done += int(model.n_iter_.max())
-            if model.n_iter_.max() < model.max_iter or done >= most or clock.left <= 0:
-                return done
+            n_iterations += int(model.n_iter_.max())
+            if model.n_iter_.max() < model.max_iter or n_iterations >= most or clock.seconds_left <= 0:
+                return n_iterations
 
 
 def linear_program(coef: NDArray[np.float64], intercept: NDArray[np.float64]) -> Program:

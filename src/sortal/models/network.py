@@ -105,8 +105,8 @@ class Layers:
         import torch
 
         def tensor(array: Any) -> Any:
-            made = torch.tensor(array)
-            return made.double() if made.is_floating_point() else made
+            value = torch.tensor(array)
+            return value.double() if value.is_floating_point() else value
 
         return self._each(tensor)
 
@@ -155,10 +155,10 @@ class Network:
         self.shift = Parameter(zeros(k, EMBEDDING), SLOWER)
         self.factor = Parameter(zeros(sizes[0], 1) + 1, FASTER)
         weights = [*(normal(a, shape.width) for a in sizes[:-1]), zeros(sizes[-1], shape.classes)]
-        self.weights = [Parameter(each, decays=True) for each in weights]
+        self.weights = [Parameter(weight, decays=True) for weight in weights]
         start = torch.tensor(np.log(shares), dtype=torch.float32, device=device)
         biases = [*(normal(1, shape.width) for _ in range(shape.hidden)), zeros(1, shape.classes) + start]
-        self.biases = [Parameter(each, SLOWER) for each in biases]
+        self.biases = [Parameter(bias, SLOWER) for bias in biases]
         embedding = [self.frequency, self.phase, self.mix, self.shift] if k else []
         self.parameters = [*self.weights, *embedding, *self.biases, self.factor]
 
@@ -202,10 +202,10 @@ def dropout(x: Any, share: float, random: Any) -> Any:
     return x * (bytes_ >= least).to(x.dtype).mul_(256 / (256 - least))
 
 
-def waves(done: int, total: int) -> float:
+def waves(step: int, total: int) -> float:
     """Of the learning rate: four waves, each twice as long as the one before (RealMLP's coslog4).
 
     >>> [round(waves(at, 300), 3) for at in (0, 10, 20, 90, 300)]
     [0.0, 0.93, 0.0, 0.984, 0.0]
     """
-    return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * (done / total))))
+    return 0.5 * (1 - math.cos(2 * math.pi * math.log2(1 + 15 * (step / total))))

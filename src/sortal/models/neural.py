@@ -55,13 +55,13 @@ def _fit(request: FitRequest, settings: Settings) -> Fitted:
     with torch_threads(1):
         device, learning = device_of(request.resources), _learning(settings)
 
-        def seen(some: Rows) -> Tensors:
+        def tensors(batch: Rows) -> Tensors:
             import torch
 
-            return Tensors.of(some, torch.tensor(scaled(some.X), dtype=torch.float32), device)
+            return Tensors.of(batch, torch.tensor(scaled(batch.X), dtype=torch.float32), device)
 
         loop = Loop(request, settings, learning, clock, lambda: _network(request, settings, device))
-        trained = loop.run(seen(rows), None if request.stop is None else seen(request.stop))
+        trained = loop.run(tensors(rows), None if request.stop is None else tensors(request.stop))
         layers = trained.learned.arrays()
         importance = steepness(layers.tensors().mean_scores, scaled(rows.X[:IMPORTANCE_ROWS]))
 

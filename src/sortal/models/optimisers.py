@@ -75,10 +75,10 @@ def orthogonal(gradient: Any) -> Any:
     """
     x = gradient.flatten(1)
     x = x / (x.norm() + EPSILON)
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
+    is_tall = x.shape[0] > x.shape[1]
+    x = x.T if is_tall else x
     a, b, c = QUINTIC
     for _ in range(ROUNDS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if tall else x).reshape(gradient.shape)
+    return (x.T if is_tall else x).reshape(gradient.shape)

@@ -73,8 +73,8 @@ def frequencies(X: Matrix, seed: int) -> NDArray[np.float64]:
         directions = np.linalg.qr(rng.normal(size=(d, d)))[0]
         blocks.append(directions * np.sqrt(rng.chisquare(d, size=d)))
     gamma = 1.0 / (d * (float(X.var()) or 1.0))
-    drawn = np.hstack(blocks)[:, :FREQUENCIES] * np.sqrt(2 * gamma)
-    return np.asarray(drawn.astype(np.float32), dtype=np.float64)
+    sample = np.hstack(blocks)[:, :FREQUENCIES] * np.sqrt(2 * gamma)
+    return np.asarray(sample.astype(np.float32), dtype=np.float64)
 
 
 def _slopes(features: Matrix, coef: Matrix, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,8 +100,8 @@ def _machine(rows: Rows, C: float, tolerance: float, seed: int) -> tuple[Fitted,
         # Of many classes a fold has few rows each, and scikit-learn asks whether they are numbers.
         warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
         model.fit(rows.X, rows.y, sample_weight=rows.weight)
-    calibrated = model.calibrated_classifiers_[0]
-    fitted, sigmoids = calibrated.estimator, calibrated.calibrators
+    calibrated_model = model.calibrated_classifiers_[0]
+    fitted, sigmoids = calibrated_model.estimator, calibrated_model.calibrators
     if sparse:
         fitted.coef_ = rounded(fitted.coef_)
     arrays = {

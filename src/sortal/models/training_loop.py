@@ -185,7 +185,7 @@ class Steps:
         self._batch = min(learning.batch, rows.n)
         self.an_epoch = rows.n // self._batch
         """Steps of it; the rows that are left over are others each time."""
-        self.done, self.total = 0, self.of(epochs)
+        self.n_steps, self.total = 0, self.of(epochs)
         self._order: Any = None
 
     def of(self, epochs: float) -> int:
@@ -195,13 +195,13 @@ class Steps:
     @property
     def epochs(self) -> float:
         """So many are done."""
-        return self.done / self.an_epoch
+        return self.n_steps / self.an_epoch
 
     def step(self) -> None:
         """Learn from the next batch; each member meets the rows in an order of its own."""
         import torch
 
-        at = self.done % self.an_epoch
+        at = self.n_steps % self.an_epoch
         if at == 0:
             size = self._network.members, self._rows.n
             self._order = torch.rand(*size, generator=self._network.random, device=self._rows.x.device).argsort(dim=1)
@@ -211,15 +211,15 @@ class Steps:
         import torch
 
         network, learning = self._network, self._learning
-        late = flat_cosine(self.done / self.total)
-        rate = learning.learning_rate * learning.schedule.factor(self.done, self.total)
-        self.done += 1
+        late = flat_cosine(self.n_steps / self.total)
+        rate = learning.learning_rate * learning.schedule.factor(self.n_steps, self.total)
+        self.n_steps += 1
         y, weight = self._rows.y[batch].flatten(), self._rows.weight[batch].flatten()
         with mixed_precision(self._rows.x.device.type):
             losses = learning.loss(network.scores(self._rows.x[batch], late).flatten(0, 1), y)
         # The sum of the members' mean losses, so that each learns as it would alone.
         loss = (losses * weight).sum() / batch.shape[1]
-        gradients = torch.autograd.grad(loss, [each.value for each in network.parameters])
+        gradients = torch.autograd.grad(loss, [parameter.value for parameter in network.parameters])
         share = min(1.0, 1 / (learning.averaged * self.total)) if learning.averaged else 1.0
         for parameter, gradient in zip(network.parameters, gradients, strict=True):
             parameter.step(gradient, rate, learning.weight_decay * late, share)
@@ -227,11 +227,11 @@ class Steps:
     def shorten(self, clock: Clock, started: float) -> None:
         """Let the learning rate run out now where it would not within the seconds that are left."""
         share = self._learning.schedule.open
-        if not share or math.isinf(clock.left) or self.done >= share * self.total:
+        if not share or math.isinf(clock.seconds_left) or self.n_steps >= share * self.total:
             return
-        soonest = math.ceil(self.done / share)
-        if (soonest - self.done) * (time.monotonic() - started) / self.done >= MARGIN * clock.left:
-            self.total = max(soonest, self.done + 1)
+        soonest = math.ceil(self.n_steps / share)
+        if (soonest - self.n_steps) * (time.monotonic() - started) / self.n_steps >= MARGIN * clock.seconds_left:
+            self.total = max(soonest, self.n_steps + 1)
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ class Loop(Generic[L_co]):
             if "epochs" not in self.settings:
                 steps.shorten(self.clock, started)
             over = self._over(steps, last, started)
-            if stop is not None and (over or steps.done % steps.an_epoch == 0):
+            if stop is not None and (over or steps.n_steps % steps.an_epoch == 0):
                 learned, at = network.learned(), math.ceil(steps.epochs)
                 stopper.see(at, log_loss(learned, stop, self.learning.loss))
                 over = over or stopper.waited(at)
@@ -281,24 +281,24 @@ class Loop(Generic[L_co]):
         """Whether all steps are done, or there is no time for more: of an open schedule for a step, which is long then,
         else for a whole epoch.
         """
-        if steps.done >= (steps.total if last is None else last):
+        if steps.n_steps >= (steps.total if last is None else last):
             return True
         turn = 1 if self.learning.schedule.open else steps.an_epoch
-        if steps.done % turn:
+        if steps.n_steps % turn:
             return False
-        return self.clock.left <= (time.monotonic() - started) * turn / steps.done
+        return self.clock.seconds_left <= (time.monotonic() - started) * turn / steps.n_steps
 
     def _epochs(self, rows: Tensors, stop: Tensors | None) -> float:
         """As many as are set; else as many as there is time or work for, at most those of the learning."""
         most, fewest = self.learning.epochs, self.learning.fewest
         if "epochs" in self.settings:
             return float(self.settings["epochs"])
-        if math.isinf(self.clock.left):
+        if math.isinf(self.clock.seconds_left):
             return max(1, round(most * self.request.share))
         steps = Steps(self.begin(), self.learning, rows, most)
         scored = 0 if stop is None else SCORING * stop.n / rows.n
         an_epoch = typical(steps.step, PILOT_STEPS) * steps.an_epoch * (1 + scored)
-        affordable = MARGIN * self.clock.left / an_epoch
+        affordable = MARGIN * self.clock.seconds_left / an_epoch
         if affordable < fewest:
             raise OutOfTime(self.clock.spent + fewest * an_epoch / MARGIN)
         return most if self.learning.schedule.open else min(most, int(affordable))
@@ -341,7 +341,7 @@ def import_torch(clock: Clock) -> None:
     """
     if "torch" in sys.modules:
         return
-    if clock.left < IMPORTING:
+    if clock.seconds_left < IMPORTING:
         raise OutOfTime(IMPORTING)
     executor = ThreadPoolExecutor(1)
     try:

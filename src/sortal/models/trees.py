@@ -171,30 +171,30 @@ def _xgboost_tree(tree: Mapping[str, Any]) -> _Tree:
     if tree["categories_nodes"] or int(tree["tree_param"]["size_leaf_vector"]) > 1:
         raise ValueError("XGBoost's categorical splits and vector leaves cannot be exported")
     left, right = (np.array(tree[side], dtype=np.int64) for side in ("left_children", "right_children"))
-    kept = _reached(left, right)
-    number = np.cumsum(kept) - 1
-    left, right = left[kept], right[kept]
-    leaf, condition = left < 0, np.array(tree["split_conditions"], dtype=np.float32)[kept]
+    reachable = _reachable(left, right)
+    number = np.cumsum(reachable) - 1
+    left, right = left[reachable], right[reachable]
+    leaf, condition = left < 0, np.array(tree["split_conditions"], dtype=np.float32)[reachable]
     return _Tree(
-        feature=np.where(leaf, -1, np.array(tree["split_indices"])[kept]).astype(np.int32),
+        feature=np.where(leaf, -1, np.array(tree["split_indices"])[reachable]).astype(np.int32),
         threshold=np.where(leaf, np.float32(0), condition),
         left=np.where(leaf, np.cumsum(leaf) - 1, number[left]),
         right=np.where(leaf, 0, number[right]),
-        missing=np.where(leaf, 0, np.array(tree["default_left"])[kept]).astype(np.uint8),
+        missing=np.where(leaf, 0, np.array(tree["default_left"])[reachable]).astype(np.uint8),
         value=condition[leaf, None].astype(np.float64),
         category=np.full(len(leaf), -1),
     )
 
 
-def _reached(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _reachable(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which nodes hang below the root; XGBoost keeps those that it has pruned."""
-    reached = np.zeros(len(left), dtype=bool)
+    reachable = np.zeros(len(left), dtype=bool)
     level = np.array([0])
     while len(level):
-        reached[level] = True
+        reachable[level] = True
         inner = level[left[level] >= 0]
         level = np.concatenate([left[inner], right[inner]])
-    return reached
+    return reachable
 
 
 def from_catboost(model: Any, n_classes: int) -> Program:
@@ -214,13 +214,13 @@ def from_catboost(model: Any, n_classes: int) -> Program:
         raise ValueError("CatBoost's trees other than symmetric ones cannot be exported")
     if scale != 1 or any(bias):
         raise ValueError("CatBoost's boost_from_average=True cannot be exported")
-    grown, sums = document["oblivious_trees"], 1 if n_classes == 2 else n_classes
-    splits = [tree.get("splits") or [] for tree in grown]
+    symmetric_trees, sums = document["oblivious_trees"], 1 if n_classes == 2 else n_classes
+    splits = [tree.get("splits") or [] for tree in symmetric_trees]
     depth = max(map(len, splits))
-    feature = np.zeros((len(grown), depth), dtype=np.int32)
-    threshold = np.full((len(grown), depth), np.inf, dtype=np.float32)
-    value = np.zeros((len(grown), 2**depth, sums), dtype=np.float32)
-    for number, (tree, levels) in enumerate(zip(grown, splits, strict=True)):
+    feature = np.zeros((len(symmetric_trees), depth), dtype=np.int32)
+    threshold = np.full((len(symmetric_trees), depth), np.inf, dtype=np.float32)
+    value = np.zeros((len(symmetric_trees), 2**depth, sums), dtype=np.float32)
+    for number, (tree, levels) in enumerate(zip(symmetric_trees, splits, strict=True)):
         feature[number, : len(levels)] = [level["float_feature_index"] for level in levels]
         threshold[number, : len(levels)] = [level["border"] for level in levels]
         value[number, : 2 ** len(levels)] = np.reshape(tree["leaf_values"], (-1, sums))

@@ -80,11 +80,11 @@ def _params(request: FitRequest, settings: Settings) -> dict[str, Any]:
         if binary
         else {"objective": "multi:softprob", "num_class": request.n_classes, "eval_metric": "mlogloss"}
     )
-    given = {name: value for name, value in settings.items() if name not in ("rounds", "focal")}
+    options = {name: value for name, value in settings.items() if name not in ("rounds", "focal")}
     # The focal loss has its own start, which the booster must not add to.
     start = {"base_score": 0.5} if "focal" in settings else {}
     fixed = {"seed": request.seed, "nthread": threads(request), "verbosity": 0}
-    return {**TUNED, **given, **link, **start, **fixed}
+    return {**TUNED, **options, **link, **start, **fixed}
 
 
 def _matrix(rows: Rows, nthread: int) -> Any:
@@ -107,16 +107,16 @@ def between(X: Matrix) -> NDArray[np.float32]:
     rounded = X.astype(np.float32)
     for at in range(X.shape[1]):
         column = rounded[:, at]
-        there = ~np.isnan(column)
-        distinct, place = np.unique(column[there], return_inverse=True)
+        finite = ~np.isnan(column)
+        distinct, place = np.unique(column[finite], return_inverse=True)
         if len(distinct) > 1:
             share = np.full(len(distinct) - 1, 0.5)
             share[-1] = 0.25
             before, after = distinct[:-1].astype(np.float64), distinct[1:].astype(np.float64)
             inner = (before + share * (after - before)).astype(np.float32)
             # Of two neighbouring floats there is none between.
-            moved = np.concatenate([distinct[:1], np.where(inner > distinct[:-1], inner, distinct[1:])])
-            column[there] = moved[place]
+            shifted = np.concatenate([distinct[:1], np.where(inner > distinct[:-1], inner, distinct[1:])])
+            column[finite] = shifted[place]
     return rounded
 
 
@@ -161,11 +161,11 @@ def _boost(
         Stopper(patience(len(request.train.y), params["learning_rate"] / TUNED["learning_rate"])),
         _round(booster, focal, request, data),
     )
-    for done in range(1, most + 1):
+    for n_rounds in range(1, most + 1):
         a_round()
         if stop is not None and request.stop is not None:
-            stopper.see(done, _stopping_loss(booster, focal, stop, request.stop))
-        if stopper.waited(done) or clock.left <= 0:
+            stopper.see(n_rounds, _stopping_loss(booster, focal, stop, request.stop))
+        if stopper.waited(n_rounds) or clock.seconds_left <= 0:
             break
     return booster, stopper.best_round or booster.num_boosted_rounds()
 

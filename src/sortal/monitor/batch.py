@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sortal.core.arrays import Floats, Ints, Mask
-from sortal.core.door import Values, taken
+from sortal.core.door import Values, take_rows
 
 BATCH = 20_000
 """Rows that are counted at once: what a block of a hundred columns takes by itself, some 30 ms, is then little."""
@@ -20,7 +20,7 @@ class Batch:
 
     ``times``: seconds since 1970. ``columns``: what the model read, by name. ``probability``: (n, K). ``decisions`` and
     ``labels``: as text; a label is None where none has come. ``seconds``: what an answer took, NaN where no service
-    gave one; ``warned``: which of them had warnings.
+    gave one; ``has_warning``: which of them had any.
     """
 
     times: Floats
@@ -29,7 +29,7 @@ class Batch:
     decisions: Sequence[str]
     labels: Sequence[str | None]
     seconds: Floats
-    warned: Mask
+    has_warning: Mask
 
     def __len__(self) -> int:
         return len(self.times)
@@ -41,12 +41,12 @@ class Batch:
         places = index.tolist()
         return Batch(
             self.times[index],
-            {name: taken(values, index) for name, values in self.columns.items()},
+            {name: take_rows(values, index) for name, values in self.columns.items()},
             self.probability[index],
             [self.decisions[at] for at in places],
             [self.labels[at] for at in places],
             self.seconds[index],
-            self.warned[index],
+            self.has_warning[index],
         )
 
     def by_day(self, days: Ints) -> Iterator[tuple[int, Batch]]:

@@ -31,15 +31,15 @@ class Bins:
     @cached_property
     def reference(self) -> NDArray[np.int64]:
         """(bins,) rows of training."""
-        known, profile = self.profile.known, self.profile
+        n_known, profile = self.profile.n_values, self.profile
         if not self._numeric:
             counts = profile.counts[:MOST_LEVELS]
-            values = [*counts, known - sum(counts)]
+            values = [*counts, n_known - sum(counts)]
         elif len(self._edges):
-            reached = dict(zip(profile.quantiles, profile.reached, strict=True))
-            values = np.diff([0, *(reached[edge] for edge in self._edges.tolist()), known]).tolist()
+            rows_up_to = dict(zip(profile.quantiles, profile.reached, strict=True))
+            values = np.diff([0, *(rows_up_to[edge] for edge in self._edges.tolist()), n_known]).tolist()
         else:
-            values = [known]
+            values = [n_known]
         return np.array([profile.missing, *values], dtype=np.int64)
 
     @property
@@ -47,11 +47,11 @@ class Bins:
         """What is in each bin, in words."""
         if not self._numeric:
             return [MISSING, *self.profile.levels[:MOST_LEVELS], OTHER]
-        edges = [self.profile.shown(edge) for edge in self._edges.tolist()]
+        edges = [self.profile.format_value(edge) for edge in self._edges.tolist()]
         if not edges:
             return [MISSING, "known"]
-        between = [f"{low} to {high}" for low, high in pairwise(edges)]
-        return [MISSING, f"at most {edges[0]}", *between, f"above {edges[-1]}"]
+        middle = [f"{low} to {high}" for low, high in pairwise(edges)]
+        return [MISSING, f"at most {edges[0]}", *middle, f"above {edges[-1]}"]
 
     def codes(self, values: Values) -> Codes:
         """(n,) the bins of (n,) values."""
@@ -75,12 +75,12 @@ class Bins:
 
     @cached_property
     def _edges(self) -> NDArray[np.float64]:
-        ongoing = kind_of(self.profile.kind).ongoing
-        return np.unique(self.profile.quantiles) if not ongoing else np.zeros(0)
+        is_ongoing = kind_of(self.profile.kind).ongoing
+        return np.unique(self.profile.quantiles) if not is_ongoing else np.zeros(0)
 
 
 def change(bins: Bins, fresh: NDArray[np.int64]) -> str:
     """What has gained most among fresh rows (bins,), in words."""
-    now, then = fresh / max(fresh.sum(), 1), bins.reference / max(bins.reference.sum(), 1)
-    at = int((now - then).argmax())
-    return f"{bins.names[at]} in {percent(float(now[at]))} of the rows, {percent(float(then[at]))} in training"
+    now, before = fresh / max(fresh.sum(), 1), bins.reference / max(bins.reference.sum(), 1)
+    at = int((now - before).argmax())
+    return f"{bins.names[at]} in {percent(float(now[at]))} of the rows, {percent(float(before[at]))} in training"

@@ -66,9 +66,9 @@ def monitor(
     pause = _pause(every or "1d")
     served = read_model(model, verify)
     with spooled(data or []) as files:
-        rows = OfFiles(files, time, allow_missing, once=state is None) if log is None else OfLog(log, judged=json)
-        kept = state if log is None or state is not None else Path(f"monitor-{served.sha256[:12]}.json")
-        job = Job(served, rows, kept, _share(false_alarms), report, json)
+        rows = OfFiles(files, time, allow_missing, once=state is None) if log is None else OfLog(log, judge_labels=json)
+        state_file = state if log is None or state is not None else Path(f"monitor-{served.sha256[:12]}.json")
+        job = Job(served, rows, state_file, _share(false_alarms), report, json)
         alarm = job.look()
     while watch:
         try:
@@ -85,20 +85,22 @@ def monitor(
 
 @dataclass(frozen=True)
 class OfLog:
-    """Rows in the log of a service; ``judged``: whether labels are also judged as ``sortal evaluate`` does it."""
+    """Rows in the log of a service; ``judge_labels``: whether they are judged as ``sortal evaluate`` does it."""
 
     url: str
-    judged: bool
+    judge_labels: bool
 
-    def look(self, watcher: Watcher, served: ServedModel, kept: State, false_alarms: float) -> Mapping[str, Any] | None:
+    def look(
+        self, watcher: Watcher, served: ServedModel, state: State, false_alarms: float
+    ) -> Mapping[str, Any] | None:
         """Count what is new; what labels say at length is only in JSON."""
         from sortal.serve.log.address import open_store
         from sortal.serve.truth import judge_log
 
         store = open_store(self.url, make=False)
         try:
-            watcher.look(store, kept, clock.time(), false_alarms)
-            return judge_log(served, store) if self.judged else None
+            watcher.look(store, state, clock.time(), false_alarms)
+            return judge_log(served, store) if self.judge_labels else None
         finally:
             store.close()
 
@@ -112,14 +114,16 @@ class OfFiles:
     allow_missing: bool
     once: bool
 
-    def look(self, watcher: Watcher, served: ServedModel, kept: State, false_alarms: float) -> Mapping[str, Any] | None:
+    def look(
+        self, watcher: Watcher, served: ServedModel, state: State, false_alarms: float
+    ) -> Mapping[str, Any] | None:
         """Count what is new; what labels say at length, ``sortal evaluate`` says of files."""
         from sortal.monitor.from_files import Files
 
         now = clock.time()
         files = Files(served.model, self.paths, now, self.time, self.once, self.allow_missing)
         with closing(files.batches()) as batches:  # also where a row cannot be counted
-            watcher.read(batches, kept, now, false_alarms)
+            watcher.read(batches, state, now, false_alarms)
         say(*files.notes)
         return None
 
@@ -145,47 +149,47 @@ class Job:
         from sortal.monitor.watch import Watcher
 
         sha256 = self.served.sha256
-        kept = states.State(sha256) if self.state is None else states.load(self.state, sha256)
+        counts = states.State(sha256) if self.state is None else states.load(self.state, sha256)
         watcher = Watcher.of(self.served.model)
-        labels = self.rows.look(watcher, self.served, kept, self.false_alarms)
+        labels = self.rows.look(watcher, self.served, counts, self.false_alarms)
         if self.state is not None:
-            states.save(self.state, kept)
-        said = status(watcher, kept, self.false_alarms, labels)
-        for line in [msgspec.json.encode(said).decode()] if self.json else text(said):
+            states.save(self.state, counts)
+        summary = status(watcher, counts, self.false_alarms, labels)
+        for line in [msgspec.json.encode(summary).decode()] if self.json else text(summary):
             typer.echo(line if self.json else visible(line))
         if self.report is not None:
-            page.write(self.report, said)
-        return bool(said.alarms)
+            page.write(self.report, summary)
+        return bool(summary.alarms)
 
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def _pause(written: str) -> float:
+def _pause(text: str) -> float:
     """Seconds of ``"30m"``, ``"1h"`` or ``"1d"``.
 
     >>> _pause("90s"), _pause("1.5h")
     (90.0, 5400.0)
     """
     try:
-        seconds = float(written[:-1]) * UNITS[written[-1:]]
+        seconds = float(text[:-1]) * UNITS[text[-1:]]
     except (ValueError, KeyError):
         seconds = 0.0
     if not 1 <= seconds <= LONGEST:
-        raise OptionError(f"--every {written!r} is no time from a second to a month; write 30m, 1h or 1d")
+        raise OptionError(f"--every {text!r} is no time from a second to a month; write 30m, 1h or 1d")
     return seconds
 
 
-def _share(written: str) -> float:
+def _share(text: str) -> float:
     """A share such as ``"5%"`` or ``"0.05"``.
 
     >>> _share("5%"), _share(".01")
     (0.05, 0.01)
     """
     try:
-        share = float(written.removesuffix("%")) / (100 if written.endswith("%") else 1)
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         share = 0.0
     if not 0 < share < 1:
-        raise OptionError(f"--false-alarms {written!r} is no chance between 0 and 1; write for example 5%")
+        raise OptionError(f"--false-alarms {text!r} is no chance between 0 and 1; write for example 5%")
     return share

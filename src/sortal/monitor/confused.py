@@ -32,7 +32,7 @@ from sortal.monitor.shift import LEAST_LABELS, LEVEL
 
 DRAWS = 4_000
 """Of the counts that chance brings about: four of them are beyond the level of a test."""
-REDRAWN, STEPS = 200, 400
+RESAMPLES, STEPS = 200, 400
 """Samples from which the interval of a share comes, and steps in which shares are fitted: they hardly move any more."""
 LEAST_ROWS = 5
 """That a decision or a class has in the mean: of fewer nothing is said, as chi-squared needs."""
@@ -63,18 +63,18 @@ def confusion_of(model: Model) -> Ints | None:
     decisions = len(classes) + (model.decision.reject_cost is not None)
     if of_run.part != "test" or of_run.classes != classes or counts.shape != (len(classes), decisions):
         return None
-    known = counts.min() >= 0 and counts.max() <= MOST_ROWS and counts.sum() >= LEAST_ROWS * len(classes)
-    return counts if known else None
+    is_valid = counts.min() >= 0 and counts.max() <= MOST_ROWS and counts.sum() >= LEAST_ROWS * len(classes)
+    return counts if is_valid else None
 
 
 @dataclass(frozen=True)
-class Borne:
+class BinCounts:
     """Of a class, by bin of its probability: rows whose label came, the sum of the probability, how many are of it."""
 
     reliability: Reliability
     labelled: Floats
-    said: Floats
-    came: Floats
+    probability_sum: Floats
+    positives: Floats
 
     @property
     def chance(self) -> float:
@@ -82,16 +82,16 @@ class Borne:
         put together until each is to have some rows of the class.
         """
         n = np.maximum(self.labelled, 1e-12)
-        expected = np.clip(self.said + n * self.reliability.gaps, 0, n)
-        variance = self.said * (1 - self.said / n) + n**2 * self.reliability.variances
+        expected = np.clip(self.probability_sum + n * self.reliability.gaps, 0, n)
+        variance = self.probability_sum * (1 - self.probability_sum / n) + n**2 * self.reliability.variances
         group = (np.cumsum(expected) / LEAST_ROWS).astype(np.int64)
-        off, of = (np.bincount(group, part) for part in (self.came - expected, variance))
+        off, of = (np.bincount(group, part) for part in (self.positives - expected, variance))
         counts = of > 1e-9
         return float(chdtrc(max(int(counts.sum()), 1), (off[counts] ** 2 / of[counts]).sum()))
 
 
 @dataclass(frozen=True)
-class Confused:
+class Comparison:
     """``test``: (K, D) rows by class and decision. ``rows``: (D,) fresh ones, ``labels``: (K, D) those whose label
     came. ``classes``: what came of the probability of each.
     """
@@ -99,21 +99,21 @@ class Confused:
     test: Ints
     rows: Ints
     labels: Ints
-    classes: Sequence[Borne]
+    classes: Sequence[BinCounts]
 
     @classmethod
-    def of(cls, test: Ints, estimator: Estimator, day: DecidedDay) -> Confused:
+    def of(cls, test: Ints, estimator: Estimator, day: DecidedDay) -> Comparison:
         """What was counted of some days, beside the test. Where nothing can be left to a person, nothing was."""
         classes, decisions = test.shape
         rows, pairs = (np.array(part or [0] * size, dtype=np.int64) for part, size in (
             (day.rows, classes + 1), (day.pairs, classes * (classes + 1))))  # fmt: skip
-        borne, first = [], 0
+        bin_counts, first = [], 0
         for reliable in estimator.reliability.values():
             last = first + len(reliable.rows)
             parts = (part[first:last] or [0.0] * (last - first) for part in (day.labelled, day.said, day.came))
-            borne.append(Borne(reliable, *map(np.array, parts)))
+            bin_counts.append(BinCounts(reliable, *map(np.array, parts)))
             first = last
-        return cls(test, rows[:decisions], pairs.reshape(classes, -1)[:, :decisions], borne)
+        return cls(test, rows[:decisions], pairs.reshape(classes, -1)[:, :decisions], bin_counts)
 
     @property
     def of_class(self) -> Floats:
@@ -125,39 +125,39 @@ class Confused:
         """(K,) of the classes in the test."""
         return np.asarray(self.test.sum(axis=1) / self.test.sum())
 
-    def moved(self, rng: np.random.Generator) -> bool:
+    def decisions_differ(self, rng: np.random.Generator) -> bool:
         """Whether decisions are others than in the test."""
         return chance_of(self.test.sum(axis=0)[None], self.rows[None], rng) < LEVEL
 
     def bears_out(self) -> bool:
         """Whether labels are as probable as in the test, each class against all others."""
-        return all(each.chance >= LEVEL / len(self.classes) for each in self.classes)
+        return all(counts.chance >= LEVEL / len(self.classes) for counts in self.classes)
 
     def mixture(self) -> tuple[Floats, bool]:
         """(K,) the shares of classes that explain the decisions best, and whether they explain them."""
         of_class, n = self.of_class, self.rows.sum()
-        shares = fitted(self.rows[None], of_class[None])[0]
+        shares = fit_shares(self.rows[None], of_class[None])[0]
         expected = shares @ of_class
         doubt = shares**2 @ (of_class * (1 - of_class) / (self.test.sum(axis=1, keepdims=True) + 0.5))
-        spent = ((self.rows - n * expected) ** 2 / (n * expected + n**2 * doubt)).sum()
+        statistic = ((self.rows - n * expected) ** 2 / (n * expected + n**2 * doubt)).sum()
         free = len(expected) - int((shares > 1 / (n + 1)).sum())
-        return shares, free < 1 or bool(chdtrc(free, spent) >= LEVEL)
+        return shares, free < 1 or bool(chdtrc(free, statistic) >= LEVEL)
 
     def interval_of_shares(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         """(K,) each: 95 % of the shares that other samples of the test and of fresh rows would have had."""
-        drawn = np.stack([rng.dirichlet(row + 0.5 / len(row), REDRAWN) for row in self.test], axis=1)
-        rows = rng.multinomial(self.rows.sum(), self.rows / self.rows.sum(), REDRAWN)
-        low, high = np.quantile(fitted(rows, drawn), (0.025, 0.975), axis=0)
+        samples = np.stack([rng.dirichlet(row + 0.5 / len(row), RESAMPLES) for row in self.test], axis=1)
+        rows = rng.multinomial(self.rows.sum(), self.rows / self.rows.sum(), RESAMPLES)
+        low, high = np.quantile(fit_shares(rows, samples), (0.025, 0.975), axis=0)
         return low, high
 
 
-def fitted(rows: Ints, of_class: Floats) -> Floats:
+def fit_shares(rows: Ints, of_class: Floats) -> Floats:
     """(m, K) shares of classes, by maximum likelihood, of m times (D,) decisions that (K, D) classes get."""
     shares = np.full(of_class.shape[:2], 1 / of_class.shape[1])
     of_class = np.maximum(of_class, 1e-12)
     for _ in range(STEPS):
-        each = shares[:, :, None] * of_class
-        shares = (each / each.sum(axis=1, keepdims=True) * rows[:, None, :]).sum(axis=2)
+        joint = shares[:, :, None] * of_class
+        shares = (joint / joint.sum(axis=1, keepdims=True) * rows[:, None, :]).sum(axis=2)
         shares /= shares.sum(axis=1, keepdims=True)
     return np.asarray(shares)
 
@@ -166,46 +166,46 @@ def chance_of(test: Ints, fresh: Ints, rng: np.random.Generator) -> float:
     """How probable it is that (m, c) counts of the test and fresh ones differ so, where those of each of m lines are
     drawn from the same. Exact, but for the number of draws: of both together the fresh ones could be any.
     """
-    spent, drawn = 0.0, np.zeros(DRAWS)
+    statistic, by_chance = 0.0, np.zeros(DRAWS)
     for of_test, of_fresh in zip(test, fresh, strict=True):
         both, n = of_test + of_fresh, int(of_fresh.sum())
         if n == 0 or of_test.sum() == 0:
             continue
         expected = both * n / both.sum()
-        known = both > 0
-        others = rng.multivariate_hypergeometric(both[known], n, DRAWS, method="marginals")
-        spent += float(((of_fresh - expected)[known] ** 2 / expected[known]).sum())
-        drawn += ((others - expected[known]) ** 2 / expected[known]).sum(axis=1)
-    return float((1 + (drawn >= spent * (1 - 1e-9)).sum()) / (1 + DRAWS))
+        nonzero = both > 0
+        others = rng.multivariate_hypergeometric(both[nonzero], n, DRAWS, method="marginals")
+        statistic += float(((of_fresh - expected)[nonzero] ** 2 / expected[nonzero]).sum())
+        by_chance += ((others - expected[nonzero]) ** 2 / expected[nonzero]).sum(axis=1)
+    return float((1 + (by_chance >= statistic * (1 - 1e-9)).sum()) / (1 + DRAWS))
 
 
-def kind(confused: Confused, classes: tuple[str, ...]) -> str:
+def kind(comparison: Comparison, classes: tuple[str, ...]) -> str:
     """A sentence; empty where there are too few rows to say anything."""
     rng = np.random.default_rng(0)
-    if confused.rows.sum() < LEAST_ROWS * len(confused.rows):
+    if comparison.rows.sum() < LEAST_ROWS * len(comparison.rows):
         return ""
-    moved = confused.moved(rng)
-    if confused.labels.sum() >= max(LEAST_LABELS, LEAST_ROWS * len(classes)):
-        return _with_labels(confused, classes, moved, rng)
-    if not moved:
+    differs = comparison.decisions_differ(rng)
+    if comparison.labels.sum() >= max(LEAST_LABELS, LEAST_ROWS * len(classes)):
+        return _with_labels(comparison, classes, differs, rng)
+    if not differs:
         return "covariate shift that hardly moves the decisions, as far as rows tell; no labels yet"
-    shares, explains = confused.mixture()
+    shares, explains = comparison.mixture()
     if not explains:
         return "covariate shift: no shares of the classes would explain the decisions; labels will tell of the concept"
-    low, high = confused.interval_of_shares(rng)
-    said = [f"{percent(s)} [{percent(lo)} {percent(hi)}]" for s, lo, hi in zip(shares, low, high, strict=True)]
+    low, high = comparison.interval_of_shares(rng)
+    texts = [f"{percent(s)} [{percent(lo)} {percent(hi)}]" for s, lo, hi in zip(shares, low, high, strict=True)]
     return (
-        f"label shift ({_named(classes, shares, confused.shares, said)}, would explain the decisions) or covariate "
+        f"label shift ({_shifts(classes, shares, comparison.shares, texts)}, would explain the decisions) or covariate "
         "shift: labels will tell"
     )
 
 
-def _with_labels(confused: Confused, classes: tuple[str, ...], moved: bool, rng: np.random.Generator) -> str:
-    test, labels = confused.test, confused.labels
-    n, came = int(labels.sum()), labels.sum(axis=1) / labels.sum()
-    of = f"{_named(classes, came, confused.shares, [percent(share) for share in came])}, of {n:,} labelled rows"
-    bears_out, of_class = confused.bears_out(), chance_of(test, labels, rng) >= LEVEL
-    if bears_out and not moved:
+def _with_labels(comparison: Comparison, classes: tuple[str, ...], differs: bool, rng: np.random.Generator) -> str:
+    test, labels = comparison.test, comparison.labels
+    n, shares = int(labels.sum()), labels.sum(axis=1) / labels.sum()
+    of = f"{_shifts(classes, shares, comparison.shares, [percent(share) for share in shares])}, of {n:,} labelled rows"
+    bears_out, of_class = comparison.bears_out(), chance_of(test, labels, rng) >= LEVEL
+    if bears_out and not differs:
         return f"covariate shift: rows are as before in what the model makes of them, and probabilities bear out ({of})"
     if bears_out and of_class:
         return (
@@ -216,7 +216,7 @@ def _with_labels(confused: Confused, classes: tuple[str, ...], moved: bool, rng:
         return f"covariate shift: rows are of another mix, and probabilities bear out as they did in the test ({of})"
     if of_class:
         return f"label shift: rows of a class look as before, and the classes have other shares ({of})"
-    if chance_of(confused.rows[None], labels.sum(axis=0)[None], rng) < LEVEL:
+    if chance_of(comparison.rows[None], labels.sum(axis=0)[None], rng) < LEVEL:
         return (
             "label shift or concept shift: labels come of some decisions more than of others, which hides what rows of "
             f"a class look like ({of})"
@@ -224,10 +224,10 @@ def _with_labels(confused: Confused, classes: tuple[str, ...], moved: bool, rng:
     return f"concept shift: rows of the same probabilities are now of other classes than in the test ({of})"
 
 
-def _named(classes: tuple[str, ...], shares: Floats, before: Floats, said: list[str]) -> str:
+def _shifts(classes: tuple[str, ...], shares: Floats, before: Floats, texts: list[str]) -> str:
     """Those classes whose shares moved most, with what is said of each."""
     most = np.argsort(-np.abs(shares - before), kind="stable")[:MOST_NAMED]
-    return "; ".join(f"{short(classes[k])} in {said[k]} of the rows, {percent(before[k])} in the test" for k in most)
+    return "; ".join(f"{short(classes[k])} in {texts[k]} of the rows, {percent(before[k])} in the test" for k in most)
 
 
 def _shares(counts: Floats) -> Floats:

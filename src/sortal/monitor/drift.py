@@ -33,19 +33,21 @@ def places(reference: NDArray[np.int64], before: NDArray[np.int64], codes: Codes
     ``codes``: (m,) the bins of these rows, in the order in which they came. ``seed``: of the column. How ties are
     broken follows from it and from how many rows came before, so that it does not matter how many come at once.
     """
-    known = np.concatenate([[0], np.cumsum(reference + before)])
+    cumulative = np.concatenate([[0], np.cumsum(reference + before)])
     below, at_most = ranks(codes, len(reference))
-    below, at_most = below + known[codes], at_most + known[codes + 1]
+    below, at_most = below + cumulative[codes], at_most + cumulative[codes + 1]
     tie = np.random.Generator(np.random.PCG64(seed).advance(int(before.sum()))).random(len(codes))
-    return np.asarray((below + tie * (at_most - below)) / np.arange(known[-1] + 1, known[-1] + 1 + len(codes)))
+    return np.asarray(
+        (below + tie * (at_most - below)) / np.arange(cumulative[-1] + 1, cumulative[-1] + 1 + len(codes))
+    )
 
 
 def ranks(codes: Codes, bins: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(m,) how many rows up to each, itself among them, are in a bin below its own, and in its own or one below."""
     parts = -(-len(codes) // PART)
-    padded = np.full(parts * PART, bins - 1, dtype=np.min_scalar_type(bins))
-    padded[: len(codes)] = codes
-    rows = np.ascontiguousarray(padded.reshape(parts, PART).T)
+    padded_codes = np.full(parts * PART, bins - 1, dtype=np.min_scalar_type(bins))
+    padded_codes[: len(codes)] = codes
+    rows = np.ascontiguousarray(padded_codes.reshape(parts, PART).T)
     below, at_most = np.zeros(rows.shape, dtype=np.uint8), np.ones(rows.shape, dtype=np.uint8)
     for lag in range(1, PART):
         below[lag:] += rows[:-lag] < rows[lag:]

@@ -27,7 +27,7 @@ from sortal.core.arrays import Codes, Floats
 from sortal.core.coded import Coded
 from sortal.core.interval import Interval
 from sortal.core.reliability import GRID, Reliability, cells
-from sortal.monitor.losses import Decided, Loss, losses_of, of_each, wrong
+from sortal.monitor.losses import LabelPair, Loss, losses_of, of_each, wrong
 from sortal.stats.means import score_limits
 from sortal.stats.ranking import roc_auc, roc_auc_effect
 
@@ -106,7 +106,7 @@ class EstimateDays:
 
 
 @dataclass(frozen=True)
-class Estimated:
+class FigureEstimate:
     """A figure of some rows: as it is ``expected`` without labels, and ``seen`` on those whose label came; None where
     it is not known.
     """
@@ -148,85 +148,87 @@ class Estimator:
     """
 
     classes: tuple[str, ...]
-    losses: Mapping[str, tuple[Callable[[Decided], float | None], float]]
+    losses: Mapping[str, tuple[Callable[[LabelPair], float | None], float]]
     reliability: Mapping[str, Reliability]
 
     @classmethod
     def of(cls, model: Model) -> Estimator:
         """Errors, and the losses that are watched."""
-        watched: Sequence[Loss] = losses_of(model)
-        losses = {ERRORS: (wrong, 1.0)} | {loss.name: (loss.of_row, loss.top) for loss in watched}
+        model_losses: Sequence[Loss] = losses_of(model)
+        losses = {ERRORS: (wrong, 1.0)} | {loss.name: (loss.of_row, loss.top) for loss in model_losses}
         classes = tuple(str(label) for label in model.classes_.tolist())
-        of_class = {classes[model.task.classes.index(name)]: each for name, each in model.reliability.items()}
+        of_class = {classes[model.task.classes.index(name)]: curve for name, curve in model.reliability.items()}
         return cls(classes, losses, of_class)
 
-    def count(self, day: int, probability: Floats, decided: Sequence[str], days: EstimateDays) -> None:
+    def count(self, day: int, probability: Floats, decisions: Sequence[str], days: EstimateDays) -> None:
         """(n, K) probabilities of the rows of a day, and what was decided."""
-        bins = [(self.classes.index(label), each.bins(probability[:, self.classes.index(label)]), len(each.rows))
-                for label, each in self.reliability.items()]  # fmt: skip
+        bins = [(self.classes.index(label), curve.bins(probability[:, self.classes.index(label)]), len(curve.rows))
+                for label, curve in self.reliability.items()]  # fmt: skip
         for name in self.losses:
-            loss, counts = self._by_class(name, decided)
+            loss, counts = self._by_class(name, decisions)
             self._figure(days, name, day).add(
-                _expected(probability[counts], loss, [(k, b[counts], m) for k, b, m in bins])
+                _expected_loss(probability[counts], loss, [(k, b[counts], m) for k, b, m in bins])
             )
         if len(self.classes) == 2:
             cell, size = cells(probability[:, 1]), len(GRID) + 1
-            rows, said = np.bincount(cell, minlength=size), np.bincount(cell, probability[:, 1], size)
-            _at(days.grid, day, GridDay).add(GridDay(rows.astype(float).tolist(), said.tolist()))
+            rows, probability_sum = np.bincount(cell, minlength=size), np.bincount(cell, probability[:, 1], size)
+            _at(days.grid, day, GridDay).add(GridDay(rows.astype(float).tolist(), probability_sum.tolist()))
         elif self.reliability:
-            rows = np.bincount(self._decisions(decided), minlength=len(self.classes) + 1)
+            rows = np.bincount(self._decisions(decisions), minlength=len(self.classes) + 1)
             _at(days.decided, day, DecidedDay).add(DecidedDay(rows.astype(float).tolist()))
 
     def count_labels(
-        self, day: int, probability: Floats, decided: Sequence[str], truth: Sequence[str], days: EstimateDays
+        self, day: int, probability: Floats, decisions: Sequence[str], truth: Sequence[str], days: EstimateDays
     ) -> None:
         """Rows whose label came, by the day of their prediction; others than the classes do not count."""
         for name, (of_row, _) in self.losses.items():
-            values = of_each(of_row, [each for each in zip(truth, decided, strict=True) if each[0] in self.classes])
+            values = of_each(of_row, [pair for pair in zip(truth, decisions, strict=True) if pair[0] in self.classes])
             values = values[~np.isnan(values)]
             labels = FigureDay(labelled=len(values), came=float(values.sum()), squares=float(values @ values))
             self._figure(days, name, day).add(labels)
         if len(self.classes) == 2:
-            known = np.array([each in self.classes for each in truth], dtype=np.bool_)
-            hit = np.array([each == self.classes[1] for each in truth], dtype=np.float64)
-            cell, size = cells(probability[known, 1]), len(GRID) + 1
-            labelled, came = np.bincount(cell, minlength=size), np.bincount(cell, hit[known], size)
-            _at(days.grid, day, GridDay).add(GridDay([], [], labelled.astype(float).tolist(), came.tolist()))
+            is_class = np.array([label in self.classes for label in truth], dtype=np.bool_)
+            hit = np.array([label == self.classes[1] for label in truth], dtype=np.float64)
+            cell, size = cells(probability[is_class, 1]), len(GRID) + 1
+            labelled, positives = np.bincount(cell, minlength=size), np.bincount(cell, hit[is_class], size)
+            _at(days.grid, day, GridDay).add(GridDay([], [], labelled.astype(float).tolist(), positives.tolist()))
         elif self.reliability and truth:
-            _at(days.decided, day, DecidedDay).add(self._decided(probability, decided, truth))
+            _at(days.decided, day, DecidedDay).add(self._label_counts(probability, decisions, truth))
 
-    def _decided(self, probability: Floats, decided: Sequence[str], truth: Sequence[str]) -> DecidedDay:
+    def _label_counts(self, probability: Floats, decisions: Sequence[str], truth: Sequence[str]) -> DecidedDay:
         """Rows whose label came, of more than two classes."""
-        size, known = len(self.classes), np.array([each in self.classes for each in truth], dtype=np.bool_)
-        classes = np.array([self.classes.index(each) for each in truth if each in self.classes], dtype=np.int64)
-        pairs = np.bincount(classes * (size + 1) + self._decisions(decided)[known], minlength=size * (size + 1))
+        size, is_class = len(self.classes), np.array([label in self.classes for label in truth], dtype=np.bool_)
+        classes = np.array([self.classes.index(label) for label in truth if label in self.classes], dtype=np.int64)
+        pairs = np.bincount(classes * (size + 1) + self._decisions(decisions)[is_class], minlength=size * (size + 1))
         day = DecidedDay([], pairs.astype(float).tolist())
         for code, reliable in enumerate(self.reliability.values()):
-            p, hit, size = probability[known, code], classes == code, len(reliable.rows)
+            p, hit, size = probability[is_class, code], classes == code, len(reliable.rows)
             bin_ = reliable.bins(p)
             day.labelled += np.bincount(bin_, minlength=size).astype(float).tolist()
             day.said += np.bincount(bin_, p, size).tolist()
             day.came += np.bincount(bin_, hit, size).tolist()
         return day
 
-    def _decisions(self, decided: Sequence[str]) -> Codes:
+    def _decisions(self, decisions: Sequence[str]) -> Codes:
         """(n,) codes of classes; what is no class is left to a person, and comes last."""
-        texts = Coded.of(decided)
-        codes = [self.classes.index(str(each)) if each in self.classes else len(self.classes) for each in texts.levels]
+        texts = Coded.of(decisions)
+        codes = [self.classes.index(str(text)) if text in self.classes else len(self.classes) for text in texts.levels]
         return np.asarray(np.array(codes, dtype=np.int64)[texts.codes])
 
-    def between(self, days: EstimateDays, start: int, end: int, confidence: float = CONFIDENCE) -> Iterator[Estimated]:
+    def between(
+        self, days: EstimateDays, start: int, end: int, confidence: float = CONFIDENCE
+    ) -> Iterator[FigureEstimate]:
         """Each figure over the days from ``start`` to before ``end``."""
         z = float(ndtri(0.5 + confidence / 2))
         for name, (_, top) in self.losses.items():
             total = FigureDay()
-            for each in days.figures.get(name, [])[start:end]:
-                total.add(each)
-            yield Estimated(name, total.rows, total.labelled, self._loss(total, top, z), _mean(total, top, z))
+            for day in days.figures.get(name, [])[start:end]:
+                total.add(day)
+            yield FigureEstimate(name, total.rows, total.labelled, self._loss(total, top, z), _mean(total, top, z))
         if len(self.classes) == 2:
             grid = self.grid(days, start, end)
-            rows, labelled = (int(sum(each)) for each in (grid.rows, grid.labelled))
-            yield Estimated(ROC_AUC, rows, labelled, self._roc_auc(grid, z), _roc_auc_of_labels(grid, z))
+            rows, labelled = (int(sum(counts)) for counts in (grid.rows, grid.labelled))
+            yield FigureEstimate(ROC_AUC, rows, labelled, self._roc_auc(grid, z), _roc_auc_of_labels(grid, z))
 
     def grid(self, days: EstimateDays, start: int, end: int) -> GridDay:
         """The probabilities of some days together."""
@@ -235,16 +237,16 @@ class Estimator:
             total.add(day)
         return total
 
-    def decided(self, days: EstimateDays, start: int, end: int) -> DecidedDay:
+    def decision_counts(self, days: EstimateDays, start: int, end: int) -> DecidedDay:
         """The decisions of some days together, of more than two classes."""
         total = DecidedDay()
         for day in days.decided[start:end]:
             total.add(day)
         return total
 
-    def _by_class(self, name: str, decided: Sequence[str]) -> tuple[Floats, Codes]:
+    def _by_class(self, name: str, decisions: Sequence[str]) -> tuple[Floats, Codes]:
         """(m, K) the loss of rows if each class were true, and (m,) which rows count."""
-        kinds = Coded.of(decided)
+        kinds = Coded.of(decisions)
         pairs = [(truth, str(kind)) for kind in kinds.levels for truth in self.classes]
         table = of_each(self.losses[name][0], pairs)
         loss = table.reshape(len(kinds.levels), len(self.classes))[kinds.codes]
@@ -254,8 +256,8 @@ class Estimator:
     @cached_property
     def _gaps(self) -> _Gaps:
         """Of the bins of all classes."""
-        each = [_Gaps.of(one) for one in self.reliability.values()]
-        gap, chance, wander = (np.concatenate(part) for part in zip(*each, strict=True))
+        gaps = [_Gaps.of(one) for one in self.reliability.values()]
+        gap, chance, wander = (np.concatenate(part) for part in zip(*gaps, strict=True))
         return _Gaps(gap, chance, wander)
 
     def _loss(self, total: FigureDay, top: float, z: float) -> Interval | None:
@@ -264,18 +266,18 @@ class Estimator:
         slope = np.array(total.slopes)
         value = (total.said + float(self._gaps.gap @ slope)) / total.rows
         error = np.sqrt(total.variance + self._gaps.variance(slope)) / total.rows
-        return _clipped(value, z * error, top)
+        return _clip(value, z * error, top)
 
     def _roc_auc(self, grid: GridDay, z: float) -> Interval | None:
         """What ROC-AUC is expected to be: wins of all pairs over all pairs, by cells of the grid."""
         if not grid.rows or not self.reliability:
             return None
         rows = np.array(grid.rows)
-        there = rows > 0
-        rows, said = rows[there], np.array(grid.said)[there]
+        nonempty = rows > 0
+        rows, probability_sum = rows[nonempty], np.array(grid.said)[nonempty]
         [reliable] = self.reliability.values()
-        bins = reliable.bins(said / rows)
-        p = np.clip(said / rows + self._gaps.gap[bins], 0, 1)
+        bins = reliable.bins(probability_sum / rows)
+        p = np.clip(probability_sum / rows + self._gaps.gap[bins], 0, 1)
         hits, misses = rows * p, rows * (1 - p)
         if hits.sum() <= 0 or misses.sum() <= 0:
             return None
@@ -286,14 +288,14 @@ class Estimator:
         slope = (below - above) / (hits.sum() * misses.sum()) - value * (1 / hits.sum() - 1 / misses.sum())
         variance = float((rows * p * (1 - p)) @ slope**2)
         variance += self._gaps.variance(np.bincount(bins, rows * slope, len(reliable.rows)).astype(np.float64))
-        return _clipped(value, z * float(np.sqrt(variance)), 1.0)
+        return _clip(value, z * float(np.sqrt(variance)), 1.0)
 
     @staticmethod
     def _figure(days: EstimateDays, name: str, day: int) -> FigureDay:
         return _at(days.figures.setdefault(name, []), day, FigureDay)
 
 
-def _expected(probability: Floats, loss: Floats, bins: Sequence[tuple[int, Codes, int]]) -> FigureDay:
+def _expected_loss(probability: Floats, loss: Floats, bins: Sequence[tuple[int, Codes, int]]) -> FigureDay:
     """``loss``: (n, K) if each class were true. ``bins``: a class, the bin of each row, and how many there are."""
     mean = (probability * loss).sum(axis=1)
     variance = (probability * loss**2).sum(axis=1) - mean**2
@@ -319,17 +321,17 @@ def _roc_auc_of_labels(grid: GridDay, z: float) -> Interval | None:
     """DeLong's interval, equal within a cell of the grid."""
     if not grid.labelled:
         return None
-    labelled, came = np.array(grid.labelled, dtype=np.int64), np.array(grid.came, dtype=np.int64)
+    labelled, positives = np.array(grid.labelled, dtype=np.int64), np.array(grid.came, dtype=np.int64)
     cell = np.arange(len(labelled))
-    score = np.concatenate([np.repeat(cell, came), np.repeat(cell, labelled - came)]).astype(np.float64)
-    positive = np.arange(len(score)) < came.sum()
-    if min(came.sum(), (labelled - came).sum()) < 2:
+    score = np.concatenate([np.repeat(cell, positives), np.repeat(cell, labelled - positives)]).astype(np.float64)
+    positive = np.arange(len(score)) < positives.sum()
+    if min(positives.sum(), (labelled - positives).sum()) < 2:
         return None
     error = float(np.sqrt((roc_auc_effect(positive, score) ** 2).sum()))
-    return _clipped(roc_auc(positive, score), z * error, 1.0)
+    return _clip(roc_auc(positive, score), z * error, 1.0)
 
 
-def _clipped(value: float, half: float, top: float) -> Interval:
+def _clip(value: float, half: float, top: float) -> Interval:
     inside = min(max(value, 0.0), top)
     return Interval(float(inside), float(max(value - half, 0.0)), float(min(value + half, top)))
 

@@ -31,9 +31,9 @@ def log_evidence(daily: Floats, log_wealth: Callable[[Floats], Floats]) -> float
     """
     days = len(daily)
     since = np.cumsum(daily[::-1], axis=0)[::-1]
-    started = log_wealth(since) if days else np.zeros(0)
-    waiting = max(YEAR - days, 0)
-    shares = np.concatenate([started, [np.log(waiting)] if waiting else []])
+    wealth = log_wealth(since) if days else np.zeros(0)
+    days_left = max(YEAR - days, 0)
+    shares = np.concatenate([wealth, [np.log(days_left)] if days_left else []])
     return round(float(logsumexp(shares) - np.log(max(YEAR, days))), 12)
 
 

@@ -67,7 +67,7 @@ class Files:
                     [str(decision) for decision in answers.decisions.tolist()],
                     self._labels(frame),
                     np.full(len(rows), np.nan),
-                    np.array([bool(each) for each in answers.warnings or ()]),
+                    np.array([bool(texts) for texts in answers.warnings or ()]),
                 )
                 first_row += frame.height
 
@@ -108,16 +108,20 @@ class Files:
         return times
 
     def _column_of_time(self, frame: pl.DataFrame) -> Column | None:
-        own = self.model.schema.only("time")
+        time_column = self.model.schema.only("time")
         if self.time is None:
-            usual = own is not None and own.name in frame.columns and kind_of(own.kind).storage == "moment"
-            return own if usual else None
+            usual = (
+                time_column is not None
+                and time_column.name in frame.columns
+                and kind_of(time_column.kind).storage == "moment"
+            )
+            return time_column if usual else None
         name = column_name(self.time)
-        if own is not None and own.name == name:
-            column = own
+        if time_column is not None and time_column.name == name:
+            column = time_column
         else:
             only = frame[[name]] if name in frame.columns else frame  # of which it says what there is
-            column = next(each for each in infer(only, None, time=name).columns if each.name == name)
+            column = next(candidate for candidate in infer(only, None, time=name).columns if candidate.name == name)
         if kind_of(column.kind).storage != "moment":
             raise OptionError(
                 f"--time {quoted(name)} says of no row on which day it came ({column.reason}); name a column of dates"

@@ -35,16 +35,16 @@ def predictions(
 
     @cache
     def reader(redacted: str) -> JsonRows:
-        hidden = redacted_of(redacted)
-        return JsonRows(Schema(tuple(each for each in columns.columns if each.name not in hidden)))
+        redacted_names = redacted_of(redacted)
+        return JsonRows(Schema(tuple(column for column in columns.columns if column.name not in redacted_names)))
 
-    for rows in _gathered(store.pages(since, until)):
+    for rows in _gather(store.pages(since, until)):
         answers = answers_of(rows, sha256)
         batch = _batch(answers, label, until)
         for redacted in dict.fromkeys(answers.redacted):
-            some = [at for at, each in enumerate(answers.redacted) if each == redacted]
-            inputs = reader(redacted).read([answers.inputs[at] for at in some])
-            yield replace(batch.take(np.array(some)), columns=inputs.columns)
+            places = [at for at, other in enumerate(answers.redacted) if other == redacted]
+            inputs = reader(redacted).read([answers.inputs[at] for at in places])
+            yield replace(batch.take(np.array(places)), columns=inputs.columns)
 
 
 def late_labels(store: LogStore, model: Model, sha256: str, since: float, until: float) -> Iterator[Batch]:
@@ -68,7 +68,7 @@ def label_of(model: Model) -> Label:
     return lambda label: text(label, type(label).__name__)
 
 
-def _gathered(pages: Iterable[Page]) -> Iterator[Page]:
+def _gather(pages: Iterable[Page]) -> Iterator[Page]:
     """Rows of some pages together."""
     rows: list[Sequence[Any]] = []
     bytes_ = 0
@@ -82,13 +82,13 @@ def _gathered(pages: Iterable[Page]) -> Iterator[Page]:
 
 
 def _batch(answers: Answers, label: Label, until: float) -> Batch:
-    came = zip(answers.labels, answers.labelled, strict=True)
+    pairs = zip(answers.labels, answers.label_times, strict=True)
     return Batch(
         np.array(answers.times),
         {},
         np.array(answers.probabilities),
         [label(decision) for decision in answers.decisions],
-        [None if one is None or time is None or time >= until else label(one) for one, time in came],
+        [None if one is None or time is None or time >= until else label(one) for one, time in pairs],
         np.array(answers.seconds),
-        np.array(answers.warned),
+        np.array(answers.has_warning),
     )

@@ -12,7 +12,7 @@ from sortal.core.arrays import Floats
 from sortal.core.writing import number, percent
 from sortal.decide.policy import REJECT
 
-Decided = tuple[str, str]
+LabelPair = tuple[str, str]
 """The true class and what was decided, as text."""
 
 
@@ -25,21 +25,21 @@ class Loss:
     name: str
     level: float
     promise: str
-    of_row: Callable[[Decided], float | None]
+    of_row: Callable[[LabelPair], float | None]
     top: float = 1.0
 
-    def of(self, rows: Sequence[Decided]) -> Floats:
+    def of(self, rows: Sequence[LabelPair]) -> Floats:
         """The losses, from 0 to 1, of those rows that count."""
         values = of_each(self.of_row, rows)
         return values[~np.isnan(values)] / self.top
 
     def sentence(self, mean: float, rows: int) -> str:
         """What became of the promise."""
-        shown = number(mean * self.top) if self.top != 1.0 else percent(mean)
-        return f"{self.name}: {shown} over {rows:,} labelled rows; {self.promise}"
+        text = number(mean * self.top) if self.top != 1.0 else percent(mean)
+        return f"{self.name}: {text} over {rows:,} labelled rows; {self.promise}"
 
 
-def of_each(of_row: Callable[[Decided], float | None], rows: Sequence[Decided]) -> Floats:
+def of_each(of_row: Callable[[LabelPair], float | None], rows: Sequence[LabelPair]) -> Floats:
     """(n,) the loss of each row; NaN where it does not count."""
     of_pair = {pair: np.nan if (value := of_row(pair)) is None else value for pair in set(rows)}
     return np.array([of_pair[row] for row in rows], dtype=np.float64)
@@ -53,11 +53,11 @@ def losses_of(model: Model) -> tuple[Loss, ...]:
 def _worst(model: Model, metric: str, end: str) -> float | None:
     """The end of the interval of a figure that promises least, over the parts that it was measured on."""
     ends = [getattr(figures[metric], end) for figures in model.metrics.values() if metric in figures]
-    known = [value for value in ends if value is not None]
-    return None if not known else (max if end == "high" else min)(known)
+    values = [value for value in ends if value is not None]
+    return None if not values else (max if end == "high" else min)(values)
 
 
-def wrong(row: Decided) -> float | None:
+def wrong(row: LabelPair) -> float | None:
     """Whether a decision is an error; what is left to a person is none."""
     return None if row[1] == REJECT else float(row[0] != row[1])
 
@@ -85,7 +85,7 @@ def _cost(model: Model) -> Loss | None:
     if min(value for row in cost for value in row) < 0 or high >= top:
         return None
 
-    def of_row(row: Decided) -> float | None:
+    def of_row(row: LabelPair) -> float | None:
         truth = codes.get(row[0])
         if truth is None:
             return None

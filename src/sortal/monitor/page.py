@@ -74,11 +74,11 @@ def render(status: Status) -> str:
 
 def _chart(name: str, periods: Sequence[Period]) -> Chart | None:
     """A figure over time; None where nothing is known of it."""
-    figures = [next(each for each in period.figures if each.name == name) for period in periods]
-    known = [each for figure in figures for each in (figure.expected, figure.seen) if each is not None]
-    if not known:
+    figures = [next(candidate for candidate in period.figures if candidate.name == name) for period in periods]
+    intervals = [interval for figure in figures for interval in (figure.expected, figure.seen) if interval is not None]
+    if not intervals:
         return None
-    bottom, top = min(each.low for each in known), max(each.high for each in known)
+    bottom, top = min(interval.low for interval in intervals), max(interval.high for interval in intervals)
     room = (top - bottom) * 0.08 or 0.01
     bottom, top = max(bottom - room, 0.0), top + room
 
@@ -89,9 +89,9 @@ def _chart(name: str, periods: Sequence[Period]) -> Chart | None:
     xs = [round(LEFT + slot * (at + 0.5), 1) for at in range(len(periods))]
     # From the beginning of a period to its end, so that the only one is seen, too.
     expected = [
-        (round(x + side * slot / 2, 1), each.expected)
-        for x, each in zip(xs, figures, strict=True)
-        if each.expected is not None
+        (round(x + side * slot / 2, 1), figure.expected)
+        for x, figure in zip(xs, figures, strict=True)
+        if figure.expected is not None
         for side in (-1, 1)
     ]
     step = -(-len(periods) // LABELS)
@@ -99,14 +99,14 @@ def _chart(name: str, periods: Sequence[Period]) -> Chart | None:
         name=name,
         band=_corners([(x, y(e.high)) for x, e in expected] + [(x, y(e.low)) for x, e in reversed(expected)]),
         line=_corners([(x, y(e.value)) for x, e in expected]),
-        seen=tuple(_point(x, each.seen, y) for x, each in zip(xs, figures, strict=True) if each.seen is not None),
+        seen=tuple(_point(x, figure.seen, y) for x, figure in zip(xs, figures, strict=True) if figure.seen is not None),
         axis=tuple((y(value), number(value)) for value in (bottom + room, (bottom + top) / 2, top - room)),
         dates=tuple(zip(xs[::step], [period.date[5:] for period in periods[::step]], strict=True)),
     )
 
 
-def _point(x: float, seen: Interval, y: Callable[[float], float]) -> Point:
-    return Point(x, y(seen.value), y(seen.low), y(seen.high))
+def _point(x: float, interval: Interval, y: Callable[[float], float]) -> Point:
+    return Point(x, y(interval.value), y(interval.low), y(interval.high))
 
 
 def _pace(day: Day) -> str:

@@ -41,16 +41,18 @@ class Bins:
     reliability: Reliability
     rows: Floats
     labelled: Floats
-    came: Floats
+    positives: Floats
 
     @classmethod
     def of(cls, reliability: Reliability, grid: GridDay) -> Bins:
         """Edges of bins are on the grid, so that each cell lies in one of them."""
         bin_ = reliability.bins(np.concatenate([[0.0], GRID]))
         none = np.zeros(len(GRID) + 1)
-        parts = [each or none for each in (grid.rows, grid.labelled, grid.came)]
-        rows, labelled, came = (np.bincount(bin_, part, len(reliability.rows)).astype(np.float64) for part in parts)
-        return cls(reliability, rows, labelled, came)
+        parts = [part or none for part in (grid.rows, grid.labelled, grid.came)]
+        rows, labelled, positives = (
+            np.bincount(bin_, part, len(reliability.rows)).astype(np.float64) for part in parts
+        )
+        return cls(reliability, rows, labelled, positives)
 
     @property
     def share(self) -> float:
@@ -59,27 +61,29 @@ class Bins:
 
     def of_mixture(self, share: float) -> float:
         """How well rows fit a mixture of the two classes of the test, chi-squared. Half a row is added to each bin."""
-        came, rows = np.array(self.reliability.came), np.array(self.reliability.rows)
+        positives, rows = np.array(self.reliability.came), np.array(self.reliability.rows)
         mix, doubt = np.zeros(len(rows)), np.zeros(len(rows))
-        for counts, weight in ((came + 0.5, share), (rows - came + 0.5, 1 - share)):
+        for counts, weight in ((positives + 0.5, share), (rows - positives + 0.5, 1 - share)):
             part = counts / counts.sum()
             mix += weight * part
             doubt += weight**2 * part / counts.sum()
         n = self.rows.sum()
-        spent = (self.rows - n * mix) ** 2 / (n * mix + n**2 * doubt)
-        return float(spent.sum())
+        terms = (self.rows - n * mix) ** 2 / (n * mix + n**2 * doubt)
+        return float(terms.sum())
 
     def of_labels(self, factor: float) -> float:
         """How well labels fit the shares of the bins in the test, with their odds times a factor, chi-squared."""
-        came, rows = np.array(self.reliability.came) + 0.5, np.array(self.reliability.rows) + 1.0
-        odds = factor * came / (rows - came)
+        positives, rows = np.array(self.reliability.came) + 0.5, np.array(self.reliability.rows) + 1.0
+        odds = factor * positives / (rows - positives)
         share = odds / (1 + odds)
         chance = share * (1 - share)
-        doubt = chance**2 / (rows * (came / rows) * (1 - came / rows))  # of the log-odds in the test, carried over
-        spent = (self.came - self.labelled * share) ** 2 / np.maximum(
+        doubt = chance**2 / (
+            rows * (positives / rows) * (1 - positives / rows)
+        )  # of the log-odds in the test, carried over
+        terms = (self.positives - self.labelled * share) ** 2 / np.maximum(
             self.labelled * chance + self.labelled**2 * doubt, 1e-12
         )
-        return float(spent[self.labelled > 0].sum())
+        return float(terms[self.labelled > 0].sum())
 
 
 def kind(reliability: Reliability, grid: GridDay, label: str) -> str:
@@ -90,11 +94,11 @@ def kind(reliability: Reliability, grid: GridDay, label: str) -> str:
         return ""
     fits = np.array([bins.of_mixture(share) for share in SHARES])
     best = float(SHARES[int(fits.argmin())])
-    moved = chdtrc(count - 1, bins.of_mixture(bins.share)) < LEVEL
+    differs = chdtrc(count - 1, bins.of_mixture(bins.share)) < LEVEL
     mixture = chdtrc(count - 2, float(fits.min())) >= LEVEL
     if bins.labelled.sum() >= LEAST_LABELS:
-        return _with_labels(bins, label, moved=bool(moved), mixture=bool(mixture))
-    if not moved:
+        return _with_labels(bins, label, differs=bool(differs), mixture=bool(mixture))
+    if not differs:
         return "covariate shift that hardly moves the probabilities, as far as rows tell; no labels yet"
     if mixture:
         return (
@@ -104,19 +108,19 @@ def kind(reliability: Reliability, grid: GridDay, label: str) -> str:
     return "covariate shift: no shares of the classes would explain the probabilities; labels will tell of the concept"
 
 
-def _with_labels(bins: Bins, label: str, *, moved: bool, mixture: bool) -> str:
+def _with_labels(bins: Bins, label: str, *, differs: bool, mixture: bool) -> str:
     labelled = bins.labelled.sum()
-    share = float((bins.came.sum() + 0.5) / (labelled + 1))
+    share = float((bins.positives.sum() + 0.5) / (labelled + 1))
     factor = share / (1 - share) / (bins.share / (1 - bins.share))
-    seen = int((bins.labelled > 0).sum())
-    as_before = chdtrc(seen, bins.of_labels(1.0)) >= LEVEL
+    n_bins = int((bins.labelled > 0).sum())
+    as_before = chdtrc(n_bins, bins.of_labels(1.0)) >= LEVEL
     # The factor that fits the labels best: the mix of rows whose labels came is none of the test's.
-    tried = [bins.of_labels(each) for each in factor * np.exp(np.linspace(-2, 2, 81))]
-    shifted = chdtrc(max(seen - 1, 1), min(tried)) >= LEVEL
+    fits = [bins.of_labels(odds_factor) for odds_factor in factor * np.exp(np.linspace(-2, 2, 81))]
+    is_label_shift = chdtrc(max(n_bins - 1, 1), min(fits)) >= LEVEL
     of = f"{label} in {percent(share)} of {int(labelled):,} labelled rows, {percent(bins.share)} in the test"
     if as_before:
-        what = "are of another mix" if moved else "are as before in what the model makes of them"
+        what = "are of another mix" if differs else "are as before in what the model makes of them"
         return f"covariate shift: rows {what}, and each probability bears out as it did in the test ({of})"
-    if shifted and mixture:
+    if is_label_shift and mixture:
         return f"label shift: rows of a class look as before, and the classes have other shares ({of})"
     return f"concept shift: rows of the same probability are now of other classes than in the test ({of})"

@@ -12,7 +12,7 @@ import numpy as np
 from sortal.core.plain import plain, short
 from sortal.core.writing import interval, number, percent
 from sortal.monitor import confused, shift
-from sortal.monitor.estimate import Estimated
+from sortal.monitor.estimate import FigureEstimate
 from sortal.monitor.state import DAY, PACES, Alarm, Look, State, date_of
 from sortal.monitor.watch import Stream, Watcher
 
@@ -31,7 +31,7 @@ STRONGEST = 5
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedStream:
     """A column or a loss. ``evidence``: the e-value of a change; ``alarm_at``: from which on it is called one."""
 
     name: str
@@ -62,7 +62,7 @@ class Period:
     date: str
     days: int
     rows: int
-    figures: tuple[Estimated, ...]
+    figures: tuple[FigureEstimate, ...]
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Status:
     seconds: float | None
     warned: float
     false_alarms: float
-    columns: tuple[Watched, ...]
-    losses: tuple[Watched, ...]
+    columns: tuple[WatchedStream, ...]
+    losses: tuple[WatchedStream, ...]
     alarms: tuple[Alarm, ...]
     periods: tuple[Period, ...] = ()
     unestimated: str = ""
@@ -93,11 +93,13 @@ class Status:
 def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[str, Any] | None = None) -> Status:
     """What is known after a look."""
     rows = sum(state.rows)
-    columns = [_watched(stream, "") for stream in watcher.column_streams(state, false_alarms)]
+    columns = [_watched_stream(stream, "") for stream in watcher.column_streams(state, false_alarms)]
     # Over all years, as people ask: what is watched of it is this year's.
-    said = {loss.name: loss.sentence(mean, rows) for loss, mean, rows in watcher.means(state)}
+    sentences = {loss.name: loss.sentence(mean, rows) for loss, mean, rows in watcher.means(state)}
     losses = [
-        _watched(each, said[each.name]) for each in watcher.loss_streams(state, false_alarms) if each.name in said
+        _watched_stream(stream, sentences[stream.name])
+        for stream in watcher.loss_streams(state, false_alarms)
+        if stream.name in sentences
     ]
     return Status(
         model=state.model,
@@ -106,7 +108,7 @@ def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[
         seconds=sum(state.seconds) / answers if (answers := sum(map(sum, state.latency))) else None,
         warned=sum(state.warnings) / max(rows, 1),
         false_alarms=false_alarms,
-        columns=tuple(sorted(columns, key=lambda each: -each.evidence)),
+        columns=tuple(sorted(columns, key=lambda column: -column.evidence)),
         losses=tuple(losses),
         alarms=tuple(state.alarms.values()),
         periods=tuple(periods(watcher, state)),
@@ -121,7 +123,7 @@ def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[
 def periods(watcher: Watcher, state: State) -> Iterator[Period]:
     """Days of the first ten, weeks of the first ten, else months of 30 days: the shortest that fit on a page."""
     days = len(state.rows)
-    length = next((each for each in LENGTHS if days <= MOST_PERIODS * each), LENGTHS[-1])
+    length = next((days_each for days_each in LENGTHS if days <= MOST_PERIODS * days_each), LENGTHS[-1])
     for start in range(0, days, length):
         end = min(start + length, days)
         if rows := sum(state.rows[start:end]):
@@ -137,8 +139,8 @@ def kind_of_change(watcher: Watcher, state: State) -> str:
     start = int(min(alarm.since for alarm in state.alarms.values()) // DAY) - (state.first or 0)
     if len(estimator.classes) > 2:
         test = confused.confusion_of(watcher.model)
-        day = estimator.decided(state.estimates, start, len(state.rows))
-        return "" if test is None else confused.kind(confused.Confused.of(test, estimator, day), estimator.classes)
+        day = estimator.decision_counts(state.estimates, start, len(state.rows))
+        return "" if test is None else confused.kind(confused.Comparison.of(test, estimator, day), estimator.classes)
     [(label, reliability)] = estimator.reliability.items()
     return shift.kind(reliability, estimator.grid(state.estimates, start, len(state.rows)), label)
 
@@ -154,9 +156,9 @@ def _traffic(state: State) -> Iterator[Day]:
         yield Day(day, rows, seconds, slow, state.warnings[at] / max(rows, 1))
 
 
-def _watched(stream: Stream, text: str) -> Watched:
+def _watched_stream(stream: Stream, text: str) -> WatchedStream:
     """Evidence as a number that JSON can hold."""
-    return Watched(stream.name, exp(min(stream.evidence, 300.0)), exp(stream.limit), text)
+    return WatchedStream(stream.name, exp(min(stream.evidence, 300.0)), exp(stream.limit), text)
 
 
 def text(status: Status) -> Iterator[str]:
@@ -177,12 +179,12 @@ def text(status: Status) -> Iterator[str]:
         yield from _period(period)
     if status.unestimated:
         yield f"estimate   {status.unestimated}"
-    shown = [column for column in status.columns[:STRONGEST] if column.evidence > 1]
-    quiet = len(status.columns) - len(shown)
-    for column in shown:
+    strongest = [column for column in status.columns[:STRONGEST] if column.evidence > 1]
+    quiet = len(status.columns) - len(strongest)
+    for column in strongest:
         yield f"column     {short(column.name)}: evidence of a change {_against(column)}"
     if quiet:
-        yield f"columns    {quiet:,} {'others ' if shown else ''}look as in training"
+        yield f"columns    {quiet:,} {'others ' if strongest else ''}look as in training"
     for alarm in status.alarms:
         yield f"ALARM      {plain(alarm.message)}; since about {date_of(alarm.since)}"
     if status.kind:
@@ -198,20 +200,20 @@ def _period(period: Period) -> Iterator[str]:
     """A line for each figure of which anything is known."""
     head = f"{period.date} {period.rows:>9,} rows"
     for figure in period.figures:
-        known = []
+        texts = []
         if figure.expected is not None:
-            known.append(f"{interval(figure.expected)} expected")
+            texts.append(f"{interval(figure.expected)} expected")
         if figure.seen is not None:
-            known.append(f"{interval(figure.seen)} of {figure.labelled:,} labelled")
-        if known:
-            yield f"{head:<25} {plain(figure.name)} {', '.join(known)}"
+            texts.append(f"{interval(figure.seen)} of {figure.labelled:,} labelled")
+        if texts:
+            yield f"{head:<25} {plain(figure.name)} {', '.join(texts)}"
             head = ""
 
 
-def strength(watched: Watched) -> str:
+def strength(stream: WatchedStream) -> str:
     """Evidence as a person reads it."""
-    return number(watched.evidence) if watched.evidence < MUCH else f"over {MUCH:,}"
+    return number(stream.evidence) if stream.evidence < MUCH else f"over {MUCH:,}"
 
 
-def _against(watched: Watched) -> str:
-    return f"{strength(watched)}, an alarm from {watched.alarm_at:,.0f} on"
+def _against(stream: WatchedStream) -> str:
+    return f"{strength(stream)}, an alarm from {stream.alarm_at:,.0f} on"

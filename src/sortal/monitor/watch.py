@@ -29,7 +29,7 @@ FALSE_ALARMS = 0.05
 """Of years without a change, in how many anything at all is called one."""
 HARM_SHARE = 0.5
 """Of the false alarms, those that losses may raise; columns share the others."""
-SETTLED = 10.0
+SETTLE_SECONDS = 10.0
 """Seconds after which what was logged is in the store: a writer commits five times a second, and tries again."""
 
 
@@ -79,15 +79,15 @@ class Watcher:
     def of(cls, model: Model) -> Watcher:
         """Images are not looked at: each would have to be decoded again."""
         profile = {n: p for n, p in model.profiled().items() if kind_of(p.kind).storage != "bytes"}
-        watched = compared(profile) | {_of_class(label): each for label, each in model.scores.items()}
-        return cls(model, {name: Bins(each) for name, each in watched.items() if each.known}, losses_of(model))
+        profiles = compared(profile) | {_of_class(label): p for label, p in model.scores.items()}
+        return cls(model, {name: Bins(p) for name, p in profiles.items() if p.n_values}, losses_of(model))
 
     def look(self, store: LogStore, state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
         """Count what is new up to shortly before ``now``, and raise alarms.
 
         A label counts once, when it and its prediction are both there.
         """
-        until = now - SETTLED
+        until = now - SETTLE_SECONDS
         for batch in predictions(store, self.model, state.model, self.reads, state.until, until):
             self.count(batch, state)
         if state.until:
@@ -97,9 +97,9 @@ class Watcher:
 
     def read(self, batches: Iterable[Batch], state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
         """Count rows that came after those of the last look, and raise alarms."""
-        counted = until = state.until if state.rows else -np.inf
+        last_time = until = state.until if state.rows else -np.inf
         for batch in batches:
-            fresh = np.flatnonzero(batch.times > counted)
+            fresh = np.flatnonzero(batch.times > last_time)
             self.count(batch.take(fresh), state)
             until = max(until, float(batch.times.max(initial=until)))
         self.end(state, until, now, false_alarms)
@@ -115,8 +115,8 @@ class Watcher:
         """Rows that were not counted before, and their labels."""
         for day, its in batch.by_day(state.days(batch.times)):
             _add_traffic(its, day, state)
-            profiled = self.model.profiled().items()
-            reference = {name: each for name, each in profiled if name in its.columns and name in self.reads}
+            profiles = self.model.profiled().items()
+            reference = {name: p for name, p in profiles if name in its.columns and name in self.reads}
             self.estimator.count(day, its.probability, its.decisions, state.estimates)
             scores = {_of_class(label): its.probability[:, at] for at, label in enumerate(self.model.task.classes)}
             values = {**comparable(reference, its.columns), **scores}
@@ -195,7 +195,7 @@ class Watcher:
 
             return Stream(loss.name, np.array(days.gains)[year], risk.log_wealth, limit, message)
 
-        return [stream(each, state.risks[each.name]) for each in self.losses if each.name in state.risks]
+        return [stream(loss, state.risks[loss.name]) for loss in self.losses if loss.name in state.risks]
 
 
 def _of_class(label: str) -> str:
@@ -214,7 +214,7 @@ def _add_traffic(batch: Batch, day: int, state: State) -> None:
     state.latency[day] = (np.array(state.latency[day]) + pace).tolist()
     state.rows[day] += len(batch)
     state.seconds[day] += float(seconds.sum())
-    state.warnings[day] += int(batch.warned.sum())
+    state.warnings[day] += int(batch.has_warning.sum())
 
 
 def _add(days: ColumnDays, day: int, bins: Bins, codes: Codes, name: str) -> None:

@@ -88,8 +88,8 @@ def read(folder: str) -> Backbone:
             f"--backbone {quoted(folder)} is no folder here, and no network is fetched from a hub: fetch it once (hf "
             f"download NAME --local-dir FOLDER), and give that folder"
         )
-    files = sorted(each for each in (*path.glob("*"), *path.glob("1_Pooling/*")) if each.is_file())
-    return _read(path, tuple((str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in files))
+    files = sorted(file for file in (*path.glob("*"), *path.glob("1_Pooling/*")) if file.is_file())
+    return _read(path, tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files))
 
 
 @lru_cache(maxsize=MOST_KEPT)
@@ -107,10 +107,8 @@ def _read(path: Path, files: tuple[tuple[str, int, int], ...]) -> Backbone:
         elif len(graphs) == 1:
             backbone = _of_images(path, *exported_network(path, graphs[0], config))
         else:
-            named = config.get("model_type", config.get("architecture"))
-            what = (
-                f"its network is a {str(named)[:40]!r}" if named and whole else f"it has no {WEIGHTS} with a {CONFIG}"
-            )
+            kind = config.get("model_type", config.get("architecture"))
+            what = f"its network is a {str(kind)[:40]!r}" if kind and whole else f"it has no {WEIGHTS} with a {CONFIG}"
             if any(path.glob("*.bin")) and not whole:
                 what = (
                     f"its weights are in a file that could run code, which is not read; save_pretrained(FOLDER) of "
@@ -136,14 +134,14 @@ def _backbone(
     size, precision = sum(array.nbytes for array in graph.constants.values()), ""
     if size > WHOLE:
         small = halved(graph)
-        apart = 0.0 if is_same(graph, small) else difference(graph, small, columns)
-        if not apart <= MOST_DIFFERENCE:
-            raise ValueError(f"its vectors differ by {apart:.1%} in 16 bits from those in 32, for which it is too big")
-        precision = f": vectors differ by {apart:.2%} from those in 32" if apart else ", as it was saved"
+        gap = 0.0 if is_same(graph, small) else difference(graph, small, columns)
+        if not gap <= MOST_DIFFERENCE:
+            raise ValueError(f"its vectors differ by {gap:.1%} in 16 bits from those in 32, for which it is too big")
+        precision = f": vectors differ by {gap:.2%} from those in 32" if gap else ", as it was saved"
         graph, precision = small, f" in 16 bits{precision}"
     program = network(graph, columns)
     name = f"{path.resolve().name} {digest(program).hex()[:8]}"  # with other weights it is another network
     million = sum(array.size for array in graph.constants.values()) / 1e6
-    stored = program.arrays["graph"].nbytes / 1e6
-    note = f"backbone {name} {reads}, has {million:.3g} million weights and {stored:.3g} MB{precision}"
+    megabytes = program.arrays["graph"].nbytes / 1e6
+    note = f"backbone {name} {reads}, has {million:.3g} million weights and {megabytes:.3g} MB{precision}"
     return Backbone(name, encoding, reader, program, note)

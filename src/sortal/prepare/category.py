@@ -86,15 +86,15 @@ def _onehot(name: str, levels: list[str], most: int, level_of_row: NDArray[np.in
     """A column for each of the ``most`` frequent levels, and one for missing values where there are any; rare and
     unseen ones are in none of them. Where there are two levels and nothing else, one column will do.
     """
-    n_levels, shown = len(levels), levels[:most]
-    table = np.zeros((n_levels + 2, len(shown) + 1))
-    table[np.arange(len(shown)), np.arange(len(shown))] = 1.0
-    table[n_levels, len(shown)] = 1.0
-    names = [*(f"{name}={level}" for level in shown), f"{name} is missing"]
+    n_levels, frequent_levels = len(levels), levels[:most]
+    table = np.zeros((n_levels + 2, len(frequent_levels) + 1))
+    table[np.arange(len(frequent_levels)), np.arange(len(frequent_levels))] = 1.0
+    table[n_levels, len(frequent_levels)] = 1.0
+    names = [*(f"{name}={level}" for level in frequent_levels), f"{name} is missing"]
     has_missing = bool((level_of_row == n_levels).any())
     nothing_else = not has_missing and not (level_of_row > n_levels).any()
     first = 1 if n_levels == 2 and nothing_else else 0
-    last = len(shown) if shown and not has_missing else None
+    last = len(frequent_levels) if frequent_levels and not has_missing else None
     table = np.ascontiguousarray(table[:, first:last])
     return _Block(tuple(names[first:last]), table, table[level_of_row])
 

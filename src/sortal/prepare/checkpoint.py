@@ -29,12 +29,12 @@ def description(path: Path, name: str) -> Any:
     if file.stat().st_size > MOST_JSON:
         raise OptionError(f"--backbone {quoted(str(path))}: {name} has more than {MOST_JSON:,} bytes")
     try:
-        told = msgspec.json.decode(file.read_bytes())
+        fields = msgspec.json.decode(file.read_bytes())
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise OptionError(f"--backbone {quoted(str(path))}: {name} is no JSON ({str(error)[:100]})") from None
-    if not isinstance(told, dict) and name != "modules.json":
+    if not isinstance(fields, dict) and name != "modules.json":
         raise OptionError(f"--backbone {quoted(str(path))}: {name} is no JSON object")
-    return told
+    return fields
 
 
 def count(config: dict[str, Any], name: str, called: str = "") -> int:

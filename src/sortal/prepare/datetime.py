@@ -22,7 +22,7 @@ class DatetimePreparer:
             "hour": dt.hour(),
             "minute": dt.minute(),
         }
-        parts = [*(part for part, seen in varying.items() if seen.n_unique() > 1), "total_seconds"]
+        parts = [*(part for part, series in varying.items() if series.n_unique() > 1), "total_seconds"]
         return EncodedColumn(
             program=Program("datetime", {"column": column.name, "parts": parts}),
             names=tuple(f"{column.name} {part.replace('_', ' ')}" for part in parts),

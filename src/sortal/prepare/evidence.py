@@ -42,11 +42,11 @@ class Sample:
         for k in range(self.classes.shape[1]):
             known_ranks = [self.shares[p][:, k] for p in parents] + [self.ranks[p] for p in parents if p in self.ranks]
             basis = _basis(np.column_stack(known_ranks))
-            left = ranks - basis @ (basis.T @ ranks)
+            residual = ranks - basis @ (basis.T @ ranks)
             truth = self.classes[:, k] - basis @ (basis.T @ self.classes[:, k])
-            length = np.sqrt((left**2).sum(axis=0))
-            told_by = length * np.sqrt(truth @ truth)
-            r = np.divide(left.T @ truth, told_by, out=np.zeros(len(t)), where=(length > NOTHING_LEFT) & (told_by > 0))
+            length = np.sqrt((residual**2).sum(axis=0))
+            norms = length * np.sqrt(truth @ truth)
+            r = np.divide(residual.T @ truth, norms, out=np.zeros(len(t)), where=(length > NOTHING_LEFT) & (norms > 0))
             freedom = len(ranks) - basis.shape[1] - 2
             t = np.maximum(t, np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, 1e-9)))
         return t
@@ -61,10 +61,10 @@ def sampled(X: Floats, numeric: Ints, categorical: Ints, y: Codes) -> Sample:
     groups = [int(j) for j in numeric if np.array_equal(distinct[int(j)], [0, 1])]
     groups += [int(j) for j in categorical if len(distinct[int(j)]) > 1]
     y = _by_frequency(y)
-    wanted = slice(1, 2) if y.max() == 1 else slice(MOST_CLASSES)
-    classes = _of_length_one((y[:, None] == np.arange(y.max() + 1)).astype(np.float64)[:, wanted])
-    shares = {j: ranked(_shares(_bins(X[:, j]), y)[:, wanted]) for j in numbers}
-    shares |= {j: ranked(_shares(_levels(X[:, j]), y)[:, wanted]) for j in groups}
+    class_slice = slice(1, 2) if y.max() == 1 else slice(MOST_CLASSES)
+    classes = _of_length_one((y[:, None] == np.arange(y.max() + 1)).astype(np.float64)[:, class_slice])
+    shares = {j: ranked(_shares(_bins(X[:, j]), y)[:, class_slice]) for j in numbers}
+    shares |= {j: ranked(_shares(_levels(X[:, j]), y)[:, class_slice]) for j in groups}
     strength = {j: np.abs((share * classes).sum(axis=0)).max(initial=0.0) for j, share in shares.items()}
     numbers = sorted(numbers, key=lambda j: -strength[j])[:MOST_NUMBERS]
     groups = sorted(groups, key=lambda j: -strength[j])[:MOST_GROUPS]
@@ -80,11 +80,11 @@ def ranked(values: Floats) -> Floats:
     """
     out = np.zeros(values.shape)
     for column, ranks in zip(values.T, out.T, strict=True):
-        known = ~np.isnan(column)
-        if known.any():
-            _, place, count = np.unique(column[known], return_inverse=True, return_counts=True)
-            ranks[known] = (np.cumsum(count) - (count - 1) / 2)[place]
-            ranks[known] -= ranks[known].mean()
+        finite = ~np.isnan(column)
+        if finite.any():
+            _, place, count = np.unique(column[finite], return_inverse=True, return_counts=True)
+            ranks[finite] = (np.cumsum(count) - (count - 1) / 2)[place]
+            ranks[finite] -= ranks[finite].mean()
     return _scaled(out)
 
 
@@ -117,8 +117,8 @@ def _basis(columns: Floats) -> Floats:
 
 def _bins(x: Floats) -> Codes:
     """Tenths of the rows by their values, and a bin of the missing ones."""
-    known = x[~np.isnan(x)]
-    edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
+    finite = x[~np.isnan(x)]
+    edges = np.unique(np.quantile(finite, np.arange(1, BINS) / BINS))
     return np.where(np.isnan(x), BINS, np.searchsorted(edges, x, side="right"))
 
 

@@ -47,36 +47,36 @@ def image_network(graph: Graph, side: int, mean: Sequence[float], std: Sequence[
     shape = (1, 3, side, side)
     if len(graph.inputs) != 1 or not _takes(next(iter(graph.inputs.values())), shape):
         raise ValueError(f"does not take one image as floats of shape {shape}")
-    given = [*graph.constants, *(node.output for node in graph.nodes)]
-    inner = dict.fromkeys(graph.inputs, "scaled") | {name: f"{name}'" for name in given}
-    constants: dict[str, Array] = {inner[each]: array for each, array in graph.constants.items()}
+    names = [*graph.constants, *(node.output for node in graph.nodes)]
+    inner = dict.fromkeys(graph.inputs, "scaled") | {name: f"{name}'" for name in names}
+    constants: dict[str, Array] = {inner[name]: array for name, array in graph.constants.items()}
     before = [Node("Sub", (NUMBERS, "mean"), "centred"), Node("Div", ("centred", "std"), "scaled")]
     for name, values in (("mean", mean), ("std", std)):
         constants[name] = np.asarray(values, dtype=np.float32).reshape(1, 3, 1, 1)
-    nodes = [each for node in graph.nodes for each in _rewritten(_renamed(node, inner), constants)]
+    nodes = [part for node in graph.nodes for part in _rewritten(_renamed(node, inner), constants)]
     inputs = {NUMBERS: Spec("float32", shape)}
-    made = Graph((*before, *nodes), constants, inputs, inner.get(graph.output, graph.output))
-    return _pooled(made, trace(made, {NUMBERS: shape}).shape)
+    network = Graph((*before, *nodes), constants, inputs, inner.get(graph.output, graph.output))
+    return _pooled(network, trace(network, {NUMBERS: shape}).shape)
 
 
 def _takes(spec: Spec, shape: tuple[int, ...]) -> bool:
-    fits = all(length in (None, wanted) for length, wanted in zip(spec.shape, shape, strict=False))
+    fits = all(length in (None, size) for length, size in zip(spec.shape, shape, strict=False))
     return spec.dtype == "float32" and len(spec.shape) == len(shape) and fits
 
 
 def _renamed(node: Node, names: Mapping[str, str]) -> Node:
-    return replace(node, inputs=tuple(names.get(each, each) for each in node.inputs), output=names[node.output])
+    return replace(node, inputs=tuple(names.get(name, name) for name in node.inputs), output=names[node.output])
 
 
 def _rewritten(node: Node, constants: dict[str, Array]) -> Iterator[Node]:
     """A node as opset 17 has it, without what it says of what is usual anyway."""
-    told = {name: value for name, value in node.attributes.items() if USUAL.get((node.op, name)) != value}
-    node = replace(node, attributes=told)
+    attributes = {name: value for name, value in node.attributes.items() if USUAL.get((node.op, name)) != value}
+    node = replace(node, attributes=attributes)
     if node.op == "Gelu":
         yield from _gelu(node, constants)
     elif node.op in ("ReduceMean", "ReduceL2") and len(node.inputs) == 2 and node.inputs[1] in constants:
         axes = tuple(int(axis) for axis in constants[node.inputs[1]].ravel())
-        yield replace(node, inputs=node.inputs[:1], attributes={**told, "axes": axes})
+        yield replace(node, inputs=node.inputs[:1], attributes={**attributes, "axes": axes})
     else:
         yield node
 

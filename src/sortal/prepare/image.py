@@ -45,11 +45,11 @@ class PixelsPreparer:
     side: int
 
     def fit(self, column: Column, values: Values, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        made = once(values, looks)
-        channels = GREY if made.grey else COLOURS
-        settings = {"column": column.name, "side": self.side, "read": "grey" if made.grey else "colour"}
-        value = _middling(made.numbers(self.side, not made.grey)[made.known], view.smallest_count)
-        indicator = np.zeros(0 if made.known.all() else 1, dtype=np.int64)
+        images = once(values, looks)
+        channels = GREY if images.grey else COLOURS
+        settings = {"column": column.name, "side": self.side, "read": "grey" if images.grey else "colour"}
+        value = _middling(images.numbers(self.side, not images.grey)[images.readable], view.smallest_count)
+        indicator = np.zeros(0 if images.readable.all() else 1, dtype=np.int64)
         fill = Program("fill", arrays={"value": value, "indicator": indicator})
         names = (*_names(column.name, channels, self.side), *(f"{column.name} is missing" for _ in indicator))
         return EncodedColumn(
@@ -60,9 +60,9 @@ class PixelsPreparer:
         )
 
 
-def _middling(known: Floats, smallest_count: int) -> Floats:
+def _middling(fields: Floats, smallest_count: int) -> Floats:
     """(d,) the median of each field, in no single image's colours."""
-    value = np.array([middle(each, smallest_count) for each in known.T])
+    value = np.array([middle(field, smallest_count) for field in fields.T])
     return np.where(np.isnan(value), UNKNOWN, value)
 
 
@@ -81,10 +81,10 @@ class RasterPreparer:
     """
 
     def fit(self, column: Column, values: Values, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        made = once(values, looks)
-        channels = GREY if made.grey else COLOURS
+        images = once(values, looks)
+        channels = GREY if images.grey else COLOURS
         side = _usual_side(values, len(channels))
-        settings = {"column": column.name, "side": side, "read": "grey" if made.grey else "colour"}
+        settings = {"column": column.name, "side": side, "read": "grey" if images.grey else "colour"}
         names = [f"{column.name} {c} {row},{at}" for c in channels for row in range(side) for at in range(side)]
         fill = Program("fill", arrays={"value": np.full(len(names), UNKNOWN), "indicator": np.zeros(0, np.int64)})
         return EncodedColumn(
@@ -103,7 +103,7 @@ def _usual_side(values: Values, channels: int) -> int:
     for value in list(values[:SIZED]):
         with suppress(UnreadableError):
             if value is not None:
-                longer.append(max((seen := look(value)).width, seen.height))
+                longer.append(max((image := look(value)).width, image.height))
     usual = int(np.median(longer)) if longer else SMALLEST_SIDE
     room = int(np.sqrt(MOST_POINTS / (channels * max(len(values), 1))))
     return max(SMALLEST_SIDE, min(-(-usual // 4) * 4, LARGEST_SIDE, room // 4 * 4))

@@ -62,15 +62,15 @@ def exported_network(path: Path, file: Path, config: dict[str, Any]) -> tuple[Gr
         ) from None
 
 
-def _image_settings(told: dict[str, Any], config: dict[str, Any]) -> tuple[int, list[float], list[float]]:
+def _image_settings(preprocessor: dict[str, Any], config: dict[str, Any]) -> tuple[int, list[float], list[float]]:
     """Points on a side, and what is taken off colours from 0 to 1 and what they are divided by."""
     timm = config.get("pretrained_cfg", config)
-    size: Any = told.get("crop_size", told.get("size", timm.get("input_size")))
+    size: Any = preprocessor.get("crop_size", preprocessor.get("size", timm.get("input_size")))
     if isinstance(size, dict):
         size = size.get("height", size.get("shortest_edge"))
     size = size[-1] if isinstance(size, list) and size else size
-    normalised = told.get("do_normalize", True)
-    mean, std = told.get("image_mean", timm.get("mean")), told.get("image_std", timm.get("std"))
+    normalised = preprocessor.get("do_normalize", True)
+    mean, std = preprocessor.get("image_mean", timm.get("mean")), preprocessor.get("image_std", timm.get("std"))
     mean, std = ([0.0] * 3, [1.0] * 3) if not normalised else (mean, std)
     if type(size) is not int or not 1 <= size <= MOST_SIDE or not _colours(mean) or not _colours(std) or 0 in std:
         raise ValueError(
@@ -81,4 +81,4 @@ def _image_settings(told: dict[str, Any], config: dict[str, Any]) -> tuple[int, 
 
 
 def _colours(values: Any) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(isinstance(each, int | float) for each in values)
+    return isinstance(values, list) and len(values) == 3 and all(isinstance(value, int | float) for value in values)

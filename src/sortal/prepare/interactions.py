@@ -93,37 +93,37 @@ def choose(
     sample = sampled(matrix[rows], numeric, categorical, labels.codes[rows])
     least = max(smallest_count, LEAST_OF_A_GROUP)
     ranked = [*_arithmetic(sample), *_within(sample, least)]
-    chosen: list[Interaction] = []
-    taken: list[Floats] = []
-    for t, interaction, ranks in sorted(ranked, key=lambda each: -each[0]):
-        if t < LEAST_T or len(chosen) == MOST:
+    interactions: list[Interaction] = []
+    used_ranks: list[Floats] = []
+    for t, interaction, ranks in sorted(ranked, key=lambda item: -item[0]):
+        if t < LEAST_T or len(interactions) == MOST:
             break
-        if not taken or np.abs(np.array(taken) @ ranks).max() <= ALIKE:
-            taken.append(ranks)
-            chosen.append(_of_all_rows(interaction, matrix, least))
-    return sorted(chosen, key=lambda each: isinstance(each, Within))
+        if not used_ranks or np.abs(np.array(used_ranks) @ ranks).max() <= ALIKE:
+            used_ranks.append(ranks)
+            interactions.append(_of_all_rows(interaction, matrix, least))
+    return sorted(interactions, key=lambda item: isinstance(item, Within))
 
 
-def append(chosen: list[Interaction], width: int) -> list[Program]:
+def append(interactions: list[Interaction], width: int) -> list[Program]:
     """Steps that append the interactions to a matrix of so many columns."""
-    pairs = [each for each in chosen if isinstance(each, Arithmetic)]
-    groups = [each for each in chosen if isinstance(each, Within)]
+    pairs = [item for item in interactions if isinstance(item, Arithmetic)]
+    groups = [item for item in interactions if isinstance(item, Within)]
     steps = []
     arrays: dict[str, Array]
     if pairs:
         arrays = {
-            "left": np.array([each.left for each in pairs], dtype=np.int32),
-            "right": np.array([each.right for each in pairs], dtype=np.int32),
-            "operation": np.array([each.operation for each in pairs], dtype=np.int8),
+            "left": np.array([pair.left for pair in pairs], dtype=np.int32),
+            "right": np.array([pair.right for pair in pairs], dtype=np.int32),
+            "operation": np.array([pair.operation for pair in pairs], dtype=np.int8),
         }
         steps.append(Program("arithmetic", {"columns": width}, arrays))
     if groups:
         arrays = {
-            "number": np.array([each.number for each in groups], dtype=np.int32),
-            "group": np.array([each.group for each in groups], dtype=np.int32),
-            "stop": np.cumsum([len(each.middle) for each in groups], dtype=np.int32),
-            "middle": np.concatenate([each.middle for each in groups]),
-            "spread": np.concatenate([each.spread for each in groups]),
+            "number": np.array([within.number for within in groups], dtype=np.int32),
+            "group": np.array([within.group for within in groups], dtype=np.int32),
+            "stop": np.cumsum([len(within.middle) for within in groups], dtype=np.int32),
+            "middle": np.concatenate([within.middle for within in groups]),
+            "spread": np.concatenate([within.spread for within in groups]),
         }
         steps.append(Program("within", {"columns": width + len(pairs)}, arrays))
     return steps
@@ -168,8 +168,8 @@ def _figures(x: Floats, code: Floats, least: int) -> tuple[Floats, Floats]:
     """(levels + 1,) mean and standard deviation of a level, and of all rows at last and where a level has fewer than
     ``least`` values, or one value only.
     """
-    known, levels = ~np.isnan(x), int(min(np.nanmax(code), MAX_CODES)) + 1
-    x, at = x[known], _level(code, levels)[known]
+    finite, levels = ~np.isnan(x), int(min(np.nanmax(code), MAX_CODES)) + 1
+    x, at = x[finite], _level(code, levels)[finite]
     overall, deviation = x.mean(), x.std() or 1.0  # squares of very small numbers are none
     rows = np.bincount(at, minlength=levels + 1)
     middle = np.bincount(at, x, minlength=levels + 1) / np.maximum(rows, 1)

@@ -49,14 +49,14 @@ def _named(arrays: dict[str, Array]) -> dict[str, Array]:
     file in the order of ``DENSE``.
     """
     numbered = sorted(int(name[4:-2]) for name in arrays if name.startswith("val_") and name.endswith("_q"))
-    named = {}
+    by_name = {}
     for at, number in enumerate(numbered):
         layer, part = divmod(at, len(DENSE))
-        named[f"{layer}.{DENSE[part]}.q"] = arrays[f"val_{number}_q"]
-        named[f"{layer}.{DENSE[part]}.scale"] = arrays[f"val_{number}_scale"]
+        by_name[f"{layer}.{DENSE[part]}.q"] = arrays[f"val_{number}_q"]
+        by_name[f"{layer}.{DENSE[part]}.scale"] = arrays[f"val_{number}_scale"]
     for name, array in arrays.items():
         for start in ("inner.encoder.layer.", "inner."):
             if name.startswith(start):
-                named.setdefault(name.removeprefix(start), array)
+                by_name.setdefault(name.removeprefix(start), array)
                 break
-    return named
+    return by_name

@@ -40,22 +40,22 @@ def read_tensors(content: bytes | memoryview) -> dict[str, Array]:
     try:
         header = _HEADER.decode(content[8 : 8 + length])
         header.pop("__metadata__", None)
-        tensors = {name: _TENSOR.decode(told) for name, told in header.items()}
+        tensors = {name: _TENSOR.decode(entry) for name, entry in header.items()}
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         raise ValueError("is no file of safetensors: its header does not fit") from None
     numbers = memoryview(content)[8 + length :]
-    return {name: _array(name, told, numbers) for name, told in tensors.items() if told.dtype in SIZES}
+    return {name: _array(name, tensor, numbers) for name, tensor in tensors.items() if tensor.dtype in SIZES}
 
 
-def _array(name: str, told: _Tensor, numbers: memoryview) -> Array:
-    start, stop = told.data_offsets
-    if min(told.shape, default=0) < 0 or not 0 <= start <= stop <= len(numbers):
+def _array(name: str, tensor: _Tensor, numbers: memoryview) -> Array:
+    start, stop = tensor.data_offsets
+    if min(tensor.shape, default=0) < 0 or not 0 <= start <= stop <= len(numbers):
         raise ValueError(f"has a tensor {name[:80]!r} that is not in it")
-    if stop - start != prod(told.shape) * SIZES[told.dtype]:
+    if stop - start != prod(tensor.shape) * SIZES[tensor.dtype]:
         raise ValueError(f"has a tensor {name[:80]!r} whose shape does not fit its bytes")
     raw = numbers[start:stop]
-    if told.dtype == "BF16":  # the upper half of a number of 32 bits
+    if tensor.dtype == "BF16":  # the upper half of a number of 32 bits
         whole = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
     else:
-        whole = np.frombuffer(raw, f"<f{SIZES[told.dtype]}").astype(np.float32, copy=False)
-    return whole.reshape(told.shape)
+        whole = np.frombuffer(raw, f"<f{SIZES[tensor.dtype]}").astype(np.float32, copy=False)
+    return whole.reshape(tensor.shape)

@@ -56,7 +56,7 @@ class Preprocessor:
     @property
     def image(self) -> ImageColumns | None:
         """Where the points of the first column of images stand in the matrix, where its view shows them."""
-        step = next((each for each in _flat(self.program) if each.op == "raster"), None)
+        step = next((inner for inner in _flat(self.program) if inner.op == "raster"), None)
         if step is None:
             return None
         channels = len(COLOURS if step.settings["read"] == "colour" else GREY)
@@ -76,9 +76,9 @@ def fit(
     where images are seen whole, it keeps all. ``memo``: where what is made of single texts is remembered.
     """
     values = _columns(table, memo)
-    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in view.seen(table.schema.features)]
-    dense = [(c, each) for c, each in encoded if not each.sparse]
-    sparse = [(c, each) for c, each in encoded if each.sparse]
+    encoded = [(c, _fit_column(c, table, values, labels, view, seed)) for c in view.select(table.schema.features)]
+    dense = [(c, part) for c, part in encoded if not part.sparse]
+    sparse = [(c, part) for c, part in encoded if part.sparse]
     if not sparse:
         return _fit_dense(dense, values, labels, view, seed, select)
     beside = _side_by_side(sparse)
@@ -119,10 +119,10 @@ def _fit_column(column: Column, table: Table, values: Columns, labels: Labels, v
 
 def _side_by_side(columns: Encoded) -> Preprocessor:
     return Preprocessor(
-        program=Program("table", steps=tuple(each.program for _, each in columns)),
-        names=tuple(n for _, each in columns for n in each.names),
-        sources=tuple((column.name,) for column, each in columns for _ in each.names),
-        categorical=tuple(np.flatnonzero([flag for _, each in columns for flag in each.categorical]).tolist()),
+        program=Program("table", steps=tuple(part.program for _, part in columns)),
+        names=tuple(n for _, part in columns for n in part.names),
+        sources=tuple((column.name,) for column, part in columns for _ in part.names),
+        categorical=tuple(np.flatnonzero([flag for _, part in columns for flag in part.categorical]).tolist()),
     )
 
 
@@ -132,8 +132,8 @@ def _fit_dense(
     """Columns that are numbers in every row: impute, scale and select."""
     preprocessor = _side_by_side(columns)
     matrix = preprocessor._rows(values)
-    _put_out_of_fold(matrix, [each for _, each in columns])
-    numeric = np.repeat([each.numeric for _, each in columns], [len(each.names) for _, each in columns])
+    _put_out_of_fold(matrix, [part for _, part in columns])
+    numeric = np.repeat([part.numeric for _, part in columns], [len(part.names) for _, part in columns])
     if view.interactions:
         preprocessor, matrix = _interact(preprocessor, matrix, numeric, labels, view.smallest_count, seed)
         numeric = np.append(numeric, np.ones(matrix.shape[1] - len(numeric), dtype=bool))
@@ -165,15 +165,15 @@ def _interact(
 ) -> tuple[Preprocessor, NDArray[np.float64]]:
     """Columns made of two others, where some tell more than their parents."""
     categorical = np.array(preprocessor.categorical, dtype=np.int64)
-    chosen = interactions.choose(matrix, np.flatnonzero(numeric), categorical, labels, seed, smallest_count)
+    new_columns = interactions.choose(matrix, np.flatnonzero(numeric), categorical, labels, seed, smallest_count)
     names, sources = preprocessor.names, preprocessor.sources
-    steps = interactions.append(chosen, len(names))
+    steps = interactions.append(new_columns, len(names))
     for step in steps:
         matrix = compile_program(step)(matrix)
-    pairs = [interactions.parents(each) for each in chosen]
+    pairs = [interactions.parents(column) for column in new_columns]
     return Preprocessor(
         program=preprocessor.program.then(*steps) if steps else preprocessor.program,
-        names=(*names, *(interactions.name(each, names) for each in chosen)),
+        names=(*names, *(interactions.name(column, names) for column in new_columns)),
         sources=(*sources, *(tuple(dict.fromkeys((*sources[a], *sources[b]))) for a, b in pairs)),
         categorical=preprocessor.categorical,
     ), matrix
@@ -189,8 +189,8 @@ def _impute(
     missing = np.asarray(absent.any(axis=0))
     value = np.full(matrix.shape[1], -1.0)
     for at in np.flatnonzero(numeric):
-        known = matrix[~absent[:, at], at] if missing[at] else matrix[:, at]
-        value[at] = np.nan_to_num(middle(known, smallest_count))
+        finite = matrix[~absent[:, at], at] if missing[at] else matrix[:, at]
+        value[at] = np.nan_to_num(middle(finite, smallest_count))
     indicator = np.flatnonzero(missing & numeric)
     step = Program("fill", arrays={"value": value, "indicator": indicator})
     names = (*preprocessor.names, *(f"{preprocessor.names[i]} is missing" for i in indicator))
@@ -220,10 +220,10 @@ def _select(
     trees.fit(np.nan_to_num(matrix, nan=-1.0), labels.codes)
     index = np.sort(np.argsort(-trees.feature_importances_, kind="stable")[:most])
     step = Program("pick", arrays={"index": index})
-    kept = {int(old): new for new, old in enumerate(index)}
+    new_index = {int(old): new for new, old in enumerate(index)}
     return Preprocessor(
         program=preprocessor.program.then(step),
         names=tuple(preprocessor.names[i] for i in index),
         sources=tuple(preprocessor.sources[i] for i in index),
-        categorical=tuple(kept[i] for i in preprocessor.categorical if i in kept),
+        categorical=tuple(new_index[i] for i in preprocessor.categorical if i in new_index),
     ), np.ascontiguousarray(matrix[:, index])

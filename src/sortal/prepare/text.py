@@ -59,17 +59,17 @@ def vocabulary(values: Values, ngrams: Ngrams, fewest: int, most: int) -> Vocabu
 
     Where there are none, that a text is missing is the only one.
     """
-    counts = made(values, ngrams)
+    counts = ngram_counts(values, ngrams)
     distinct, documents = np.unique(counts.index, return_counts=True)
-    kept = np.flatnonzero(documents >= max(fewest, FEWEST_ROWS))
-    if len(kept) > most:
-        kept = np.sort(kept[np.argsort(-documents[kept], kind="stable")[:most]])
-    if not len(kept):
+    index = np.flatnonzero(documents >= max(fewest, FEWEST_ROWS))
+    if len(index) > most:
+        index = np.sort(index[np.argsort(-documents[index], kind="stable")[:most]])
+    if not len(index):
         return Vocabulary(ngrams, np.array([NO_TEXT], np.uint64), np.zeros(1, np.uint32), len(counts))
-    return Vocabulary(ngrams, distinct[kept].astype(np.uint64), documents[kept].astype(np.uint32), len(counts))
+    return Vocabulary(ngrams, distinct[index].astype(np.uint64), documents[index].astype(np.uint32), len(counts))
 
 
-def made(values: Values, ngrams: Ngrams) -> Sparse:
+def ngram_counts(values: Values, ngrams: Ngrams) -> Sparse:
     """The n-grams of texts, counted."""
     return values.once(ngrams) if isinstance(values, Items) else ngrams(values.to_list())
 

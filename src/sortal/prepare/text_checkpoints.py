@@ -89,9 +89,9 @@ def text_network(path: Path, config: dict[str, Any]) -> tuple[Program, Graph, in
     layout = LAYOUTS[config["model_type"]]
     shape = _shape(path, config, layout)
     try:
-        named = _named(weights(path), layout)
-        graph = bert.network(named, shape)
-        if more := sorted(name for name in named if name[0].isdigit() and name not in graph.constants):
+        tensors = _named(weights(path), layout)
+        graph = bert.network(tensors, shape)
+        if more := sorted(name for name in tensors if name[0].isdigit() and name not in graph.constants):
             raise ValueError(f"it is no plain {config['model_type']}: it has weights {more[0]!r}")
         places = count(config, "max_position_embeddings") - layout.first
         most = _fitting(graph, min(_most_tokens(path), MOST_TOKENS, places))
@@ -103,13 +103,13 @@ def text_network(path: Path, config: dict[str, Any]) -> tuple[Program, Graph, in
 
 
 def _shape(path: Path, config: dict[str, Any], layout: Layout) -> bert.BertShape:
-    told = {**config, **{name: config.get(other) for name, other in layout.sizes.items()}}
-    if (told.get("hidden_act") or "gelu") != "gelu":
-        raise ValueError(f"its layers have the activation {told['hidden_act']!r}, and those with 'gelu' are run")
+    settings = {**config, **{name: config.get(other) for name, other in layout.sizes.items()}}
+    if (settings.get("hidden_act") or "gelu") != "gelu":
+        raise ValueError(f"its layers have the activation {settings['hidden_act']!r}, and those with 'gelu' are run")
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise ValueError(f"its places are {config['position_embedding_type']!r}, and those that are 'absolute' are run")
     layers, heads, width = (
-        count(told, name, layout.sizes.get(name, name))
+        count(settings, name, layout.sizes.get(name, name))
         for name in ("num_hidden_layers", "num_attention_heads", "hidden_size")
     )
     pooling, unit = _pooling(path)
@@ -121,15 +121,17 @@ def _pooling(path: Path) -> tuple[bert.Pooling, bool]:
     """What sentence-transformers makes of the vectors of tokens, and whether of length one; without a word of that,
     their mean, and so.
     """
-    told, unit = description(path, "1_Pooling/config.json"), True
-    modes = {name.removeprefix("pooling_mode_") for name, value in told.items() if value is True} - {"include_prompt"}
-    modes = {str(told["pooling_mode"])} if "pooling_mode" in told else modes  # sentence-transformers since 6
+    pooling, unit = description(path, "1_Pooling/config.json"), True
+    modes = {name.removeprefix("pooling_mode_") for name, value in pooling.items() if value is True} - {
+        "include_prompt"
+    }
+    modes = {str(pooling["pooling_mode"])} if "pooling_mode" in pooling else modes  # sentence-transformers since 6
     first, mean = {"cls_token", "cls"}, {"mean_tokens", "mean"}
-    if told and (len(modes) != 1 or not modes <= first | mean):
+    if pooling and (len(modes) != 1 or not modes <= first | mean):
         raise ValueError("1_Pooling/config.json asks for another vector than the mean of all tokens, or the first")
     modules = description(path, "modules.json")
     if modules:
-        kinds = [str(each.get("type", "")).rpartition(".")[2] for each in modules]
+        kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
         if unknown := [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]:
             raise ValueError(f"modules.json has a module {unknown[0]!r}, which is not run")
         unit = "Normalize" in kinds
@@ -138,26 +140,26 @@ def _pooling(path: Path) -> tuple[bert.Pooling, bool]:
 
 def _named(tensors: dict[str, Array], layout: Layout) -> dict[str, Array]:
     """Weights by the names that BERT has for them."""
-    named = {}
-    for given, array in tensors.items():
-        name = given.removeprefix(layout.prefix)
+    by_name = {}
+    for source_name, array in tensors.items():
+        name = source_name.removeprefix(layout.prefix)
         for part, other in layout.names:
             name = name.replace(part, other)
-        named[name.removeprefix("encoder.layer.")] = array
-    return named
+        by_name[name.removeprefix("encoder.layer.")] = array
+    return by_name
 
 
 def _most_tokens(path: Path) -> int:
     """As many as it was trained with: sentence-transformers says that here or, since 6, there."""
-    told = description(path, "sentence_bert_config.json").get("max_seq_length")
-    if told is None and (path / "modules.json").is_file():
-        told = description(path, "tokenizer_config.json").get("model_max_length")
-    return int(told or USUAL_TOKENS)
+    max_length = description(path, "sentence_bert_config.json").get("max_seq_length")
+    if max_length is None and (path / "modules.json").is_file():
+        max_length = description(path, "tokenizer_config.json").get("model_max_length")
+    return int(max_length or USUAL_TOKENS)
 
 
 def _fitting(graph: Graph, most: int) -> int:
     """As many tokens, or as fit into a second. Raises ValueError where that are too few to tell anything."""
-    lengths = (most, *(each for each in LENGTHS if each < most))
+    lengths = (most, *(length for length in LENGTHS if length < most))
     for length in lengths:
         try:
             if trace(graph, {TOKENS: (1, length), PLACES: (length,)}).operations <= MOST_OPERATIONS:

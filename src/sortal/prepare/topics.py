@@ -10,7 +10,7 @@ from sortal.engine.program import Program
 from sortal.engine.sparse import Sparse
 from sortal.engine.tfidf import inverse_frequency, weigh
 from sortal.prepare.csr import csr
-from sortal.prepare.text import Values, made, vocabulary, words_of
+from sortal.prepare.text import Values, ngram_counts, vocabulary, words_of
 from sortal.prepare.view import WIDTHS, EncodedColumn, Labels, View
 
 MOST_WORDS, TOPICS = 10_000, WIDTHS["text"]
@@ -23,12 +23,12 @@ class TopicsPreparer:
     """The directions in which the weighted words of the training texts differ most (Deerwester et al. 1990)."""
 
     def fit(self, column: Column, values: Values, labels: Labels, view: View, seed: int) -> EncodedColumn:
-        known = vocabulary(values, words_of(column), view.smallest_count, MOST_WORDS)
-        idf = inverse_frequency(known.rows, known.documents.astype(np.int64))
-        weight = _directions(weigh(made(values, known.ngrams), known.hash, idf), seed)
+        terms = vocabulary(values, words_of(column), view.smallest_count, MOST_WORDS)
+        idf = inverse_frequency(terms.rows, terms.documents.astype(np.int64))
+        weight = _directions(weigh(ngram_counts(values, terms.ngrams), terms.hash, idf), seed)
         names = tuple(f"{column.name} topic {i + 1}" for i in range(weight.shape[1]))
         return EncodedColumn(
-            program=known.program(column.name).then(Program("project", arrays={"weight": weight.astype(np.float32)})),
+            program=terms.program(column.name).then(Program("project", arrays={"weight": weight.astype(np.float32)})),
             names=names,
             numeric=True,
             categorical=(False,) * len(names),

@@ -50,12 +50,12 @@ class View:
     interactions: bool = False
     smallest_count: int = 1
 
-    def seen(self, features: Sequence[Column]) -> list[Column]:
+    def select(self, features: Sequence[Column]) -> list[Column]:
         """Those of the features of a table that are prepared.
 
         >>> price, title = Column("price", "number"), Column("title", "text")
         >>> for columns in ("all", "items", "others", "one"):
-        ...     print(*(column.name for column in View("raw", "codes", columns=columns).seen((title, price))))
+        ...     print(*(column.name for column in View("raw", "codes", columns=columns).select((title, price))))
         title price
         title
         price

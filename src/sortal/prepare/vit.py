@@ -74,15 +74,15 @@ def network(weights: Mapping[str, Array], shape: VitShape) -> Graph:
 
 def _named(weights: Mapping[str, Array]) -> dict[str, Array]:
     """By the names of timm, but for the three matrices of attention, which are apart as in transformers."""
-    named: dict[str, Array] = {}
-    for given, array in weights.items():
-        name = renamed(given, NAMES)
+    by_name: dict[str, Array] = {}
+    for source_name, array in weights.items():
+        name = renamed(source_name, NAMES)
         start, joined, end = name.rpartition(".qkv.")
         if joined:
-            named |= {f"{start}.{part}.{end}": each for part, each in zip(PARTS, np.split(array, 3), strict=True)}
+            by_name |= {f"{start}.{part}.{end}": block for part, block in zip(PARTS, np.split(array, 3), strict=True)}
         else:
-            named[name] = array
-    return named
+            by_name[name] = array
+    return by_name
 
 
 @dataclass
@@ -106,13 +106,13 @@ class _Builder(GraphBuilder):
         places = self.take("pos_embed")[0]
         # Of the places the first are those of tokens; the others are a square, for images of whatever size it was.
         square = math.isqrt(len(places))
-        placed = len(places) - square**2 if len(places) - square**2 <= len(before) else 0
-        before[:placed] += places[:placed]
+        n_special = len(places) - square**2 if len(places) - square**2 <= len(before) else 0
+        before[:n_special] += places[:n_special]
         weight, bias = self.weight("patch_embed.proj.weight"), self.weight("patch_embed.proj.bias")
         x = self.add("Conv", "x", weight, bias, strides=(patch, patch))
         self.constants["row"] = np.array([1, self.width, -1])
         x = self.add("Transpose", self.add("Reshape", x, "row"), perm=(0, 2, 1))
-        self.constants["places"] = resized(places[placed:], grid)[None]
+        self.constants["places"] = resized(places[n_special:], grid)[None]
         x = self.add("Add", x, "places")
         if len(before):
             self.constants["before"] = before[None]
@@ -174,8 +174,8 @@ def resized(places: Array, grid: int) -> Array:
         for near in range(math.floor(center) - 1, math.floor(center) + 3):
             weight[at, min(max(near, 0), side - 1)] += _cubic(abs(center - near))
     square = places.reshape(side, side, -1)
-    made: Array = np.einsum("ik,jl,klw->ijw", weight, weight, square).astype(np.float32)
-    return made.reshape(grid * grid, -1)
+    result: Array = np.einsum("ik,jl,klw->ijw", weight, weight, square).astype(np.float32)
+    return result.reshape(grid * grid, -1)
 
 
 def _cubic(x: float) -> float:

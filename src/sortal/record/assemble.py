@@ -258,11 +258,11 @@ def _examples(results: Results, apart: Codes, rows: RowOptions) -> parts.Example
 
 def _permutation(permuted: Permuted) -> parts.Importance | None:
     """What the columns add, the most first; None where there was no time to measure it."""
-    if not permuted.lost:
+    if not permuted.importance:
         return None
     return parts.Importance(
         f"log-loss lost where the column is shuffled, on {counted(permuted.rows, 'row')} out of fold",
-        tuple(parts.ColumnWeight(name, loss.value, loss.low, loss.high) for name, loss in permuted.lost.items()),
+        tuple(parts.ColumnWeight(name, loss.value, loss.low, loss.high) for name, loss in permuted.importance.items()),
     )
 
 
@@ -343,7 +343,7 @@ def _tuned_cost(task: Task, evidence: Predictions, seed: int) -> float:
 def facts(results: Results, file: str, model: Model, parity: Parity, log: FitLog, sealed: NDArray[np.int64]) -> Facts:
     """What the checklist is judged on beyond the parts."""
     trained, finalized = results.trained, results.trained.finalized
-    ensemble = trained.developed.choice.chosen
+    ensemble = trained.developed.choice.winner
     scored = trained.developed.explored.results
     ways = dict.fromkeys(member.candidate.balance for member in ensemble.results)
     balances = {s.candidate.balance for s in scored} - {*ways}

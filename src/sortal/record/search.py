@@ -39,7 +39,7 @@ def leaderboard(trained: Trained, task: Task, corrected: Estimate | None) -> tup
     refit_gap, unlearned = gap(trained, task, choice.metric), trained.unlearned
 
     def row(scored: Result) -> Row:
-        own = corrected if scored is choice.chosen else None
+        own = corrected if scored is choice.winner else None
         score = own or _score(scored, refit_gap, choice.metric, task, unlearned)
         return replace(_row(scored, trained, score), front=any(scored is member for member in best))
 
@@ -70,7 +70,7 @@ def _row(scored: Result, trained: Trained, score: Estimate) -> Row:
         fit_seconds=scored.fit_seconds * len(folds.parts),
         program_microseconds=1e6 * scored.single_row_seconds,
         bytes=scored.packed,
-        selected=scored is choice.chosen,
+        selected=scored is choice.winner,
         baseline=alone and members[0].candidate.baseline,
         weights={} if alone else {m.name: w for m, w in zip(members, scored.weights, strict=True)},
         metrics={n: Spread(float(np.mean(s)), _std(s)) for n, s in scored.fold_scores.items()},
@@ -92,7 +92,7 @@ def _notes(scored: Result, trained: Trained) -> Iterator[str]:
         yield "tie with the best"
     elif objection := trained.developed.bounds.objection(scored.results[0]):
         yield objection
-    if len(scored.results) == 1 and scored.results[0].candidate.drawn:
+    if len(scored.results) == 1 and scored.results[0].candidate.is_random:
         settings = ", ".join(f"{name} {value}" for name, value in scored.results[0].candidate.settings.items())
         yield f"drawn: {settings}"
     if rows := [r.rows for r in scored.results if r.rows is not None]:
@@ -120,7 +120,7 @@ def baselines(trained: Trained, task: Task, test: OpenedTest | None) -> tuple[Ba
         return Estimate.of(before), on_test
 
     def baseline(scored: CVResult) -> Baseline:
-        before, on_test = (None, None) if scored is choice.chosen else beside(scored)
+        before, on_test = (None, None) if scored is choice.winner else beside(scored)
         family = scored.candidate.family
         mean = float(np.mean(scored.fold_scores[name]))
         return Baseline(scored.candidate.name, family.name, name, mean, before, family.baseline, on_test)
@@ -146,8 +146,8 @@ def _calibrated(trained: Trained, task: Task) -> EnsembleResult:
     """The chosen model as it ships, calibrated: its rows, and its scores of the folds moved by as much."""
     choice, predictions = trained.developed.choice, trained.finalized.out_of_fold
     name, gain = choice.metric.name, _calibration_gain(trained, task) or 0.0
-    scores = {**choice.chosen.fold_scores, name: choice.chosen.fold_scores[name] + gain}
-    return EnsembleResult(choice.chosen.results, choice.chosen.weights, predictions, scores)
+    scores = {**choice.winner.fold_scores, name: choice.winner.fold_scores[name] + gain}
+    return EnsembleResult(choice.winner.results, choice.winner.weights, predictions, scores)
 
 
 def _on_test(worse: Predictions, better: Predictions, metric: Metric, task: Task) -> Estimate | None:
@@ -163,12 +163,12 @@ def _on_test(worse: Predictions, better: Predictions, metric: Metric, task: Task
 def selection(trained: Trained, task: Task) -> Selection:
     """Which candidate was taken, why, and what it is worth without the flattery of having been picked."""
     choice = trained.developed.choice
-    name, best = choice.chosen.name, choice.best.name
-    if choice.chosen is choice.best:
+    name, best = choice.winner.name, choice.best.name
+    if choice.winner is choice.best:
         explanation = f"{name} is best on {label_of(choice.metric.name)}"
     else:
         behind = paired_difference(
-            choice.chosen, choice.best, choice.metric, trained.dev.units_of(choice.chosen.predictions)
+            choice.winner, choice.best, choice.metric, trained.dev.units_of(choice.winner.predictions)
         )
         explanation = (
             f"{name} cannot be told apart from {best} "
@@ -179,7 +179,7 @@ def selection(trained: Trained, task: Task) -> Selection:
     refit_gap = gap(trained, task, choice.metric)
     predictions, unlearned = trained.finalized.out_of_fold, trained.unlearned
     explanation += _unlearned(predictions, task, unlearned)
-    calibrated = score_out_of_fold(choice.chosen, choice.metric, task, predictions, unlearned)
+    calibrated = score_out_of_fold(choice.winner, choice.metric, task, predictions, unlearned)
     corrected = choice.metric.within(as_shipped(calibrated, refit_gap, -choice.bias))
     return Selection(
         chosen=name,
@@ -210,7 +210,7 @@ def _unlearned(predictions: Predictions, task: Task, rows: Codes) -> str:
 
 def _within_bounds(trained: Trained) -> str:
     """What bounds had to do with the choice; nothing where all candidates keep within them."""
-    bounds, ensemble = trained.developed.bounds, trained.developed.choice.chosen
+    bounds, ensemble = trained.developed.bounds, trained.developed.choice.winner
     what = "the time" if bounds.latency is None and bounds.size is None else "the bounds"
     if all(bounds.objection(member) for member in ensemble.results):
         return f"; nothing keeps within {what}, and it is nearest to that"
@@ -222,7 +222,7 @@ def _calibration_gain(trained: Trained, task: Task) -> float | None:
     """By how much calibration changes the metric, out of fold; None where nothing is calibrated."""
     if trained.finalized.calibration.program is None:
         return None
-    metric, raw = trained.developed.choice.metric, trained.developed.choice.chosen.predictions
+    metric, raw = trained.developed.choice.metric, trained.developed.choice.winner.predictions
     before, after = (metric.score(task, p, decide(task, p).decide(p)) for p in (raw, trained.finalized.out_of_fold))
     return after - before
 
@@ -230,7 +230,7 @@ def _calibration_gain(trained: Trained, task: Task) -> float | None:
 def imbalance(trained: Trained) -> Imbalance | None:
     """What came of treating rare classes; None where nothing can be compared."""
     choice = trained.developed.choice
-    units = trained.dev.units_of(choice.chosen.predictions)
+    units = trained.dev.units_of(choice.winner.predictions)
     compared = balancing(trained.developed.explored.results, choice.metric, units)
     if compared is None:
         return None

@@ -100,7 +100,7 @@ def gaps(trained: Trained, measures: Sequence[Measure]) -> list[Gap]:
     The spread is that of a regular model with p parameters, whose excess loss over refits is chi-squared: its variance
     is p / 2n². The paired difference of the losses of a row varies by p / m between models of m / 2 and of m rows.
     """
-    halving, ensemble = trained.developed.halving, trained.developed.choice.chosen
+    halving, ensemble = trained.developed.halving, trained.developed.choice.winner
     first = first_fits(ensemble)
     if halving is None or first is None:
         return [Gap()] * len(measures)

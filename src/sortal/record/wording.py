@@ -15,7 +15,7 @@ from sortal.core.writing import (
     Estimated,
     decimals,
     interval,
-    known,
+    is_finite,
     level,
     listing,
     number,
@@ -41,8 +41,8 @@ __all__ = [
     "decimals",
     "evidence",
     "interval",
+    "is_finite",
     "kinds",
-    "known",
     "level",
     "listing",
     "measured",
@@ -96,7 +96,7 @@ def seconds(duration: float | None) -> str:
     >>> seconds(0.32), seconds(41.4), seconds(125)
     ('0.3 s', '41 s', '2 min 5 s')
     """
-    if duration is None or not known(duration):
+    if duration is None or not is_finite(duration):
         return DASH
     if duration < 9.95:
         return f"{duration:.1f} s"
@@ -110,7 +110,7 @@ def microseconds(duration: float | None) -> str:
     >>> microseconds(3.84), microseconds(210), microseconds(12400)
     ('3.8 µs', '210 µs', '12 ms')
     """
-    if duration is None or not known(duration):
+    if duration is None or not is_finite(duration):
         return DASH
     value, unit = (duration, "µs") if duration < 999.5 else (duration / 1000, "ms")
     return f"{value:.1f} {unit}" if value < 9.95 else f"{value:,.0f} {unit}"

@@ -18,7 +18,7 @@ from sortal.decide.threshold import curve as threshold_curve
 from sortal.evaluate import curves
 from sortal.record.parts import Confusion, Importance, Row
 from sortal.record.run import Outcome
-from sortal.record.wording import count, known, metric, microseconds, number, percent, short
+from sortal.record.wording import count, is_finite, metric, microseconds, number, percent, short
 from sortal.report.canvas import INK, MAIN, MUTED, PALETTE, SECOND, canvas, lines, room, style, svg
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def confusion(matrix: Confusion) -> Figure:
 
 def leaderboard(rows: Sequence[Row]) -> Figure | None:
     """Candidates, best first, each with its interval; a baseline far off is an arrow at the edge."""
-    bars = [row for row in rows if known(row.score.value)][:MOST_BARS]
+    bars = [row for row in rows if is_finite(row.score.value)][:MOST_BARS]
     if not bars:
         return None
     figure, axes = lines([row.name for row in bars])
@@ -270,7 +270,9 @@ def front(rows: Sequence[Row]) -> Figure | None:
     far off is an arrow at the edge.
     """
     points = {row.name: (row.program_microseconds or 0.0, row.mean or 0.0) for row in rows}
-    visible = [row for row in rows if known(row.mean) and known(row.program_microseconds) and points[row.name][0] > 0]
+    visible = [
+        row for row in rows if is_finite(row.mean) and is_finite(row.program_microseconds) and points[row.name][0] > 0
+    ]
     best = sorted((row for row in visible if row.front), key=lambda row: points[row.name])
     if len(best) < 2:
         return None
@@ -300,7 +302,7 @@ def front(rows: Sequence[Row]) -> Figure | None:
 
 def importance(weights: Importance) -> Figure | None:
     """The columns that matter most, as bars."""
-    bars = [column for column in weights.columns if known(column.value)][:MOST_BARS]
+    bars = [column for column in weights.columns if is_finite(column.value)][:MOST_BARS]
     if not bars:
         return None
     figure, axes = lines([column.column for column in bars])

@@ -46,35 +46,35 @@ def labelled_cases(store: LogStore) -> list[Case]:
     """All of a log, the one that was answered first first."""
     cases: dict[str, Case] = {}
     answers: dict[str, dict[str, PredictionRecord]] = {}
-    for each in store.read():
-        record = each.prediction
-        if each.label is None:
+    for entry in store.read():
+        record = entry.prediction
+        if entry.label is None:
             continue
         its = answers.setdefault(record.row_id, {})
         its[record.model] = record
         if record.role == "champion" and record.row_id not in cases:
-            cases[record.row_id] = Case(record.row_id, record.time, record.model, each.label.label, its)
+            cases[record.row_id] = Case(record.row_id, record.time, record.model, entry.label.label, its)
     return sorted(cases.values(), key=lambda case: case.first)
 
 
 def usable(cases: Sequence[Case], columns: Sequence[str], classes: Sequence[str]) -> tuple[list[Case], list[str]]:
     """Those that have a class and all ``columns`` that the log was allowed to hold, and a sentence on the others."""
-    hidden = [case for case in cases if set(columns) & set(case.record.redacted)]
-    unknown = [case for case in cases if code_of(case.label, classes) is None]
+    redacted_cases = [case for case in cases if set(columns) & set(case.record.redacted)]
+    unknown_cases = [case for case in cases if code_of(case.label, classes) is None]
     notes = []
-    if hidden:
-        names = sorted({name for case in hidden for name in case.record.redacted} & set(columns))
+    if redacted_cases:
+        names = sorted({name for case in redacted_cases for name in case.record.redacted} & set(columns))
         notes.append(
-            f"{len(hidden):,} labelled rows cannot be used: the service keeps {listing([*map(quoted, names)])} out "
-            "of the log (--redact), and what is not there can neither be learned from nor judged on"
+            f"{len(redacted_cases):,} labelled rows cannot be used: the service keeps {listing([*map(quoted, names)])} "
+            "out of the log (--redact), and what is not there can neither be learned from nor judged on"
         )
-    if unknown:
-        labels = sorted({str(case.label) for case in unknown})
+    if unknown_cases:
+        labels = sorted({str(case.label) for case in unknown_cases})
         notes.append(
-            f"{len(unknown):,} labelled rows are of no class of the champion ({listing([*map(quoted, labels[:3])])}); "
-            "another class needs another model: sortal train"
+            f"{len(unknown_cases):,} labelled rows are of no class of the champion "
+            f"({listing([*map(quoted, labels[:3])])}); another class needs another model: sortal train"
         )
-    left_out = {case.row_id for case in (*hidden, *unknown)}
+    left_out = {case.row_id for case in (*redacted_cases, *unknown_cases)}
     return [case for case in cases if case.row_id not in left_out], notes
 
 
@@ -82,20 +82,20 @@ def divide(cases: Sequence[Case], champion: str, share: float) -> Division:
     """The newest ``share`` of what the champion was the first to answer is for the gate; a challenger may learn from
     what came before. Raises DataError where either would be nothing.
     """
-    answered = [case for case in cases if case.by == champion]
-    if len(answered) < 2:
+    own_cases = [case for case in cases if case.by == champion]
+    if len(own_cases) < 2:
         raise DataError(
-            f"the log has {len(cases):,} labelled rows, and the champion was the first to answer {len(answered):,} of "
+            f"the log has {len(cases):,} labelled rows, and the champion was the first to answer {len(own_cases):,} of "
             "them: too few to learn from and to judge on; wait for more labels"
         )
-    start = answered[-max(1, int(share * len(answered)))].first
+    start = own_cases[-max(1, int(share * len(own_cases)))].first
     learn = [case for case in cases if case.first < start]
     if not learn:
         raise DataError("all labelled rows of the log came at one moment: none are older than those to judge on")
-    return Division(learn, unseen(answered, champion, learn[-1].first), learn[-1].first)
+    return Division(learn, unseen_cases(own_cases, champion, learn[-1].first), learn[-1].first)
 
 
-def unseen(cases: Sequence[Case], champion: str, until: float) -> list[Case]:
+def unseen_cases(cases: Sequence[Case], champion: str, until: float) -> list[Case]:
     """What neither model has seen: the champion was there when it came, and it came after what a challenger learned
     from, the last of which is of ``until``.
     """

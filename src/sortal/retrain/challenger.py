@@ -17,7 +17,7 @@ from sortal.data.read import read
 from sortal.data.whole import temporary_folder
 from sortal.filing import MODEL_FILE
 from sortal.record.run import RunRecord
-from sortal.retrain.cases import Case, Division, divide, labelled_cases, unseen, usable
+from sortal.retrain.cases import Case, Division, divide, labelled_cases, unseen_cases, usable
 from sortal.retrain.conditions import Contender, judge
 from sortal.retrain.gate import Terms, Verdict
 from sortal.retrain.registry import RECIPE_FILE, Registry
@@ -32,7 +32,7 @@ Used = Literal["all", "fresh"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class RetrainOptions:
     """``data``: what the champion was trained on; only the log where empty. ``use``: the rows that are tried; each is a
     challenger. ``gate_share``: of the champion's labelled rows, the newest, how many are kept for the gate. ``budget``:
     seconds of each challenger, where it is not to be that of the recipe. ``sign``: a private key for the challenger.
@@ -64,7 +64,7 @@ class Outcome:
 
 
 def retrain(
-    models: Registry, store: LogStore, asked: Asked, tell: Callable[[str], None] = lambda text: None
+    models: Registry, store: LogStore, options: RetrainOptions, tell: Callable[[str], None] = lambda text: None
 ) -> Outcome:
     """Build challengers, judge them on the newest labelled rows, and promote the best of those that pass. ``tell``
     hears what takes long.
@@ -73,53 +73,53 @@ def retrain(
     """
     with models.changing():
         champion = models.aliases.champion
-    if asked.sign is None:
+    if options.sign is None:
         _check_signed(models, champion, None)
     ours, recipe = _contender(models, champion), Recipe.read(models.file(champion, RECIPE_FILE))
     model = ours.model
-    division, notes = _division(store, champion, model, asked.gate_share)
-    source = read(list(asked.data)) if asked.data else None
+    division, notes = _division(store, champion, model, options.gate_share)
+    source = read(list(options.data)) if options.data else None
     notes += () if source is None else source.notes
     old = None if source is None else old_rows(source, model, notes.append)
-    judging, copies = new_rows(division.judge, division.learn, old, model)
+    judge_cases, copies = new_rows(division.judge, division.learn, old, model)
     notes += copies
     fresh = fresh_rows(division.learn, model, old)
-    use: tuple[Used, ...] = asked.use
+    use: tuple[Used, ...] = options.use
     if old is None and use != ("fresh",):
         use = ("fresh",)
         notes.append("without --data a challenger learns from the rows of the log alone")
-    terms = replace(asked.terms, doubt=asked.terms.doubt / len(use))  # each has its share of the doubt
+    terms = replace(options.terms, doubt=options.terms.doubt / len(use))  # each has its share of the doubt
     home = temporary_folder()
     try:
-        judged: list[tuple[Verdict, str, Path, Used]] = []
-        for used in use:
-            frame = together(old if used == "all" else None, fresh)
-            own, more = recipe_for(_budgeted(recipe, asked.budget), frame, fresh, model)
+        results: list[tuple[Verdict, str, Path, Used]] = []
+        for row_set in use:
+            frame = together(old if row_set == "all" else None, fresh)
+            own_recipe, more = recipe_for(_with_budget(recipe, options.budget), frame, fresh, model)
             notes += [note for note in more if note not in notes]
-            folder = home.path / used
-            tell(f"a challenger learns from {used} rows, {frame.height:,} of them; {_duration(own)}")
+            folder = home.path / row_set
+            tell(f"a challenger learns from {row_set} rows, {frame.height:,} of them; {_duration(own_recipe)}")
             try:
-                record = trip(folder, frame, own, time.monotonic(), None)
+                record = trip(folder, frame, own_recipe, time.monotonic(), None)
             except InputError as error:
-                if used == "all" or len(use) == 1:
+                if row_set == "all" or len(use) == 1:
                     raise
                 notes.append(f"fresh rows alone are no data to train on: {error}")
                 continue
-            verdict = _judged(ours, folder / MODEL_FILE, judging, own, terms)
-            judged.append((verdict, _chosen(record), folder, used))
+            verdict = _judge_file(ours, folder / MODEL_FILE, judge_cases, own_recipe, terms)
+            results.append((verdict, _selected_name(record), folder, row_set))
         # All were judged on the same rows.
-        verdict, chosen, folder, used = max(judged, key=lambda each: (each[0].promoted, -(each[0].challenger or 0.0)))
-        notes += [f"from {u} rows ({c}): {v.reasons[0].text}" for v, c, _, u in judged if u != used]
-        if asked.sign is not None:
-            sign(folder / MODEL_FILE, asked.sign)
+        verdict, candidate, folder, row_set = max(results, key=lambda r: (r[0].promoted, -(r[0].challenger or 0.0)))
+        notes += [f"from {u} rows ({c}): {v.reasons[0].text}" for v, c, _, u in results if u != row_set]
+        if options.sign is not None:
+            sign(folder / MODEL_FILE, options.sign)
         with models.changing():
             _check_same(models, champion)
-            version = models.add(folder, asked.why, division.until)
-            _settle(models, verdict, asked.why)
+            version = models.add(folder, options.why, division.until)
+            _settle(models, verdict, options.why)
     finally:
         home.remove()
-    rows = 0 if old is None or used == "fresh" else old.height
-    return Outcome(version, verdict, chosen, used, rows, len(division.learn), tuple(notes))
+    rows = 0 if old is None or row_set == "fresh" else old.height
+    return Outcome(version, verdict, candidate, row_set, rows, len(division.learn), tuple(notes))
 
 
 def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcome:
@@ -133,12 +133,12 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     model = ours.model
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
     until = models.seen_until(challenger)
-    learned = [case for case in cases if case.first <= until] if models.is_built_here(challenger) else []
-    rows, copies = new_rows(unseen(cases, champion, until), learned, None, model)
+    learned_cases = [case for case in cases if case.first <= until] if models.is_built_here(challenger) else []
+    rows, copies = new_rows(unseen_cases(cases, champion, until), learned_cases, None, model)
     former = models.verdict(challenger)
     if former is not None:  # one of two that were tried keeps its share of the doubt
         terms = replace(terms, doubt=min(terms.doubt, 1 / former.needed))
-    verdict = _judged(ours, models.file(challenger), rows, recipe, terms)
+    verdict = _judge_file(ours, models.file(challenger), rows, recipe, terms)
     with models.changing():
         _check_same(models, champion)
         if models.aliases.challenger != challenger:
@@ -159,7 +159,7 @@ def _contender(models: Registry, version: str) -> Contender:
     return Contender(models.model(version), models.file(version).stat().st_size)
 
 
-def _judged(champion: Contender, file: Path, cases: Sequence[Case], recipe: Recipe, terms: Terms) -> Verdict:
+def _judge_file(champion: Contender, file: Path, cases: Sequence[Case], recipe: Recipe, terms: Terms) -> Verdict:
     """What the log says of the challenger in a file."""
     challenger = Contender(read_model(file), file.stat().st_size)
     check_follows(challenger.served, champion.served)
@@ -175,10 +175,10 @@ def _settle(models: Registry, verdict: Verdict, why: str) -> None:
 
 def _check_signed(models: Registry, champion: str, challenger: str | None) -> None:
     """A service that wants signed models would not take the challenger."""
-    signed = (
+    are_signed = (
         version is not None and signature_of(models.file(version)).is_file() for version in (champion, challenger)
     )
-    if tuple(signed) == (True, False):
+    if tuple(are_signed) == (True, False):
         name = "the model" if challenger is None else quoted(str(models.file(challenger)))
         raise OptionError(
             f"the champion is signed, and a service with --verify takes no other model; sign {name}, too: "
@@ -191,7 +191,7 @@ def _check_same(models: Registry, champion: str) -> None:
         raise DataError("another model became champion meanwhile; judge the challenger against that: ask again")
 
 
-def _chosen(record: RunRecord) -> str:
+def _selected_name(record: RunRecord) -> str:
     """The name of the candidate that became the model: where time was short it may be a baseline."""
     return next(candidate.name for candidate in record.leaderboard if candidate.selected)
 
@@ -201,5 +201,5 @@ def _duration(recipe: Recipe) -> str:
     return f"at most {seconds:,.0f} s" if seconds < float("inf") else "as much work as the recipe says"
 
 
-def _budgeted(recipe: Recipe, budget: float | None) -> Recipe:
+def _with_budget(recipe: Recipe, budget: float | None) -> Recipe:
     return recipe if budget is None else recipe.with_options(budget=budget, effort=None)

@@ -53,11 +53,11 @@ def registry(
     elif models.exists:
         with models.changing():
             pass  # it may have to follow the file that is served
-    versions = models.listed()
+    versions = models.versions()
     if json:
         typer.echo(msgspec.json.encode({"versions": versions, "events": models.events()}).decode())
     else:
-        _echo(_listed(models))
+        _echo(_version_lines(models))
 
 
 def retrain(
@@ -98,11 +98,11 @@ def retrain(
     if rows == "all" and not data:
         raise OptionError("--rows all means old and fresh ones; name what the champion was trained on: --data FILE")
     seconds = None if budget is None else read_option("budget", budget)
-    asked = challenger.Asked(data or (), ways[rows], gate_share, seconds, sign, Terms(doubt, tolerance), why)
+    options = challenger.RetrainOptions(data or (), ways[rows], gate_share, seconds, sign, Terms(doubt, tolerance), why)
     models = Registry(folder)
     _ = models.aliases  # refuses a folder that is no registry before anything is made there
     with closing(open_store(log, make=False)) as store:
-        _judged(challenger.retrain(models, store, asked, say), json)
+        _report(challenger.retrain(models, store, options, say), json)
 
 
 def promote(
@@ -127,21 +127,21 @@ def promote(
     models = Registry(folder)
     _ = models.aliases
     with closing(open_store(log, make=False)) as store:
-        _judged(challenger.promote(models, store, Terms(doubt, tolerance), why), json)
+        _report(challenger.promote(models, store, Terms(doubt, tolerance), why), json)
 
 
-def _judged(outcome: Outcome, json: bool) -> None:
+def _report(outcome: Outcome, json: bool) -> None:
     import msgspec
 
     if json:
         typer.echo(msgspec.json.encode(outcome).decode())
     else:
-        _echo(_said(outcome))
+        _echo(_outcome_lines(outcome))
     if not outcome.verdict.promoted:
         raise typer.Exit(REFUSED)
 
 
-def _said(outcome: Outcome) -> Iterator[str]:
+def _outcome_lines(outcome: Outcome) -> Iterator[str]:
     from sortal.retrain.registry import SHORT
 
     short, verdict = outcome.version[:SHORT], outcome.verdict
@@ -170,13 +170,13 @@ def rollback(folder: RegistryFolder, *, why: Why = "") -> None:
     _echo([f"champion is {version[:SHORT]} again"])
 
 
-def _listed(models: Registry) -> Iterator[str]:
+def _version_lines(models: Registry) -> Iterator[str]:
     from sortal.retrain.registry import SHORT
 
-    for each in models.listed():
-        made = datetime.fromtimestamp(each.made, UTC).strftime("%Y-%m-%d %H:%M")
-        why = f": {plain(each.why)}" if each.why else ""
-        yield f"{each.version[:SHORT]}  {made}  {plain(each.by)}  {', '.join(each.aliases) or '-'}{why}"
+    for version in models.versions():
+        date = datetime.fromtimestamp(version.made, UTC).strftime("%Y-%m-%d %H:%M")
+        why = f": {plain(version.why)}" if version.why else ""
+        yield f"{version.version[:SHORT]}  {date}  {plain(version.by)}  {', '.join(version.aliases) or '-'}{why}"
     yield f"to serve: {models.folder / 'champion.sortal'}"
 
 

@@ -59,17 +59,17 @@ def judge(champion: Contender, challenger: Contender, cases: Sequence[Case], rec
         return gate(Losses("errors", np.zeros(0), np.zeros(0)), terms=terms)
     codes = [code_of(case.label, champion.model.task.classes) for case in cases]
     truth = np.array([-1 if code is None else code for code in codes], dtype=np.int64)
-    said = [_probabilities(each, cases) for each in (champion, challenger)]
-    losses = losses_of(champion.model, challenger.model, truth, said[0], said[1])
+    probabilities = [_probabilities(contender, cases) for contender in (champion, challenger)]
+    losses = losses_of(champion.model, challenger.model, truth, probabilities[0], probabilities[1])
     conditions = [
-        *_certificate(champion.model, challenger.model, truth, said[1]),
+        *_certificate(champion.model, challenger.model, truth, probabilities[1]),
         _latency(champion.model, challenger.model, cases[-1].record.inputs, recipe, terms),
         _size(champion.bytes, challenger.bytes, recipe, terms),
     ]
     verdict = gate(losses, slices_of(champion.model, cases), conditions, terms)
-    asked = sum(challenger.served.sha256 in case.answers for case in cases)
-    if asked:
-        notes.append(f"of {asked:,} rows the challenger's answers are those of the shadow")
+    n_logged = sum(challenger.served.sha256 in case.answers for case in cases)
+    if n_logged:
+        notes.append(f"of {n_logged:,} rows the challenger's answers are those of the shadow")
     return replace(verdict, notes=tuple(notes))
 
 
@@ -78,12 +78,12 @@ def one_a_group(model: Model, cases: Sequence[Case]) -> tuple[Sequence[Case], li
     column = model.schema.only("group")
     if column is None or not cases:
         return cases, []
-    named = [case for case in cases if case.record.inputs.get(column.name) is not None]
+    grouped_cases = [case for case in cases if case.record.inputs.get(column.name) is not None]
     of_group: dict[str, Case] = {}
-    for case in named:
+    for case in grouped_cases:
         of_group.setdefault(str(case.record.inputs[column.name]), case)
-    without = len(cases) - len(named)
-    notes = [f"one row of each {quoted(column.name)} counts, {len(of_group):,} of {len(named):,}"]
+    without = len(cases) - len(grouped_cases)
+    notes = [f"one row of each {quoted(column.name)} counts, {len(of_group):,} of {len(grouped_cases):,}"]
     if without:
         notes.append(f"{without:,} rows do not say their {quoted(column.name)} and do not count")
     return list(of_group.values()), notes
@@ -98,9 +98,9 @@ def losses_of(champion: Model, challenger: Model, truth: Codes, ours: Floats, th
     task, rule = champion.task, champion.decision
     if task.cost is not None and not rule.cost_columns and rule.capacity is None:
         costs = task.costs()
-        decided = [model.decision.apply(p) for model, p in ((champion, ours), (challenger, theirs))]
-        paid = [incurred(costs, truth, each) for each in decided]
-        return Losses("cost", paid[0], paid[1], float(costs.min()), float(costs.max()))
+        decisions = [model.decision.apply(p) for model, p in ((champion, ours), (challenger, theirs))]
+        losses = [incurred(costs, truth, codes) for codes in decisions]
+        return Losses("cost", losses[0], losses[1], float(costs.min()), float(costs.max()))
     if rule.kind == "argmax" and not task.imbalanced:
         wrong = [(p.argmax(axis=1) != truth).astype(np.float64) for p in (ours, theirs)]
         return Losses("errors", wrong[0], wrong[1])
@@ -113,8 +113,8 @@ def slices_of(model: Model, cases: Sequence[Case]) -> list[Cut]:
     """By the columns that the champion leans on most."""
     card = model.card
     raw = from_any([dict(case.record.inputs) for case in cases])
-    ranked = [*(() if card is None else card.by_importance), *model.reads.names]
-    by = with_strongest([], model.reads, [n for n in dict.fromkeys(ranked) if n in raw.columns], COLUMNS)
+    names = [*(() if card is None else card.by_importance), *model.reads.names]
+    by = with_strongest([], model.reads, [n for n in dict.fromkeys(names) if n in raw.columns], COLUMNS)
     if not by.columns:
         return []
     table = table_of(raw, by, np.arange(len(cases)))
@@ -124,15 +124,15 @@ def slices_of(model: Model, cases: Sequence[Case]) -> list[Cut]:
 def _probabilities(contender: Contender, cases: Sequence[Case]) -> Floats:
     """(n, K) as the log has them, else made now."""
     sha256, model = contender.served.sha256, contender.model
-    found: Floats = np.zeros((len(cases), len(model.task.classes)))
-    known = np.array([sha256 in case.answers for case in cases])
-    for at in np.flatnonzero(known).tolist():
-        found[at] = cases[at].answers[sha256].probabilities
-    unknown = np.flatnonzero(~known)
-    if len(unknown):
-        inputs = [dict(cases[at].record.inputs) for at in unknown.tolist()]
-        found[unknown] = model.score_rows(read_rows(inputs, model.reads, allow_missing=True))
-    return found
+    probability: Floats = np.zeros((len(cases), len(model.task.classes)))
+    is_logged = np.array([sha256 in case.answers for case in cases])
+    for at in np.flatnonzero(is_logged).tolist():
+        probability[at] = cases[at].answers[sha256].probabilities
+    missing = np.flatnonzero(~is_logged)
+    if len(missing):
+        inputs = [dict(cases[at].record.inputs) for at in missing.tolist()]
+        probability[missing] = model.score_rows(read_rows(inputs, model.reads, allow_missing=True))
+    return probability
 
 
 def _certificate(champion: Model, challenger: Model, truth: Codes, probability: Floats) -> Iterator[Reason]:
@@ -146,29 +146,29 @@ def _certificate(champion: Model, challenger: Model, truth: Codes, probability: 
         return
     rows = np.arange(len(truth))
     predictions = Predictions(challenger.task.classes, rows, truth, probability, "fresh")
-    decided = challenger.decision.decide(predictions)
-    broken = []
+    decisions = challenger.decision.decide(predictions)
+    violations = []
     for bound in now.bounds:
         metric: Metric = registry.load("sortal.metrics", bound.measure)
-        figure = Estimate.of(interval(metric, challenger.task, predictions, decided))
+        figure = Estimate.of(interval(metric, challenger.task, predictions, decisions))
         level = Level(bound.measure, bound.certified, figure, bound.measure == "fpr")
         if check_level(level).standing == "worse":
-            broken.append(
+            violations.append(
                 f"{bound.measure} is {figure} on the fresh rows, and {percent(bound.certified)} was certified"
             )
-    text = "; ".join(broken) if broken else f"earned again: {now.explanation}"
-    yield Reason(CERTIFICATE, not broken, text)
+    text = "; ".join(violations) if violations else f"earned again: {now.explanation}"
+    yield Reason(CERTIFICATE, not violations, text)
 
 
 def _latency(champion: Model, challenger: Model, row: Mapping[str, object], recipe: Recipe, terms: Terms) -> Reason:
     then, now = (time_row(model, {n: row.get(n) for n in model.reads.names}) for model in (champion, challenger))
-    asked = recipe.search.max_latency
-    most = max(terms.times * then, FAST) if asked is None else asked
-    said = f"a row takes {microseconds(1e6 * now)}, of the champion {microseconds(1e6 * then)}"
-    return Reason(LATENCY, now <= most, f"{said}; at most {microseconds(1e6 * most)}")
+    limit = recipe.search.max_latency
+    most = max(terms.times * then, FAST) if limit is None else limit
+    text = f"a row takes {microseconds(1e6 * now)}, of the champion {microseconds(1e6 * then)}"
+    return Reason(LATENCY, now <= most, f"{text}; at most {microseconds(1e6 * most)}")
 
 
 def _size(then: int, now: int, recipe: Recipe, terms: Terms) -> Reason:
-    asked = recipe.search.max_size
-    most = int(max(terms.times * then, SMALL)) if asked is None else asked
+    limit = recipe.search.max_size
+    most = int(max(terms.times * then, SMALL)) if limit is None else limit
     return Reason(SIZE, now <= most, f"the file has {size(now)}, of the champion {size(then)}; at most {size(most)}")

@@ -115,14 +115,14 @@ def gate(
     >>> gate(better).promoted, gate(Losses("errors", wrong, wrong)).promoted
     (True, False)
     """
-    evidence, needed = log_evidence(losses.gain), log(1 / terms.doubt)
+    evidence, threshold = log_evidence(losses.gain), log(1 / terms.doubt)
     mean: list[float | None] = [None, None]
-    paired = Estimate(None)
+    mean_difference = Estimate(None)
     if len(losses):
-        mean = [float(each.mean()) for each in (losses.champion, losses.challenger)]
-        paired = Estimate.of(difference(losses.champion, losses.challenger))
+        mean = [float(loss.mean()) for loss in (losses.champion, losses.challenger)]
+        mean_difference = Estimate.of(difference(losses.champion, losses.challenger))
     reasons = (
-        Reason(BETTER, evidence >= needed, _better(losses, evidence, needed)),
+        Reason(BETTER, evidence >= threshold, _better(losses, evidence, threshold)),
         *([_slices(losses, slices, terms)] if slices else []),
         *conditions,
     )
@@ -132,9 +132,9 @@ def gate(
         measure=losses.measure,
         champion=mean[0],
         challenger=mean[1],
-        difference=paired,
+        difference=mean_difference,
         evidence=exp(min(evidence, 300.0)),
-        needed=exp(needed),
+        needed=exp(threshold),
         reasons=reasons,
     )
 
@@ -145,41 +145,47 @@ def log_evidence(gain: Floats, tolerance: float = 0.0) -> float:
     return float(risk.log_wealth(sums[None])[0])
 
 
-def _better(losses: Losses, evidence: float, needed: float) -> str:
+def _better(losses: Losses, evidence: float, threshold: float) -> str:
     if not len(losses):
         return "no label has come yet of a row that the challenger has not seen"
     champion, challenger = losses.champion.mean(), losses.challenger.mean()
     strength = exp(min(evidence, 300.0))
-    shown = f"{strength:,.1f}" if strength < MOST_EVIDENCE else f"over {MOST_EVIDENCE:,.0f}"
-    asked = f"evidence {shown} of {exp(needed):,.0f}"
+    strength_text = f"{strength:,.1f}" if strength < MOST_EVIDENCE else f"over {MOST_EVIDENCE:,.0f}"
+    evidence_text = f"evidence {strength_text} of {exp(threshold):,.0f}"
     if challenger >= champion:
-        return f"not better: {_told(losses, losses.challenger)} instead of {_told(losses, losses.champion)} ({asked})"
-    said = f"{_told(losses, losses.challenger)} instead of {_told(losses, losses.champion)}, on {len(losses):,} rows"
-    if evidence >= needed:
-        return f"better: {said} ({asked})"
-    return f"may be better, and may be luck: {said} ({asked}); more labels may show it"
+        return (
+            f"not better: {_loss_text(losses, losses.challenger)} instead of {_loss_text(losses, losses.champion)} "
+            f"({evidence_text})"
+        )
+    means = (
+        f"{_loss_text(losses, losses.challenger)} instead of {_loss_text(losses, losses.champion)}, on "
+        f"{len(losses):,} rows"
+    )
+    if evidence >= threshold:
+        return f"better: {means} ({evidence_text})"
+    return f"may be better, and may be luck: {means} ({evidence_text}); more labels may show it"
 
 
-def _told(losses: Losses, some: Floats) -> str:
-    mean = float(some.mean())
+def _loss_text(losses: Losses, values: Floats) -> str:
+    mean = float(values.mean())
     return f"{percent(mean)} errors" if losses.measure == "errors" else f"{losses.measure} {number(mean)}"
 
 
 def _slices(losses: Losses, slices: Sequence[Cut], terms: Terms) -> Reason:
     """Whether any slice is worse by more than is tolerated; each at its share of the doubt (Bonferroni)."""
-    parts = [(each, code) for each in slices for code in range(len(each.conditions))]
-    needed = log(len(parts) / terms.doubt)
+    parts = [(cut, code) for cut in slices for code in range(len(cut.conditions))]
+    threshold = log(len(parts) / terms.doubt)
     worse: list[tuple[float, str]] = []
     for column, code in parts:
         inside: Mask = column.codes == code
         evidence = log_evidence(-losses.gain[inside], terms.tolerance)
-        if evidence >= needed:
-            then, now = _told(losses, losses.champion[inside]), _told(losses, losses.challenger[inside])
+        if evidence >= threshold:
+            then, now = _loss_text(losses, losses.champion[inside]), _loss_text(losses, losses.challenger[inside])
             rows = f"{np.count_nonzero(inside):,} rows"
             worse.append((evidence, f"{column.column} {column.conditions[code]}: {now} instead of {then}, on {rows}"))
-    allowed = f"{number(terms.tolerance * losses.span)} of {losses.measure}"
+    tolerance = f"{number(terms.tolerance * losses.span)} of {losses.measure}"
     if not worse:
-        return Reason(SLICES, True, f"none of {len(parts):,} slices is shown to be worse by more than {allowed}")
-    named = [text for _, text in sorted(worse, reverse=True)]
-    more = f"; and {len(named) - MOST_NAMED:,} more" if len(named) > MOST_NAMED else ""
-    return Reason(SLICES, False, f"worse where {'; '.join(named[:MOST_NAMED])}{more}")
+        return Reason(SLICES, True, f"none of {len(parts):,} slices is shown to be worse by more than {tolerance}")
+    texts = [text for _, text in sorted(worse, reverse=True)]
+    more = f"; and {len(texts) - MOST_NAMED:,} more" if len(texts) > MOST_NAMED else ""
+    return Reason(SLICES, False, f"worse where {'; '.join(texts[:MOST_NAMED])}{more}")

@@ -38,7 +38,7 @@ from sortal.serve.swap import alone, check_follows
 PROTOCOL = 1
 CHAMPION, CHALLENGER = "champion.sortal", "challenger.sortal"
 RECIPE_FILE = "recipe.toml"
-KEPT = (MODEL_FILE, RECIPE_FILE, "run.json", "report.html")
+RUN_FILES = (MODEL_FILE, RECIPE_FILE, "run.json", "report.html")
 """Of a run; its sealed rows stay where they are, as each copy of them could be opened unseen."""
 SHORT = 12
 """Letters of a hash that name a version: no two of a million share them."""
@@ -72,7 +72,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Listed:
+class Version:
     """A version as ``sortal registry`` shows it."""
 
     version: str
@@ -120,14 +120,14 @@ class Registry:
         except msgspec.DecodeError as error:
             raise DataError(f"history.jsonl of {quoted(str(self.folder))} cannot be read: {error}") from None
 
-    def listed(self) -> list[Listed]:
+    def versions(self) -> list[Version]:
         """The versions, the newest first."""
         aliases = self.aliases
-        named = {"champion": aliases.champion, "challenger": aliases.challenger, "previous": aliases.previous}
-        made = [event for event in self.events() if event.what in ("added", "built")]
+        by_alias = {"champion": aliases.champion, "challenger": aliases.challenger, "previous": aliases.previous}
+        additions = [event for event in self.events() if event.what in ("added", "built")]
         return [
-            Listed(e.version, tuple(n for n, v in named.items() if v == e.version), e.time, e.by, e.why)
-            for e in reversed(made)
+            Version(e.version, tuple(n for n, v in by_alias.items() if v == e.version), e.time, e.by, e.why)
+            for e in reversed(additions)
         ]
 
     def is_built_here(self, version: str) -> bool:
@@ -165,7 +165,7 @@ class Registry:
         one nobody knows, and so it is now. Raises DataError for a folder that is no run, ArtifactError for a model
         that cannot take the champion's place.
         """
-        missing = next((name for name in KEPT[:2] if not (run / name).is_file()), None)
+        missing = next((name for name in RUN_FILES[:2] if not (run / name).is_file()), None)
         if missing is not None:
             raise DataError(f"{quoted(str(run))} is no folder of a run: it has no {missing}")
         model = read_model(run / MODEL_FILE)
@@ -216,11 +216,11 @@ class Registry:
 
     def _follow(self) -> None:
         """Somebody else may have changed the file that is served."""
-        aliases, served = self.aliases, self.folder / CHAMPION
-        if not served.is_file():
+        aliases, champion_file = self.aliases, self.folder / CHAMPION
+        if not champion_file.is_file():
             self._place(aliases.champion, CHAMPION)
             return
-        version = hashlib.sha256(served.read_bytes()).hexdigest()
+        version = hashlib.sha256(champion_file.read_bytes()).hexdigest()
         if version == aliases.champion:
             return
         if not self.file(version).is_file():
@@ -235,7 +235,7 @@ class Registry:
 
     def _keep(self, run: Path, version: str) -> None:
         with new_folder(self.file(version).parent) as folder:
-            for name in (*KEPT, signature_of(Path(MODEL_FILE)).name):
+            for name in (*RUN_FILES, signature_of(Path(MODEL_FILE)).name):
                 if (run / name).is_file():
                     shutil.copyfile(run / name, folder / name)
             networks.copy_beside(run / MODEL_FILE, folder)

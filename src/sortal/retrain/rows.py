@@ -26,7 +26,7 @@ from sortal.core.writing import listing
 from sortal.data.read import Source
 from sortal.retrain.cases import Case
 
-NEEDED = ("time", "group", "split", "weight", "cost")
+REQUIRED_ROLES = ("time", "group", "split", "weight", "cost")
 """Roles of columns that every row has to have."""
 
 
@@ -39,20 +39,20 @@ def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) ->
     names = old.columns if old is not None else [c.name for c in model.schema.columns if c.role != "ignore"]
     columns = []
     for name in names:
-        own = old[name].alias("") if old is not None else None
+        old_series = old[name].alias("") if old is not None else None
         column = model.schema[name] if name in model.schema else Column(name, "category", "ignore")
         if column.role == "target":
-            values = _labels(cases, model, own)
+            values = _labels(cases, model, old_series)
         elif column.role == "ignore":
             values = pl.Series([None] * len(cases))
         else:
-            values = _values(raw, column, cases, own)
+            values = _values(raw, column, cases, old_series)
         columns.append(values.alias(name))
     return pl.DataFrame(columns)
 
 
 def new_rows(
-    cases: Sequence[Case], learned: Sequence[Case], old: pl.DataFrame | None, model: Model
+    cases: Sequence[Case], learned_cases: Sequence[Case], old: pl.DataFrame | None, model: Model
 ) -> tuple[list[Case], list[str]]:
     """Those of ``cases`` that are no copies of what a challenger learned from, in the log or in ``old``, and a sentence
     on the others: a model that has seen a row knows its label. Rows of coarse columns that agree by chance are rows
@@ -62,13 +62,13 @@ def new_rows(
     """
     if not cases:
         return [], []
-    schema, logged = Schema(model.schema.features), from_any([dict(c.record.inputs) for c in (*learned, *cases)])
-    known = [] if old is None else [old]
-    frame = pl.concat([conform(some, schema, allow_missing=True) for some in (*known, logged)])
+    schema, fresh = Schema(model.schema.features), from_any([dict(c.record.inputs) for c in (*learned_cases, *cases)])
+    old_frames = [] if old is None else [old]
+    frame = pl.concat([conform(part, schema, allow_missing=True) for part in (*old_frames, fresh)])
     records = Table(schema, frame, np.arange(frame.height)).records
     first = frame.height - len(cases)
-    copied = np.isin(records[first:], records[:first])
-    new = [case for case, is_copy in zip(cases, copied, strict=True) if not is_copy]
+    copies = np.isin(records[first:], records[:first])
+    new = [case for case, is_copy in zip(cases, copies, strict=True) if not is_copy]
     count = len(cases) - len(new)
     if not new:
         raise DataError(
@@ -89,8 +89,8 @@ def old_rows(source: Source, model: Model, note: Callable[[str], None] = lambda 
     images = [c for c in model.schema.features if kind_of(c.kind).storage == "bytes" and c.name in source.frame.columns]
     if not images:
         return source.frame
-    read = conform(source.frame, Schema(tuple(images)), source=source.name, folder=source.folder, note=note)
-    return source.frame.with_columns(read.iter_columns())
+    image_table = conform(source.frame, Schema(tuple(images)), source=source.name, folder=source.folder, note=note)
+    return source.frame.with_columns(image_table.iter_columns())
 
 
 def together(old: pl.DataFrame | None, fresh: pl.DataFrame) -> pl.DataFrame:
@@ -109,46 +109,48 @@ def recipe_for(recipe: Recipe, frame: pl.DataFrame, fresh: pl.DataFrame, model: 
         # Where the fresh values alone would make another kind of it, the service could not take the challenger.
         if column.name not in kinds and column.name not in unsent and _kind(frame, column.name) != column.kind:
             kinds[column.name] = column.kind
-    known = {name: kind for name, kind in kinds.items() if name in frame.columns}
+    column_kinds = {name: kind for name, kind in kinds.items() if name in frame.columns}
     left_out = (*(name for name in recipe.rows.ignore if name in frame.columns and name not in unsent), *unsent)
     anew = {name: defaults()[name] for name in RAN}
     notes = [f"no fresh row has {listing([*map(quoted, unsent)])}, so the challenger does without"] if unsent else []
-    return recipe.with_options(**anew, kind=known, ignore=left_out), notes
+    return recipe.with_options(**anew, kind=column_kinds, ignore=left_out), notes
 
 
 def _kind(frame: pl.DataFrame, name: str) -> str:
     return infer(frame[[name]], None).columns[0].kind
 
 
-def _labels(cases: Sequence[Case], model: Model, own: pl.Series | None) -> pl.Series:
+def _labels(cases: Sequence[Case], model: Model, old: pl.Series | None) -> pl.Series:
     """As the old rows have them: their texts, where these are texts, else in the type that the labels have."""
     codes = [code_of(case.label, model.task.classes) for case in cases]
-    if own is None or not is_text(sort_of(own.dtype)):
+    if old is None or not is_text(sort_of(old.dtype)):
         return pl.Series([None if code is None else model.task.label(code) for code in codes])
     return pl.Series([None if code is None else model.task.classes[code] for code in codes], dtype=pl.String)
 
 
-def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], own: pl.Series | None) -> pl.Series:
-    sent = [case.record.inputs.get(column.name) for case in cases]
-    if column.role == "time" and None in sent and _is_moment(column):
-        sent = [
-            _moment(case.first, column) if value is None else value for case, value in zip(cases, sent, strict=True)
+def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], old: pl.Series | None) -> pl.Series:
+    inputs = [case.record.inputs.get(column.name) for case in cases]
+    if column.role == "time" and None in inputs and _is_moment(column):
+        inputs = [
+            _moment(case.first, column) if value is None else value for case, value in zip(cases, inputs, strict=True)
         ]
-    if column.role in NEEDED and None in sent:
+    if column.role in REQUIRED_ROLES and None in inputs:
         raise DataError(
-            f"column {quoted(column.name)} is the {column.role} of the champion's recipe, and {sent.count(None):,} of "
-            f"{len(sent):,} labelled rows of the log do not have it; send it with every row"
+            f"column {quoted(column.name)} is the {column.role} of the champion's recipe, and {inputs.count(None):,} "
+            f"of {len(inputs):,} labelled rows of the log do not have it; send it with every row"
         )
-    if own is not None and is_text(sort_of(own.dtype)):
-        return pl.Series([_text(value, column) for value in sent], dtype=pl.String)
+    if old is not None and is_text(sort_of(old.dtype)):
+        return pl.Series([_text(value, column) for value in inputs], dtype=pl.String)
     one = (
-        from_any({column.name: sent}) if column.name not in raw.columns or column.role == "time" else raw[[column.name]]
+        from_any({column.name: inputs})
+        if column.name not in raw.columns or column.role == "time"
+        else raw[[column.name]]
     )
     values = conform_column(one, column)
-    if own is None or values.dtype == own.dtype:
+    if old is None or values.dtype == old.dtype:
         return values
-    whole = own.dtype.is_integer() and values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all())
-    return values.cast(own.dtype) if whole or values.dtype == pl.String else values
+    whole = old.dtype.is_integer() and values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all())
+    return values.cast(old.dtype) if whole or values.dtype == pl.String else values
 
 
 def _is_moment(column: Column) -> bool:

@@ -13,7 +13,7 @@ from sortal.serve.deployment import ServedModel
 from sortal.serve.http import Request, Response
 from sortal.serve.log.records import Label
 from sortal.serve.service import Service, Timing
-from sortal.serve.typical import example, written
+from sortal.serve.typical import example, json_value
 
 MOST_LEVELS = 200
 """Of a category, the most frequent first: more than anybody looks through in a list."""
@@ -66,14 +66,14 @@ async def about(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /v1/model``"""
     champion = service.deployment.champion
     # Of a table of thousands of columns it takes long.
-    return Response.json(await service.workers.run(lambda: described(champion), float("inf")))
+    return Response.json(await service.workers.run(lambda: describe(champion), float("inf")))
 
 
-def described(served: ServedModel) -> AboutModel:
+def describe(served: ServedModel) -> AboutModel:
     """What a model is."""
     model = served.model
     task, certificate = model.task, model.decision.certificate
-    needed = set(model.needs.names)
+    read_names = set(model.needs.names)
     labels = model.classes_.tolist()
     return AboutModel(
         name=served.name,
@@ -84,8 +84,8 @@ def described(served: ServedModel) -> AboutModel:
         positive=None if task.positive is None else labels[task.positive_code],
         prevalence=task.prevalence,
         headline=task.headline,
-        columns=[described_column(served, column) for column in model.needs.columns],
-        unread=[name for name in model.schema.names if name not in needed],
+        columns=[describe_column(served, column) for column in model.needs.columns],
+        unread=[name for name in model.schema.names if name not in read_names],
         metrics=msgspec.to_builtins(model.metrics),
         decision=msgspec.to_builtins(model.decision),
         promise=None if certificate is None else certificate.explanation,
@@ -96,10 +96,10 @@ def described(served: ServedModel) -> AboutModel:
     )
 
 
-def described_column(served: ServedModel, column: Column) -> AboutColumn:
+def describe_column(served: ServedModel, column: Column) -> AboutColumn:
     """What a column is."""
     kind, profile = kind_of(column.kind), served.model.profile.get(column.name)
-    known = AboutColumn(
+    about_column = AboutColumn(
         name=column.name,
         kind=column.kind,
         expected=served.door.expected[column.name],
@@ -109,9 +109,9 @@ def described_column(served: ServedModel, column: Column) -> AboutColumn:
         example=example(column, profile),
     )
     if profile is not None and kind.categorical:
-        known.levels = profile.levels[:MOST_LEVELS]
-        known.more_levels = len(profile.levels) > MOST_LEVELS or profile.others > 0
+        about_column.levels = profile.levels[:MOST_LEVELS]
+        about_column.more_levels = len(profile.levels) > MOST_LEVELS or profile.others > 0
     if profile is not None and profile.ends and kind.storage != "boolean":
         low, high = profile.ends
-        known.range = (written(column, low), written(column, high))
-    return known
+        about_column.range = (json_value(column, low), json_value(column, high))
+    return about_column

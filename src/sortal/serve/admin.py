@@ -25,12 +25,12 @@ async def replace(service: Service, request: Request, timing: Timing) -> Respons
     except ValueError:
         raise HttpError(400, "The signature cannot be read", f"{SIGNATURE}: the .sig file in base64") from None
     files = ModelFiles(request.body, signature)
-    return await _swapped(lambda: swap.install(files))
+    return await _swap_response(lambda: swap.install(files))
 
 
 async def roll_back(service: Service, request: Request, timing: Timing) -> Response:
     """``POST /v1/admin/rollback``"""
-    return await _swapped(_swap(service).roll_back)
+    return await _swap_response(_swap(service).roll_back)
 
 
 def _swap(service: Service) -> Swap:
@@ -41,7 +41,7 @@ def _swap(service: Service) -> Swap:
     return service.swap
 
 
-async def _swapped(change: Callable[[], Swapped]) -> Response:
+async def _swap_response(change: Callable[[], Swapped]) -> Response:
     """In a thread, as a model is audited, checked and proven first, while requests are answered."""
     try:
         return Response.json(await asyncio.to_thread(change))

@@ -16,7 +16,7 @@ from sortal.core.errors import SortalError
 from sortal.engine.once import keep_newest
 from sortal.serve.http import HttpError, Request, Response, busy
 from sortal.serve.limits import Limits
-from sortal.serve.logs import Answered
+from sortal.serve.logs import RequestEvent
 from sortal.serve.patience import PatienceWithTasks
 from sortal.serve.route import Route
 from sortal.serve.routes import ROUTES
@@ -29,7 +29,7 @@ Send = Callable[[Message], Awaitable[None]]
 LOGGER = logging.getLogger("sortal.serve")
 
 MOST_QUERY_FIELDS = 32
-MOST_REMEMBERED = 2**24
+CACHE_BYTES = 2**24
 """Bytes of what networks made of texts and images: several thousand of them. Members of a model share it, and whoever
 asks again.
 """
@@ -80,9 +80,9 @@ class App:
         method, status, total = scope["method"], response.status, timing.total
         self.service.metrics.add_request(method, path, status, total, timing.seconds)
         if self.service.observers:
-            answered = Answered(method, path, status, total, timing.seconds, timing.rows, scope)
+            event = RequestEvent(method, path, status, total, timing.seconds, timing.rows, scope)
             for observe in self.service.observers:
-                observe(answered)
+                observe(event)
         return response, timing
 
     async def _answer(
@@ -92,12 +92,12 @@ class App:
         if not route.open:
             _authorize(headers, self.service.token)
         if not route.reads:
-            return await self._handled(route, parameters, scope, headers, b"", timing)
+            return await self._handle(route, parameters, scope, headers, b"", timing)
         _check_media(headers, route)
         body = bytearray()
         try:
             await self._read(receive, headers, body)
-            return await self._handled(route, parameters, scope, headers, bytes(body), timing)
+            return await self._handle(route, parameters, scope, headers, bytes(body), timing)
         finally:
             self._bodies -= len(body)
 
@@ -106,10 +106,10 @@ class App:
         together would take too much memory.
         """
         limits = self.service.limits
-        stated = headers.get("content-length", "")
-        if stated.isdecimal() and (len(stated) > LONGEST_LENGTH or int(stated) > limits.body):
+        content_length = headers.get("content-length", "")
+        if content_length.isdecimal() and (len(content_length) > LONGEST_LENGTH or int(content_length) > limits.body):
             raise _too_large(limits)
-        waiting = self._patience.begin()
+        task = self._patience.begin()
         try:
             more = True
             while more:
@@ -125,14 +125,14 @@ class App:
                     raise busy("Bodies of other requests fill the memory that there is for them")
                 more = message.get("more_body", False)
         except asyncio.CancelledError:
-            if not self._patience.is_over(waiting):
+            if not self._patience.is_over(task):
                 raise
             detail = f"It has to come within {limits.seconds:g} s"
             raise HttpError(408, "The body took too long", detail, code="too-slow") from None
         finally:
-            self._patience.end(waiting)
+            self._patience.end(task)
 
-    async def _handled(
+    async def _handle(
         self,
         route: Route,
         parameters: Mapping[str, str],
@@ -158,7 +158,7 @@ class App:
 
     def warm_up(self) -> None:
         """Make before the first request what is made once."""
-        keep_newest(MOST_REMEMBERED)
+        keep_newest(CACHE_BYTES)
         self.service.deployment.champion.warm_up()
 
 
@@ -171,31 +171,31 @@ class Routes:
 
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """The route, and what stands for the names in its path. Raises HttpError."""
-        asked = "GET" if method == "HEAD" else method
-        route = self._exact.get((asked, path))
+        route_method = "GET" if method == "HEAD" else method
+        route = self._exact.get((route_method, path))
         if route is not None:
             return route, {}
-        found = self._all(path)
-        if not found:
+        matches = self._all(path)
+        if not matches:
             raise HttpError(404, "There is nothing at this address", code="not-found")
-        for route, parameters in found:
-            if route.method == asked:
+        for route, parameters in matches:
+            if route.method == route_method:
                 return route, parameters
-        allowed = ", ".join(sorted({route.method for route, _ in found}))
+        methods = ", ".join(sorted({route.method for route, _ in matches}))
         raise HttpError(
-            405, "This address has other methods", allowed, code="method-not-allowed", headers=(("allow", allowed),)
+            405, "This address has other methods", methods, code="method-not-allowed", headers=(("allow", methods),)
         )
 
     def _all(self, path: str) -> list[tuple[Route, Mapping[str, str]]]:
         parts = path.split("/")
-        found: list[tuple[Route, Mapping[str, str]]] = [
-            (route, {}) for (_, known), route in self._exact.items() if known == path
+        matches: list[tuple[Route, Mapping[str, str]]] = [
+            (route, {}) for (_, route_path), route in self._exact.items() if route_path == path
         ]
         for pattern, route in self._patterns:
             if len(pattern) == len(parts) and all(p == q or p[:1] == "{" for p, q in zip(pattern, parts, strict=True)):
                 names = zip(pattern, parts, strict=True)
-                found.append((route, {p[1:-1]: unquote(q) for p, q in names if p[:1] == "{"}))
-        return found
+                matches.append((route, {p[1:-1]: unquote(q) for p, q in names if p[:1] == "{"}))
+        return matches
 
 
 def _query(text: bytes) -> dict[str, str]:
@@ -211,9 +211,9 @@ def _authorize(headers: Mapping[str, str], token: str | None) -> None:
     if token is None:
         _check_local(headers)
         return
-    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
     # Compared in any case, in a time that does not tell how much of it is right.
-    fits = hmac.compare_digest(shown.strip().encode(), token.encode())
+    fits = hmac.compare_digest(credentials.strip().encode(), token.encode())
     if not (fits and scheme.lower() == "bearer"):
         detail = "Send it as: Authorization: Bearer TOKEN"
         raise HttpError(
@@ -247,8 +247,8 @@ def _is_local(host: str) -> bool:
 
 
 def _check_media(headers: Mapping[str, str], route: Route) -> None:
-    given = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if given not in route.reads:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in route.reads:
         detail = f"Send it as: Content-Type: {' or '.join(route.reads)}"
         raise HttpError(415, "The body is of another type", detail, code="media-type")
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
@@ -265,14 +265,14 @@ _USUAL = {b"cache-control": b"no-store", b"x-content-type-options": b"nosniff"}
 
 
 async def _send(send: Send, response: Response, timing: Timing, *, bodiless: bool) -> None:
-    given = {
+    header_fields = {
         b"content-type": response.media_type.encode("latin-1"),
         b"content-length": b"%d" % len(response.body),
         **_USUAL,
         b"server-timing": timing.header().encode("latin-1"),
     }
     if response.headers:
-        given |= {name.encode("latin-1"): value.encode("latin-1") for name, value in response.headers}
-    headers = list(given.items())
+        header_fields |= {name.encode("latin-1"): value.encode("latin-1") for name, value in response.headers}
+    headers = list(header_fields.items())
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if bodiless else response.body})

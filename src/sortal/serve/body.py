@@ -12,7 +12,7 @@ from sortal.serve.http import HttpError
 T = TypeVar("T")
 
 
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """The value that a body holds, of the type of the decoder. Raises HttpError for another, and for no JSON at all.
 
     NaN, infinities, numbers beyond a float, halves of characters and bytes that are no UTF-8 are no JSON.
@@ -20,12 +20,12 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise HttpError(422, "The body is not what is expected", _said(error), code="invalid-body") from None
+        raise HttpError(422, "The body is not what is expected", _detail(error), code="invalid-body") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise HttpError(400, "The body is no JSON", _said(error), code="malformed-json") from None
+        raise HttpError(400, "The body is no JSON", _detail(error), code="malformed-json") from None
 
 
-def _said(error: Exception) -> str:
+def _detail(error: Exception) -> str:
     """What msgspec says, which names places and types, never values; nothing of other errors."""
     if isinstance(error, RecursionError):
         return "It is nested too deep"
@@ -55,7 +55,7 @@ class _RepeatedError(Exception):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    known = dict(pairs)
-    if len(known) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         raise _RepeatedError
-    return known
+    return fields

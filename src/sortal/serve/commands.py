@@ -72,13 +72,13 @@ def serve(
     )
     if token_file is not None and is_open_to_all(token_file):
         say(f"every user can read {token_file}: chmod 600 {token_file.name}")
-    from sortal.serve.description import checked_models, described
+    from sortal.serve.description import checked_models, describe
     from sortal.serve.server import run
     from sortal.serve.telemetry import check_installed
 
     check_installed()
-    lines = described(settings, *checked_models(settings))
-    run(settings, started=lambda: typer.echo("\n".join(map(visible, lines))))
+    lines = describe(settings, *checked_models(settings))
+    run(settings, on_start=lambda: typer.echo("\n".join(map(visible, lines))))
 
 
 def label(
@@ -98,5 +98,5 @@ def label(
     from sortal.serve.late_labels import label_rows
 
     classes = None if model is None else load(model, verify).classes_.tolist()
-    labelled = label_rows(log, data, id_column, label_column, classes)
-    typer.echo(labelled.to_json() if json else "\n".join(map(visible, labelled.sentences())))
+    result = label_rows(log, data, id_column, label_column, classes)
+    typer.echo(result.to_json() if json else "\n".join(map(visible, result.sentences())))

@@ -30,11 +30,11 @@ class Connection(HttpToolsProtocol):
         self._limits, self._head, self._idle = limits, head, idle
         self._in_head, self._whole = False, True
         """Whether a head has begun, and whether all of the last request has come."""
-        self._unseen, self._seen = 0, False
+        self._pending_bytes, self._made_progress = 0, False
         """Bytes of which the parser has made nothing yet, and whether it made something of the last ones."""
         self._refusal: HttpError | None = None
-        self._refused = False
-        self._reading = False
+        self._is_refused = False
+        self._is_reading = False
         self._next: tuple[RequestResponseCycle, Any] | None = None
         """Whether the parser is at work, and the request that is to be answered when it has done all."""
 
@@ -48,22 +48,22 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._is_refused:
             return
-        self._seen, self._reading = False, True
+        self._made_progress, self._is_reading = False, True
         self._idle.end(self)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             self._go_on(data[offer.args[0] :])
         except httptools.HttpParserError:
-            self._refuse(self._refusal or _malformed())
-        self._unseen = 0 if self._seen else self._unseen + len(data)
-        if self._unseen > self._limits.head:
+            self._refuse(self._refusal or _malformed_request())
+        self._pending_bytes = 0 if self._made_progress else self._pending_bytes + len(data)
+        if self._pending_bytes > self._limits.head:
             self._refuse(_too_large(self._limits))
         while self._next is not None:
             self._answer(*self._next)
-        self._reading = False
+        self._is_reading = False
         self._wait()
 
     def _wait(self) -> None:
@@ -89,7 +89,7 @@ class Connection(HttpToolsProtocol):
             raise ValueError  # the parser stops, and asks for an answer below
         if self._is_offer():
             return
-        self._in_head, self._seen = False, True
+        self._in_head, self._made_progress = False, True
         self._head.end(self)
         super().on_headers_complete()
         self.headers = []  # what comes after a body is no header: the application does not see it
@@ -101,13 +101,13 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
 
     def on_body(self, body: bytes) -> None:
-        self._seen = True
+        self._made_progress = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._in_head:  # with the offer of another protocol
             return
-        self._whole = self._seen = True
+        self._whole = self._made_progress = True
         self._head.end(self)
         super().on_message_complete()
 
@@ -117,11 +117,11 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif not self._reading:
+        elif not self._is_reading:
             self._wait()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._reading:
+        if self._is_reading:
             self._next = (cycle, app)
         else:  # it waited for the answer to the one before
             super()._start_asgi_task(cycle, partial(_in_one_piece, app, cycle))
@@ -139,7 +139,7 @@ class Connection(HttpToolsProtocol):
 
     def is_too_slow(self) -> None:
         """A head has not come in time; or the rest of a request that was refused, which nobody keeps."""
-        if self._in_head and not self._refused:
+        if self._in_head and not self._is_refused:
             within = f"It has to come within {self._limits.head_seconds:g} s"
             self._refuse(HttpError(408, "The head of the request took too long", within, code="too-slow"))
         else:
@@ -153,13 +153,13 @@ class Connection(HttpToolsProtocol):
         """Answer what is no request, or none that the application may see. What still comes is not looked at: to close
         the connection at once would take the answer away from a client that sends (TCP resets it).
         """
-        if self._refused or self.transport.is_closing():
+        if self._is_refused or self.transport.is_closing():
             return
         response = refusal.response()
         headers = f"content-type: {response.media_type}\r\ncontent-length: {len(response.body)}\r\nconnection: close"
         self.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[response.status], headers.encode(), response.body))
         self.transport.write_eof()
-        self._refused = True
+        self._is_refused = True
         if self.cycle is not None:  # whose body was no body
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -201,7 +201,7 @@ async def _in_one_piece(
     await app(scope, receive, write)
 
 
-def _malformed() -> HttpError:
+def _malformed_request() -> HttpError:
     return HttpError(400, "This is no request of HTTP/1.1", code="malformed-request")
 
 

@@ -10,7 +10,7 @@ from sortal.artifact.model import Model, load
 from sortal.core.errors import ArtifactError
 from sortal.core.files import sha256_of
 from sortal.serve.door import Door
-from sortal.serve.pace import Pace, measured
+from sortal.serve.pace import Pace, measure
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ServedModel:
     @cached_property
     def pace(self) -> Pace:
         """How long it takes."""
-        return measured(self.model)
+        return measure(self.model)
 
     def warm_up(self) -> None:
         """Make before the first request what is made once."""

@@ -24,11 +24,11 @@ def checked_models(settings: Settings) -> list[ServedModel]:
     where the log cannot be opened, and OutputError where it cannot be exported.
     """
     champion = read_model(settings.model, settings.verify)
-    unknown = [name for name in settings.redact if name not in champion.model.schema.names]
-    if unknown:
+    unknown_columns = [name for name in settings.redact if name not in champion.model.schema.names]
+    if unknown_columns:
         raise OptionError(
-            f"--redact {unknown[0]!r} is no column of {settings.model.name}; "
-            f"{did_you_mean(unknown[0], champion.model.schema.names)}"
+            f"--redact {unknown_columns[0]!r} is no column of {settings.model.name}; "
+            f"{did_you_mean(unknown_columns[0], champion.model.schema.names)}"
         )
     if settings.log is not None:
         open_store(settings.log).close()
@@ -44,14 +44,14 @@ def checked_models(settings: Settings) -> list[ServedModel]:
     return [champion, shadow]
 
 
-def described(settings: Settings, champion: ServedModel, *shadow: ServedModel) -> list[str]:
+def describe(settings: Settings, champion: ServedModel, *shadow: ServedModel) -> list[str]:
     """Lines about a service."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     token = "every request needs the token" if settings.token else "no token: only this machine is answered"
     return [
         f"serving   http://{host}:{settings.port}   {token}",
-        *(f"{role:9} {line}" for role, line in [("model", _named(champion)), ("", _figures(champion))] if line),
-        *(f"shadow    {_named(each)}" for each in shadow),
+        *(f"{role:9} {line}" for role, line in [("model", _model_line(champion)), ("", _figures(champion))] if line),
+        *(f"shadow    {_model_line(model)}" for model in shadow),
         f"log       {_log(settings)}",
         f"workers   {settings.workers}; Ctrl-C, or kill {os.getpid()}, stops it when what runs is answered and logged",
     ]
@@ -79,7 +79,7 @@ def _without_password(url: str) -> str:
     return re.sub(r"(://[^/@:]*):[^@]*@|(password=)[^&]*", lambda m: f"{m[1]}:***@" if m[1] else f"{m[2]}***", url)
 
 
-def _named(served: ServedModel) -> str:
+def _model_line(served: ServedModel) -> str:
     task = served.model.task
     classes = ", ".join(map(str, task.classes[:MOST_FIGURES])) + (", ..." if len(task.classes) > MOST_FIGURES else "")
     return f"{served.name} {served.sha256[:SHORT_HASH]}: {task.target!r} is one of {classes}"
@@ -92,6 +92,6 @@ def _figures(served: ServedModel) -> str:
         figures = metrics.get(part)
         if figures:
             names = [name for name in (*task.headline, *figures) if name in figures]
-            chosen = list(dict.fromkeys(names))[:MOST_FIGURES]
-            return f"{part}: " + ", ".join(f"{name} {figures[name]}" for name in chosen)
+            selected = list(dict.fromkeys(names))[:MOST_FIGURES]
+            return f"{part}: " + ", ".join(f"{name} {figures[name]}" for name in selected)
     return ""

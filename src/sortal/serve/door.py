@@ -29,7 +29,7 @@ from sortal.core.schema import Column, Schema, column_name
 from sortal.serve.http import FieldError, HttpError
 from sortal.serve.limits import Limits
 
-KNOWN = 4_096
+CACHE_SIZE = 4_096
 """Values of a column that are looked up: levels, and days; some hundred kilobytes a column."""
 SHORT = 64
 """Letters of a text that is remembered: levels and dates are shorter."""
@@ -42,7 +42,7 @@ EXACT = 2**63
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadRows:
     """Rows as a model reads them, and what has to be said of each beside what the model says."""
 
     rows: Rows
@@ -66,12 +66,12 @@ class _Findings:
         return len(self.faults) > self.limits.errors
 
     def refusal(self) -> HttpError:
-        named = sorted(self.faults, key=lambda fault: fault.row or 0)[: self.limits.errors]
+        first_faults = sorted(self.faults, key=lambda fault: fault.row or 0)[: self.limits.errors]
         rows = len({fault.row for fault in self.faults})
         detail = "One row cannot be read" if rows == 1 else f"{rows:,} rows cannot be read"
         if self.full:
             detail = f"Many rows or fields cannot be read; these are the first {self.limits.errors}"
-        return HttpError(422, "Rows do not fit the model", detail, tuple(named), code="invalid-rows")
+        return HttpError(422, "Rows do not fit the model", detail, tuple(first_faults), code="invalid-rows")
 
 
 class Door:
@@ -82,88 +82,90 @@ class Door:
     def __init__(self, model: Model) -> None:
         self._cells = tuple(_Cells(column) for column in model.needs.columns)
         self._ways = tuple(cells.way for cells in self._cells)
-        self._required = tuple(cells.name for cells in self._cells if cells.required)
+        self._required_names = tuple(cells.name for cells in self._cells if cells.required)
         self.expected = {cells.name: cells.expected for cells in self._cells}
-        self._needed = frozenset(model.needs.names)
-        self._named = frozenset(model.schema.names)
+        self._needed_names = frozenset(model.needs.names)
+        self._column_names = frozenset(model.schema.names)
         profiles = model.profiled().items()
-        self._never_missing = frozenset(name for name, each in profiles if each.known and not each.missing)
+        self._never_missing = frozenset(name for name, p in profiles if p.n_values and not p.missing)
         for cells in self._cells:
             profile = model.profile.get(cells.name)
             cells.learn(profile.levels if profile is not None and not profile.measures else ())
 
-    def read(self, rows: Sequence[Row], limits: Limits) -> Read:
+    def read(self, rows: Sequence[Row], limits: Limits) -> ReadRows:
         """Rows for the model. Raises HttpError that names every fault, up to a number of them."""
         findings = _Findings(limits, [[] for _ in rows])
-        named = [self._by_name(at, row, findings) for at, row in enumerate(rows)]
-        read, odd = self._at_once(named)
-        for cells, values, places in zip(self._cells, read, odd, strict=True):
+        named_rows = [self._by_name(at, row, findings) for at, row in enumerate(rows)]
+        by_column, odd = self._at_once(named_rows)
+        for cells, values, places in zip(self._cells, by_column, odd, strict=True):
             if places and not findings.full:
-                cells.read_odd([row.get(cells.name) for row in named], places, values, findings)
+                cells.read_odd([row.get(cells.name) for row in named_rows], places, values, findings)
             if cells.required:
                 cells.check_there(values, findings)
         if findings.faults:
             raise findings.refusal()
-        columns: dict[str, Values] = {c.name: v for c, v in zip(self._cells, read, strict=True) if not c.numeric}
+        columns: dict[str, Values] = {c.name: v for c, v in zip(self._cells, by_column, strict=True) if not c.numeric}
         # One array for all numbers: for a single row that takes as long as one of them.
-        numbers = np.array([v for c, v in zip(self._cells, read, strict=True) if c.numeric], dtype=np.float64)
+        numbers = np.array([v for c, v in zip(self._cells, by_column, strict=True) if c.numeric], dtype=np.float64)
         columns |= zip((cells.name for cells in self._cells if cells.numeric), numbers, strict=True)
-        for row, said in zip(named, findings.warnings, strict=True):
-            if not self._needed <= row.keys():
-                said += self._absent(row)
-        return Read(Rows(columns, np.arange(len(rows))), findings.warnings)
+        for row, row_warnings in zip(named_rows, findings.warnings, strict=True):
+            if not self._needed_names <= row.keys():
+                row_warnings += self._absent(row)
+        return ReadRows(Rows(columns, np.arange(len(rows))), findings.warnings)
 
     def read_row(self, row: Row, limits: Limits) -> tuple[Row, Sequence[str]]:
         """As ``read`` of this row alone, in values of Python, and its warnings: without lists and arrays where nothing
         of it has to be read by rules.
         """
-        values: dict[str, Any] | None = {} if row.keys() <= self._named and self._needed <= row.keys() else None
+        values: dict[str, Any] | None = (
+            {} if row.keys() <= self._column_names and self._needed_names <= row.keys() else None
+        )
         if values is not None:
-            for name, plain_numbers, remembered, missing in self._ways:
+            for name, plain_numbers, caches, missing in self._ways:
                 value: Any = row[name]
                 kind = type(value)
                 if plain_numbers and (kind is float or kind is int) and -LARGEST <= value <= LARGEST:
                     values[name] = float(value)
                     continue
-                known = remembered.get(kind)
-                made: Any = missing if value is None else known.get(value, _UNKNOWN) if known else _UNKNOWN
-                if made is _UNKNOWN:
+                cache = caches.get(kind)
+                cell: Any = missing if value is None else cache.get(value, _UNKNOWN) if cache else _UNKNOWN
+                if cell is _UNKNOWN:
                     break
-                values[name] = made
+                values[name] = cell
             else:
-                if not any(values[name] != values[name] for name in self._required):
+                if not any(values[name] != values[name] for name in self._required_names):
                     return values, ()
-        read = self.read([row], limits)
-        return row_of(read.rows.columns, read.rows.columns), read.warnings[0]
+        inputs = self.read([row], limits)
+        return row_of(inputs.rows.columns, inputs.rows.columns), inputs.warnings[0]
 
     def _at_once(self, rows: Sequence[Row]) -> tuple[list[list[Any]], list[list[int]]]:
         """By column, what can be read without rules: plain numbers, what is missing, and values that are remembered;
         and where the others stand, which are still missing then.
         """
-        read: list[list[Any]] = [[] for _ in self._cells]
+        by_column: list[list[Any]] = [[] for _ in self._cells]
         odd: list[list[int]] = [[] for _ in self._cells]
         # All of it in one loop without calls, which is most of the time that a row takes before it is scored.
-        ways = [(*cells.way, values, places) for cells, values, places in zip(self._cells, read, odd, strict=True)]
+        ways = [(*cells.way, values, places) for cells, values, places in zip(self._cells, by_column, odd, strict=True)]
         for at, row in enumerate(rows):
-            for name, plain_numbers, remembered, missing, values, places in ways:
+            for name, plain_numbers, caches, missing, values, places in ways:
                 value: Any = row.get(name)
                 kind = type(value)
                 if plain_numbers and (kind is float or kind is int) and -LARGEST <= value <= LARGEST:
                     values.append(float(value))
                     continue
                 if value is not None:
-                    known = remembered.get(kind)
-                    made = _UNKNOWN if known is None else known.get(value, _UNKNOWN)
-                    if made is not _UNKNOWN:
-                        values.append(made)
+                    cache = caches.get(kind)
+                    cell = _UNKNOWN if cache is None else cache.get(value, _UNKNOWN)
+                    if cell is not _UNKNOWN:
+                        values.append(cell)
                         continue
                     places.append(at)
                 values.append(missing)
-        return read, odd
+        return by_column, odd
 
     def check_width(self, rows: Sequence[Row]) -> None:
         """Raises HttpError for a row of so many fields that looking at each would take long."""
-        most = 2 * len(self._named) + SPARE_FIELDS
+        most = 2 * len(self._column_names) + SPARE_FIELDS
         wide = [at for at, row in enumerate(rows) if len(row) > most]
         if wide:
             fault = FieldError(wide[0], "", f"there are more than {most:,} fields", "too-many-fields")
@@ -171,28 +173,28 @@ class Door:
 
     def _by_name(self, at: int, row: Row, findings: _Findings) -> Row:
         """The row with its fields in the one form of names; a field of no column is a fault."""
-        if not row.keys() <= self._named and not findings.full:
-            row = self._renamed(at, row, findings)
-        if self._needed and self._needed.isdisjoint(row) and not findings.full:
+        if not row.keys() <= self._column_names and not findings.full:
+            row = self._rename_fields(at, row, findings)
+        if self._needed_names and self._needed_names.isdisjoint(row) and not findings.full:
             findings.fault(at, "", "there is no field that the model reads", "empty-row")
         return row
 
-    def _renamed(self, at: int, row: Row, findings: _Findings) -> Row:
-        known: dict[str, Any] = {}
-        for given, value in row.items():
-            name = given if given in self._named else column_name(given)
-            if name not in self._named:
+    def _rename_fields(self, at: int, row: Row, findings: _Findings) -> Row:
+        fields: dict[str, Any] = {}
+        for field_name, value in row.items():
+            name = field_name if field_name in self._column_names else column_name(field_name)
+            if name not in self._column_names:
                 # Among thousands of names a near one takes milliseconds to find.
                 few = len(findings.faults) < MOST_HINTS
-                hint = f"; {did_you_mean(given, [cells.name for cells in self._cells])}" if few else ""
-                findings.fault(at, given, f"no such field{hint}", "unknown-field")
-            elif name in known:
-                findings.fault(at, given, "the same field is there a second time", "repeated-name")
+                hint = f"; {did_you_mean(field_name, [cells.name for cells in self._cells])}" if few else ""
+                findings.fault(at, field_name, f"no such field{hint}", "unknown-field")
+            elif name in fields:
+                findings.fault(at, field_name, "the same field is there a second time", "repeated-name")
             else:
-                known[name] = value
+                fields[name] = value
             if findings.full:
                 break
-        return known
+        return fields
 
     def _absent(self, row: Row) -> Iterator[str]:
         """Fields that are not there, as far as the model does not say so itself."""
@@ -212,9 +214,9 @@ class _Cells:
         kind = kind_of(column.kind)
         self.name, self.numeric, self.required = column.name, kind.numeric, column.role == "cost"
         self._column, self._kind, self._schema = column, kind, Schema((column,))
-        self._remembered: dict[type, dict[Any, Any]] = {str: {}, bool: {}, int: {}}
+        self._caches: dict[type, dict[Any, Any]] = {str: {}, bool: {}, int: {}}
         plain_numbers = kind.storage == "number" and kind.takes_numbers(column)
-        self.way = (column.name, plain_numbers, self._remembered, math.nan if kind.numeric else None)
+        self.way = (column.name, plain_numbers, self._caches, math.nan if kind.numeric else None)
         example = kind.example(column)
         self.expected = kind.noun_of(column) + (f", written like {example}" if example else "")
 
@@ -224,26 +226,26 @@ class _Cells:
         findings = _Findings(Limits(), [[] for _ in texts])
         self.read_odd(texts, range(len(texts)), [None] * len(texts), findings)
 
-    def read_odd(self, values: Sequence[Any], places: Sequence[int], read: list[Any], findings: _Findings) -> None:
+    def read_odd(self, values: Sequence[Any], places: Sequence[int], output: list[Any], findings: _Findings) -> None:
         """Read the values in these places by the rules of ``core.door``, those of one type together."""
-        together: dict[type, list[int]] = {}
+        by_type: dict[type, list[int]] = {}
         for at in places:
             refusal = self._refusal(values[at], findings.limits)
             if refusal is not None:
                 findings.fault(at, self.name, *refusal)
             elif isinstance(values[at], int) and abs(values[at]) >= EXACT:
-                self._through([at], values, read, findings)
+                self._through([at], values, output, findings)
             else:
-                together.setdefault(type(values[at]), []).append(at)
+                by_type.setdefault(type(values[at]), []).append(at)
             if findings.full:
                 return
-        for alike in together.values():
-            for start in range(0, len(alike), MOST_ROWS):
-                self._through(alike[start : start + MOST_ROWS], values, read, findings)
+        for same_type in by_type.values():
+            for start in range(0, len(same_type), MOST_ROWS):
+                self._through(same_type[start : start + MOST_ROWS], values, output, findings)
 
-    def check_there(self, read: Sequence[float], findings: _Findings) -> None:
+    def check_there(self, values: Sequence[float], findings: _Findings) -> None:
         """Every row has to have a value."""
-        for at, value in enumerate(read):
+        for at, value in enumerate(values):
             if value != value and not findings.full:
                 findings.fault(at, self.name, "the decision needs this cost in every row", "missing")
 
@@ -259,25 +261,25 @@ class _Cells:
             return f"models compute with numbers up to {LARGEST:.1e}", "too-large"
         return None
 
-    def _through(self, places: Sequence[int], values: Sequence[Any], read: list[Any], findings: _Findings) -> None:
+    def _through(self, places: Sequence[int], values: Sequence[Any], output: list[Any], findings: _Findings) -> None:
         """Reads values by the door; where it refuses some, half by half, until it is known which."""
         if findings.full:
             return
         try:
-            made = self._canonical([values[at] for at in places], findings.limits)
+            cells = self._canonical([values[at] for at in places], findings.limits)
         except DataError:
             if len(places) == 1:
                 findings.fault(places[0], self.name, f"expected {self.expected}", "wrong-value")
                 return
             half = len(places) // 2
-            self._through(places[:half], values, read, findings)
-            self._through(places[half:], values, read, findings)
+            self._through(places[:half], values, output, findings)
+            self._through(places[half:], values, output, findings)
             return
-        for at, value in zip(places, made, strict=True):
-            read[at] = value
-            lost = not self._kind.strict and (value is None or value != value) and not self._says_missing(values[at])
-            if lost:
-                self._lost(at, findings)
+        for at, value in zip(places, cells, strict=True):
+            output[at] = value
+            is_lost = not self._kind.strict and (value is None or value != value) and not self._says_missing(values[at])
+            if is_lost:
+                self._report_unreadable(at, findings)
             else:
                 self._remember(values[at], value)
 
@@ -291,7 +293,7 @@ class _Cells:
         """Whether a value is a notation of a missing one, as ``NA`` is."""
         return self._kind.plain(self._column, Cells([value]), of_values([value]).sort).values[0] is None
 
-    def _lost(self, at: int, findings: _Findings) -> None:
+    def _report_unreadable(self, at: int, findings: _Findings) -> None:
         """A value is there and cannot be read: an image is refused, as nobody sends one to have it taken as missing;
         others are missing by the rules of their kind.
         """
@@ -300,13 +302,13 @@ class _Cells:
         else:
             findings.warnings[at].append(f"{self.name!r}: is not {self.expected}, and counts as missing")
 
-    def _remember(self, value: Any, read: Any) -> None:
-        known = self._remembered.get(type(value))
-        if known is None or (isinstance(value, str) and len(value) > SHORT):
+    def _remember(self, value: Any, cell: Any) -> None:
+        cache = self._caches.get(type(value))
+        if cache is None or (isinstance(value, str) and len(value) > SHORT):
             return
-        if len(known) >= KNOWN:
-            known.clear()
-        known[value] = read
+        if len(cache) >= CACHE_SIZE:
+            cache.clear()
+        cache[value] = cell
 
 
 def _image(value: Any, most_pixels: int) -> Any:

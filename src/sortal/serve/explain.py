@@ -15,7 +15,7 @@ from sortal.core.door import Rows
 from sortal.core.image_patches import GRID
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Column
-from sortal.serve.body import decoded, refuse_repeated_names
+from sortal.serve.body import decode, refuse_repeated_names
 from sortal.serve.deployment import ServedModel
 from sortal.serve.http import FieldError, HttpError, Request, Response
 from sortal.serve.log.records import Label
@@ -80,46 +80,48 @@ async def explain(service: Service, request: Request, timing: Timing) -> Respons
     return await service.workers.answer(
         request.body,
         read=lambda: _read(served, request.body, timing),
-        seconds=lambda asked: served.pace.of(_questions(served)),
-        answer=lambda asked: Response.json(_explained(service, served, asked, timing)),
+        seconds=lambda payload: served.pace.of(_questions(served)),
+        answer=lambda payload: Response.json(_explanation(service, served, payload, timing)),
     )
 
 
 def _read(served: ServedModel, body: bytes, timing: Timing) -> ExplainRequest:
     with timing.stage("decode"):
-        asked = decoded(_DECODER, body)
-        served.door.check_width([asked.row])
-        refuse_repeated_names(body, 1 + (asked.label is not UNSET) + len(asked.row))
-        return asked
+        payload = decode(_DECODER, body)
+        served.door.check_width([payload.row])
+        refuse_repeated_names(body, 1 + (payload.label is not UNSET) + len(payload.row))
+        return payload
 
 
 def _questions(served: ServedModel) -> int:
     """How many rows are scored."""
-    each = {"text": MOST_WORDS, "image": GRID**2}
-    return sum(each.get(kind_of(column.kind).encoding, MOST_VALUES) + 2 for column in served.model.reads.columns)
+    rows_by_encoding = {"text": MOST_WORDS, "image": GRID**2}
+    return sum(
+        rows_by_encoding.get(kind_of(column.kind).encoding, MOST_VALUES) + 2 for column in served.model.reads.columns
+    )
 
 
-def _explained(service: Service, served: ServedModel, asked: ExplainRequest, timing: Timing) -> ExplainResponse:
+def _explanation(service: Service, served: ServedModel, payload: ExplainRequest, timing: Timing) -> ExplainResponse:
     model = served.model
     with timing.stage("validate"):
-        read = served.door.read([asked.row], service.limits)
-        code = None if asked.label is UNSET else code_of(served, asked.label)
-        if asked.label is not UNSET and code is None:
+        inputs = served.door.read([payload.row], service.limits)
+        code = None if payload.label is UNSET else code_of(served, payload.label)
+        if payload.label is not UNSET and code is None:
             fault = FieldError(None, "label", "expected a class of the model", "unknown-class")
             raise HttpError(422, "The label is no class of the model", "", (fault,), code="unknown-class")
     with timing.stage("score"):
-        probability = model.score_rows(read.rows)[0]
+        probability = model.score_rows(inputs.rows)[0]
         about = int(probability.argmax()) if code is None else code
         columns = _by_importance(served)
-        found = _effects(served, read.rows, columns[:MOST_FIELDS], about)
-    found.sort(key=lambda each: -abs(each.effect))
+        effects = _effects(served, inputs.rows, columns[:MOST_FIELDS], about)
+    effects.sort(key=lambda effect: -abs(effect.effect))
     return ExplainResponse(
         model=served.sha256,
         label=model.classes_.tolist()[about],
         probability=float(probability[about]),
-        effects=found,
+        effects=effects,
         unexplained=[column.name for column in columns[MOST_FIELDS:]],
-        warnings=tuple(read.warnings[0]),
+        warnings=tuple(inputs.warnings[0]),
     )
 
 
@@ -135,12 +137,12 @@ def _effects(served: ServedModel, row: Rows, columns: Sequence[Column], code: in
     instead = [_instead(served, column) for column in columns]
     changes = [(column.name, value) for column, (values, *_) in zip(columns, instead, strict=True) for value in values]
     ends = np.cumsum([len(values) for values, *_ in instead])
-    each = np.split(effects_of_columns(served.model, row, changes, code), ends[:-1])
-    found = []
-    for column, (_, weight, method), of_values in zip(columns, instead, each, strict=True):
-        found.append(FieldEffect(column.name, float(of_values @ weight), method))
-        _look_into(served, row, column, code, found[-1])
-    return found
+    parts = np.split(effects_of_columns(served.model, row, changes, code), ends[:-1])
+    effects = []
+    for column, (_, weight, method), of_values in zip(columns, instead, parts, strict=True):
+        effects.append(FieldEffect(column.name, float(of_values @ weight), method))
+        _look_into(served, row, column, code, effects[-1])
+    return effects
 
 
 def _instead(served: ServedModel, column: Column) -> tuple[list[Any], Floats, Method]:
@@ -163,6 +165,6 @@ def _look_into(served: ServedModel, row: Rows, column: Column, code: int, effect
 
 
 def _words(served: ServedModel, row: Rows, column: str, code: int) -> Iterator[WordEffect]:
-    spans, each = word_effects(served.model, row, column, code)
-    for (begin, end), effect in zip(spans, each.tolist(), strict=True):
+    spans, effects = word_effects(served.model, row, column, code)
+    for (begin, end), effect in zip(spans, effects.tolist(), strict=True):
         yield WordEffect(begin, end, effect)

@@ -78,14 +78,14 @@ class HttpError(Exception):
 
     def response(self, *, protocol: bool = False) -> Response:
         """As it is sent. ``protocol``: with ``error``, where clients of the Open Inference Protocol look."""
-        said = ": ".join(filter(None, (self.title, self.detail)))
+        message = ": ".join(filter(None, (self.title, self.detail)))
         body = Problem(
             type=f"urn:sortal:problem:{self.code}" if self.code else "about:blank",
             title=self.title,
             status=self.status,
             detail=self.detail,
             errors=self.errors,
-            error=said if protocol else "",
+            error=message if protocol else "",
         )
         return Response(self.status, msgspec.json.encode(body), PROBLEM, self.headers)
 

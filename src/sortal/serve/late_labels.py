@@ -20,14 +20,14 @@ from sortal.serve.log.store import LogStore
 
 TOGETHER = 100_000
 """Labels of one transaction: ids come in no order, and so each page of the index is written once for many of them."""
-LOOKED_AT = 1_000
+MOST_PREDICTIONS = 1_000
 """Predictions of a log that say how its classes are written."""
-MOST_TOLD = 5
+MOST_CONFLICTS = 5
 """Conflicts that are named on the screen; --json has all."""
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelResult:
     """What became of the rows of a file. ``blank``: rows without an id or a label, which were left out."""
 
     rows: int
@@ -41,21 +41,21 @@ class Labelled:
     def sentences(self) -> Iterator[str]:
         """For a person."""
         receipt, conflicts = self.receipt, self.receipt.conflicts
-        waiting = f" ({receipt.unmatched:,} of rows that the log does not know yet)" if receipt.unmatched else ""
-        yield f"{self.rows:,} rows: {receipt.new:,} new labels{waiting}; {receipt.repeated:,} were known already"
+        unmatched_note = f" ({receipt.unmatched:,} of rows that the log does not know yet)" if receipt.unmatched else ""
+        yield f"{self.rows:,} rows: {receipt.new:,} new labels{unmatched_note}; {receipt.repeated:,} were known already"
         if self.blank:
             yield f"{self.blank:,} rows have no id or no label and were left out"
         if conflicts:
             yield f"{len(conflicts):,} contradict a label that is known, which stays:"
-            for each in conflicts[:MOST_TOLD]:
-                yield f"  {each.row_id}: {quoted(each.known)} is known, {quoted(each.given)} was given"
-            if len(conflicts) > MOST_TOLD:
-                yield f"  and {len(conflicts) - MOST_TOLD:,} more; --json has all"
+            for conflict in conflicts[:MOST_CONFLICTS]:
+                yield f"  {conflict.row_id}: {quoted(conflict.known)} is known, {quoted(conflict.given)} was given"
+            if len(conflicts) > MOST_CONFLICTS:
+                yield f"  and {len(conflicts) - MOST_CONFLICTS:,} more; --json has all"
 
 
 def label_rows(
     url: str, data: Sequence[str], id_column: str, label_column: str, classes: Sequence[Label] | None = None
-) -> Labelled:
+) -> LabelResult:
     """Store the labels of a table in the log at ``url``; none of them where one is no class.
 
     ``classes``: of the model that was served, None for those of the predictions in the log. Raises DataError for a
@@ -69,10 +69,10 @@ def label_rows(
     ids, labels = (_column(source.frame, name, source.name) for name in (id_column, label_column))
     table = pl.DataFrame({"id": ids, "label": labels}).drop_nulls()
     with closing(open_store(url, make=False)) as store:
-        known = _classes_of(store) if classes is None else classes
-        records = _records(table, known, source.name, strict=classes is not None)
+        known_classes = _classes_of(store) if classes is None else classes
+        records = _records(table, known_classes, source.name, strict=classes is not None)
         receipts = [store.add_labels(records[at : at + TOGETHER]) for at in range(0, len(records), TOGETHER)]
-    return Labelled(len(ids), len(ids) - len(records), _together(receipts))
+    return LabelResult(len(ids), len(ids) - len(records), _together(receipts))
 
 
 def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
@@ -86,14 +86,16 @@ def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
 
 def _classes_of(store: LogStore) -> Sequence[Label]:
     """The classes that were predicted lately, of which all have the type."""
-    seen = dict.fromkeys(each.prediction.prediction for each, _ in zip(store.read(), range(LOOKED_AT), strict=False))
-    if not seen:
+    classes = dict.fromkeys(
+        answer.prediction.prediction for answer, _ in zip(store.read(), range(MOST_PREDICTIONS), strict=False)
+    )
+    if not classes:
         raise DataError("the log has no prediction yet that says how classes are written; name the model: --model FILE")
-    return list(seen)
+    return list(classes)
 
 
 def _records(table: pl.DataFrame, classes: Sequence[Label], source: str, strict: bool) -> list[LabelRecord]:
-    names, now = [str(each) for each in classes], time.time()
+    names, now = [str(label) for label in classes], time.time()
 
     @cache
     def in_its_type(text: str) -> Label:
@@ -120,8 +122,8 @@ def _as_type(text: str, kind: type, source: str) -> Label:
 
 def _together(receipts: Sequence[LabelReceipt]) -> LabelReceipt:
     return LabelReceipt(
-        sum(each.new for each in receipts),
-        sum(each.repeated for each in receipts),
-        sum(each.unmatched for each in receipts),
-        tuple(conflict for each in receipts for conflict in each.conflicts),
+        sum(receipt.new for receipt in receipts),
+        sum(receipt.repeated for receipt in receipts),
+        sum(receipt.unmatched for receipt in receipts),
+        tuple(conflict for receipt in receipts for conflict in receipt.conflicts),
     )

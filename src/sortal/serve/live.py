@@ -16,7 +16,7 @@ from sortal.core.errors import SortalError
 from sortal.serve.deployment import ServedModel
 from sortal.serve.log.records import Label
 from sortal.serve.log.store import LogStore
-from sortal.serve.traffic import Tail, Traffic, described
+from sortal.serve.traffic import Tail, Traffic, describe
 from sortal.serve.truth import judge_log
 
 SPANS = {300: 60, 3600: 60}
@@ -42,10 +42,10 @@ class Live:
         self._open_store, self._state = open_store, state
         self._traffic = Traffic()
         self._tail = Tail(self._traffic)
-        self._started = time.time()
+        self._start_time = time.time()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
-        self._making: Future[None] | None = None
-        self._made: bytes | None = None
+        self._job: Future[None] | None = None
+        self._page_json: bytes | None = None
         self._due = self._truth_due = 0.0
         self._store: LogStore | None = None
         self._truth: tuple[str, dict[str, Any]] | None = None
@@ -58,12 +58,12 @@ class Live:
 
     async def now(self, served: ServedModel) -> bytes:
         """The last state that was made, as JSON; the next one is being made where this is old."""
-        if self._making is None or (self._making.done() and time.monotonic() >= self._due):
-            self._making = self._thread.submit(self._make, served)
-        if self._made is None:
-            await asyncio.wrap_future(self._making)
-        assert self._made is not None
-        return self._made
+        if self._job is None or (self._job.done() and time.monotonic() >= self._due):
+            self._job = self._thread.submit(self._make, served)
+        if self._page_json is None:
+            await asyncio.wrap_future(self._job)
+        assert self._page_json is not None
+        return self._page_json
 
     def close(self) -> None:
         """Wait for what is being made, and let go of the log."""
@@ -75,16 +75,16 @@ class Live:
         start = time.monotonic()
         try:
             self._count()
-            self._made = self._written(served)
-            counted = time.monotonic()
-            self._due = counted + max(FRESH, SHARE * (counted - start))
+            self._page_json = self._encode(served)
+            now = time.monotonic()
+            self._due = now + max(FRESH, SHARE * (now - start))
             if start >= self._truth_due or self._truth is None or self._truth[0] != served.sha256:
                 self._judge(served)
-                self._made = self._written(served)
+                self._page_json = self._encode(served)
         except Exception:  # whoever looks at the page sees that there is trouble; what it is stands in the log
             LOGGER.exception("a bug of sortal, in what the page shows")
             self._trouble = "figures could not be made; the log of the service says why"
-            self._made = self._written(served)
+            self._page_json = self._encode(served)
             self._due = time.monotonic() + FRESH_TRUTH
 
     def _count(self) -> None:
@@ -106,17 +106,15 @@ class Live:
         now = time.monotonic()
         self._truth_due = now + max(FRESH_TRUTH, SHARE * (now - start))
 
-    def _written(self, served: ServedModel) -> bytes:
+    def _encode(self, served: ServedModel) -> bytes:
         now = time.time()
         classes = list(map(str, served.model.classes_.tolist()))
         truth = self._truth[1] if self._truth is not None and self._truth[0] == served.sha256 else None
-        spans = [
-            described(*self._traffic.over(now, span, points), now, span, classes) for span, points in SPANS.items()
-        ]
+        spans = [describe(*self._traffic.over(now, span, points), now, span, classes) for span, points in SPANS.items()]
         state = {
             "time": now,
             "model": served.sha256,
-            "since": self._started if self._open_store is None else self._tail.since(now),
+            "since": self._start_time if self._open_store is None else self._tail.since(now),
             "log": {"kept": self._open_store is not None, "trouble": self._trouble, **self._state()},
             "spans": spans,
             "labelled": truth,

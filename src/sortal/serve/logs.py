@@ -19,7 +19,7 @@ import msgspec
 LOGGER = logging.getLogger("sortal.serve.requests")
 
 
-class Answered(msgspec.Struct, frozen=True):
+class RequestEvent(msgspec.Struct, frozen=True):
     """A request that was answered, or refused. ``path``: that of its route, not what was asked for. ``seconds``: from
     its last byte to its answer; ``stages``: some of them, by name. ``scope``: as ASGI has it, with the headers.
     """
@@ -50,26 +50,26 @@ class _Line(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 
 
-def log_request(answered: Answered) -> None:
+def log_request(event: RequestEvent) -> None:
     """A line a request, past the handlers of ``logging``: a record of theirs takes as long as half of scoring a row."""
     if LOGGER.isEnabledFor(logging.INFO):
         line = _Line(
-            _written(time.time()),
+            _timestamp(time.time()),
             "info",
             "request",
             os.getpid(),
-            answered.method,
-            answered.path,
-            answered.status,
-            round(1e3 * answered.seconds, 3),
-            answered.rows,
+            event.method,
+            event.path,
+            event.status,
+            round(1e3 * event.seconds, 3),
+            event.rows,
         )
         sys.stderr.write(f"{_encode(line).decode()}\n")  # which is sent with the end of the line
 
 
-def _written(seconds: float) -> str:
+def _timestamp(seconds: float) -> str:
     """
-    >>> _written(1_795_955_755.5679)
+    >>> _timestamp(1_795_955_755.5679)
     '2026-11-29T12:35:55.567+00:00'
     """
     whole, part = divmod(seconds, 1.0)
@@ -87,7 +87,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": _written(record.created),
+            "time": _timestamp(record.created),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "process": record.process,

@@ -36,7 +36,7 @@ class Family(msgspec.Struct, frozen=True):
     help: str
     lines: list[str]
 
-    def written(self) -> list[str]:
+    def to_lines(self) -> list[str]:
         return [f"# HELP {self.name} {self.help}", f"# TYPE {self.name} {self.kind}", *self.lines]
 
 
@@ -60,7 +60,7 @@ class Metrics:
     scored, and those that it did not.
     """
 
-    started: float = field(default_factory=time.time)
+    start_time: float = field(default_factory=time.time)
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     latency: dict[str, Histogram] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)
@@ -79,8 +79,8 @@ class Metrics:
         if histogram is None:
             histogram = self.latency[path] = Histogram()
         histogram.add(seconds)
-        for name, spent in (stages or {}).items():
-            self.stages[name] = self.stages.get(name, 0.0) + spent
+        for name, duration in (stages or {}).items():
+            self.stages[name] = self.stages.get(name, 0.0) + duration
 
     def add_rows(self, decisions: Iterable[object], warnings: int) -> None:
         """Rows were decided, of which so many had warnings."""
@@ -100,11 +100,11 @@ class Metrics:
         """As Prometheus reads it. ``log``: what the log counts, by name; ``model``: what names the model; ``others``:
         figures of other workers.
         """
-        together: dict[str, Family] = {}
+        by_name: dict[str, Family] = {}
         for family in chain(self.families(log or {}, model or {}), *others):
-            known = together.setdefault(family.name, Family(family.name, family.kind, family.help, []))
-            known.lines.extend(family.lines)
-        return "\n".join([line for family in together.values() for line in family.written()] + [""])
+            merged = by_name.setdefault(family.name, Family(family.name, family.kind, family.help, []))
+            merged.lines.extend(family.lines)
+        return "\n".join([line for family in by_name.values() for line in family.to_lines()] + [""])
 
     def families(self, log: Mapping[str, float], model: Mapping[str, str]) -> list[Family]:
         """The same as data, of this process alone."""
@@ -134,7 +134,7 @@ class Metrics:
         if model:
             yield _family("model_info", "gauge", "The model that answers.", {tuple(model.items()): 1}, worker)
         help = "When the process began, seconds since 1970."
-        yield _family("process_start_time_seconds", "gauge", help, {(): self.started}, worker)
+        yield _family("process_start_time_seconds", "gauge", help, {(): self.start_time}, worker)
 
     def _histograms(self, worker: tuple[str, str]) -> Family:
         name, lines = "sortal_request_seconds", []
@@ -143,9 +143,9 @@ class Metrics:
             total = 0
             for limit, count in zip((*map(str, BUCKETS), "+Inf"), histogram.counts, strict=True):
                 total += count
-                lines.append(f"{name}_bucket{_written((*labels, ('le', limit)))} {total}")
-            lines.append(f"{name}_sum{_written(labels)} {histogram.sum!r}")
-            lines.append(f"{name}_count{_written(labels)} {total}")
+                lines.append(f"{name}_bucket{_label_text((*labels, ('le', limit)))} {total}")
+            lines.append(f"{name}_sum{_label_text(labels)} {histogram.sum!r}")
+            lines.append(f"{name}_count{_label_text(labels)} {total}")
         return Family(name, "histogram", "Seconds from the last byte of a request to its answer.", lines)
 
 
@@ -153,13 +153,13 @@ def _family(name: str, kind: str, help: str, values: Mapping[Any, float], worker
     """``values``: by ``Labels``."""
     name = f"sortal_{name}"
     return Family(
-        name, kind, help, [f"{name}{_written((*labels, worker))} {value!r}" for labels, value in values.items()]
+        name, kind, help, [f"{name}{_label_text((*labels, worker))} {value!r}" for labels, value in values.items()]
     )
 
 
-def _written(labels: Labels) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
+def _label_text(labels: Labels) -> str:
+    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels) + "}"
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

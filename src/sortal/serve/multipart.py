@@ -28,11 +28,11 @@ def row_of(request: Request, model: Model, limits: Limits) -> dict[str, Any]:
     """The row that a form holds. Texts are read as those of a file are; what comes as a file is bytes where the column
     holds images, else text. Raises HttpError.
     """
-    found = _BOUNDARY.search(request.headers.get("content-type", ""))
-    if found is None:
+    boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
+    if boundary is None:
         raise _refusal("The content type names no boundary")
     schema, row = model.schema, {}
-    for name, is_file, content in _parts(request.body, found[2].encode()):
+    for name, is_file, content in _parts(request.body, boundary[2].encode()):
         if name in row:
             raise _refusal("A field is there twice")
         in_bytes = is_file and name in schema and kind_of(schema[name].kind).storage == "bytes"

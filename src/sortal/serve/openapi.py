@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from sortal.core.kinds import kind_of
-from sortal.serve.about import AboutColumn, AboutModel, described
+from sortal.serve.about import AboutColumn, AboutModel, describe
 from sortal.serve.deployment import ServedModel
 from sortal.serve.http import MULTIPART, PROBLEM, Problem
 from sortal.serve.limits import Limits
@@ -43,9 +43,9 @@ _OF_BODIES = ("400", "408", "413", "415", "422", "503")
 
 def document(served: ServedModel, routes: Iterable[Route], limits: Limits, token: bool) -> dict[str, Any]:
     """The OpenAPI document of a service. ``token``: whether it asks for one."""
-    about = described(served)
+    about = describe(served)
     every = list(routes)
-    types = [each for route in every for each in (route.request, route.response) if each is not None]
+    types = [struct for route in every for struct in (route.request, route.response) if struct is not None]
     _, schemas = msgspec.json.schema_components([*types, Problem], ref_template=_REFERENCE)
     schemas["Row"] = _row(served, about, limits)
     _narrow(schemas, about)
@@ -79,11 +79,11 @@ def _operation(route: Route, about: AboutModel, schemas: Mapping[str, Any], toke
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, "example": values.get(name, "")}
         for name in names
     ]
-    refused = [*(() if route.open else ("401",) if token else ("403",)), *(_OF_BODIES if route.reads else ())]
+    statuses = [*(() if route.open else ("401",) if token else ("403",)), *(_OF_BODIES if route.reads else ())]
     if names:
         operation["responses"]["404"] = _problem("Another model is served here")
-    operation["responses"] |= {status: _problem(_REFUSALS[status]) for status in refused}
-    operation["responses"] |= {status: _problem(said) for status, said in route.refusals}
+    operation["responses"] |= {status: _problem(_REFUSALS[status]) for status in statuses}
+    operation["responses"] |= {status: _problem(text) for status, text in route.refusals}
     if token and not route.open:
         operation["security"] = [{"token": []}]
     if route.reads:
@@ -139,17 +139,17 @@ def _row(served: ServedModel, about: AboutModel, limits: Limits) -> dict[str, An
 
 def _property(column: AboutColumn, limits: Limits) -> dict[str, Any]:
     storage = kind_of(column.kind).storage
-    said = column.expected
+    description = column.expected
     if column.levels:
-        said += f", such as {', '.join(column.levels[:5])}"
+        description += f", such as {', '.join(column.levels[:5])}"
     if column.range is not None:
-        said += f"; in training from {column.range[0]} to {column.range[1]}"
-    written: dict[str, Any] = {"type": _JSON_TYPES[storage], "description": said, "maxLength": limits.text}
+        description += f"; in training from {column.range[0]} to {column.range[1]}"
+    schema: dict[str, Any] = {"type": _JSON_TYPES[storage], "description": description, "maxLength": limits.text}
     if storage == "bytes":
-        written["contentEncoding"] = "base64"
+        schema["contentEncoding"] = "base64"
     if column.example is not None:
-        written["examples"] = [column.example]
-    return written
+        schema["examples"] = [column.example]
+    return schema
 
 
 def _form(about: AboutModel, images: list[str]) -> dict[str, Any]:

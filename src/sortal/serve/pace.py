@@ -39,15 +39,15 @@ class Pace:
         return self.request + self.row * rows
 
 
-def measured(model: Model) -> Pace:
+def measure(model: Model) -> Pace:
     """The pace of a model on its golden rows, of which those with images come first."""
     row = model.golden.rows[:1] or ({},)
     images = sum(kind_of(column.kind).encoding == "image" for column in model.needs.columns)
     one, many = (canonical_rows(row * count, model.reads) for count in (1, MANY))
     first = _seconds(lambda: model.score_rows(one))
     # A network that takes long for one row is not asked for many.
-    each = first if first > 0.1 else max(0.0, _seconds(lambda: model.score_rows(many)) - first) / (MANY - 1)
-    return Pace(max(first - each, 0.0), each + READING * len(model.needs.columns) + images * DECODING)
+    row_seconds = first if first > 0.1 else max(0.0, _seconds(lambda: model.score_rows(many)) - first) / (MANY - 1)
+    return Pace(max(first - row_seconds, 0.0), row_seconds + READING * len(model.needs.columns) + images * DECODING)
 
 
 def _seconds(score: Callable[[], object]) -> float:

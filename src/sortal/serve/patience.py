@@ -20,26 +20,26 @@ class Patience(Generic[T]):
         self._due: dict[T, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def begin(self, waiting: T) -> None:
+    def begin(self, waiter: T) -> None:
         """It waits from now on, or has done so since it began."""
         loop = asyncio.get_running_loop()
-        self._due.setdefault(waiting, loop.time() + self._seconds)
+        self._due.setdefault(waiter, loop.time() + self._seconds)
         if self._loop is not loop:
             self._loop = loop
             self._look_later(loop)
 
-    def end(self, waiting: T) -> None:
+    def end(self, waiter: T) -> None:
         """It waits no more."""
-        self._due.pop(waiting, None)
+        self._due.pop(waiter, None)
 
     def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(self._seconds / LOOKS, self._look, loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        for waiting in [waiting for waiting, due in self._due.items() if due <= now]:
-            del self._due[waiting]
-            self._over(waiting)
+        for waiter in [waiter for waiter, due in self._due.items() if due <= now]:
+            del self._due[waiter]
+            self._over(waiter)
         if self._due:
             self._look_later(loop)
         else:
@@ -54,7 +54,7 @@ class PatienceWithTasks:
 
     def __init__(self, seconds: float) -> None:
         self._patience: Patience[Task] = Patience(seconds, self._cancel)
-        self._cancelled: set[Task] = set()
+        self._cancelled_tasks: set[Task] = set()
 
     def begin(self) -> Task | None:
         """The task that runs waits from now on; None where none runs, and so nothing waits (``run_at_once``)."""
@@ -67,12 +67,12 @@ class PatienceWithTasks:
         """It waits no more."""
         if task is not None:
             self._patience.end(task)
-            self._cancelled.discard(task)
+            self._cancelled_tasks.discard(task)
 
     def is_over(self, task: Task | None) -> bool:
         """Whether it was cancelled here, and by nobody else; then it may go on."""
-        return task is not None and task in self._cancelled and task.uncancel() == 0
+        return task is not None and task in self._cancelled_tasks and task.uncancel() == 0
 
     def _cancel(self, task: Task) -> None:
-        self._cancelled.add(task)
+        self._cancelled_tasks.add(task)
         task.cancel()

@@ -14,15 +14,15 @@ from sortal.serve.swap import Swapped
 def metrics(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /metrics``"""
     others = () if service.shared is None else service.shared.others()
-    return Response(200, service.metrics.text(*service.told(), others).encode(), MEDIA_TYPE)
+    return Response(200, service.metrics.text(*service.metric_inputs(), others).encode(), MEDIA_TYPE)
 
 
 async def description(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /openapi.json``"""
     champion, limits, token = service.deployment.champion, service.limits, service.token is not None
     # Of a table of thousands of columns it takes long.
-    made = await service.workers.run(lambda: document(champion, ROUTES, limits, token), float("inf"))
-    return Response.json(made)
+    content = await service.workers.run(lambda: document(champion, ROUTES, limits, token), float("inf"))
+    return Response.json(content)
 
 
 def _of_model(
@@ -86,7 +86,7 @@ ROUTES = (
     Route("GET", "/metrics", metrics, summary="Counts and latencies for Prometheus", writes=MEDIA_TYPE),
     Route("GET", "/v1/live", page.live, summary="Counts of the last hour, and what labels say, as the page shows them"),
     *(
-        Route("GET", path, page.file, open=True, summary="The page", writes=each.media_type)
-        for path, each in page.FILES.items()
+        Route("GET", path, page.file, open=True, summary="The page", writes=answer.media_type)
+        for path, answer in page.FILES.items()
     ),
 )

@@ -17,7 +17,7 @@ from sortal.serve.http import FieldError, HttpError, busy
 from sortal.serve.limits import Limits
 from sortal.serve.live import Live
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord, Role
-from sortal.serve.logs import Answered
+from sortal.serve.logs import RequestEvent
 from sortal.serve.metrics import Metrics
 from sortal.serve.shared import Shared
 from sortal.serve.swap import Swap
@@ -123,22 +123,22 @@ class Service:
     log: Log | None = None
     swap: Swap | None = None
     shadow: Beside | None = None
-    observers: tuple[Callable[[Answered], None], ...] = ()
+    observers: tuple[Callable[[RequestEvent], None], ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
     live: Live = field(default_factory=Live)
     workers: Workers = field(default_factory=lambda: Workers(Limits.threads, Limits.waiting))
     shared: Shared | None = None
 
-    def told(self) -> tuple[dict[str, float], dict[str, str]]:
+    def metric_inputs(self) -> tuple[dict[str, float], dict[str, str]]:
         """What the log counts, and what names the model, for who watches the service."""
         served = self.deployment.champion
-        named = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
-        return ({} if self.log is None else asdict(self.log.counts())), named
+        model_info = {"name": served.name, "sha256": served.sha256, "version": served.model.version}
+        return ({} if self.log is None else asdict(self.log.counts())), model_info
 
     def show(self) -> None:
         """Let the other workers see what this one counted."""
         if self.shared is not None:
-            self.shared.show(self.metrics.families(*self.told()))
+            self.shared.show(self.metrics.families(*self.metric_inputs()))
 
 
 def new_ids(count: int, now: float | None = None) -> list[str]:
@@ -152,8 +152,8 @@ def new_ids(count: int, now: float | None = None) -> list[str]:
     '018bcfe568007'
     """
     # The operating system is asked once a request, which takes as long as all else about an id.
-    drawn = token_hex(9)
-    request = f"{int(1e3 * (time.time() if now is None else now)):012x}7{drawn[:3]}8{drawn[3:]}"
+    digits = token_hex(9)
+    request = f"{int(1e3 * (time.time() if now is None else now)):012x}7{digits[:3]}8{digits[3:]}"
     return [request] if count == 1 else [f"{request}-{at}" for at in range(count)]
 
 
@@ -172,9 +172,9 @@ def check_ids(ids: Sequence[str], *, distinct: bool = True) -> None:
     """
     wrong = [at for at, name in enumerate(ids) if not (0 < len(name) <= LONGEST_ID and name.isprintable())]
     if wrong:
-        needed = f"an id is a text of 1 to {LONGEST_ID} letters that can be seen"
-        errors = tuple(FieldError(at, "id", needed, "wrong-id") for at in wrong[:MOST_IDS_NAMED])
-        raise HttpError(422, "Rows have ids that cannot be used", needed, errors, code="invalid-ids")
+        requirement = f"an id is a text of 1 to {LONGEST_ID} letters that can be seen"
+        errors = tuple(FieldError(at, "id", requirement, "wrong-id") for at in wrong[:MOST_IDS_NAMED])
+        raise HttpError(422, "Rows have ids that cannot be used", requirement, errors, code="invalid-ids")
     if distinct and len(set(ids)) < len(ids):
         raise HttpError(422, "Two rows have the same id", "A label could not tell them apart", code="repeated-id")
 
@@ -230,9 +230,9 @@ def _score_row(served: ServedModel, batch: Batch, limits: Limits, timing: Timing
 
 def _score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) -> Scored:
     with timing.stage("validate"):
-        read = served.door.read(batch.rows, limits)
+        inputs = served.door.read(batch.rows, limits)
     with timing.stage("score"):
-        answers = served.model.answer_rows(read.rows, warnings=True)
+        answers = served.model.answer_rows(inputs.rows, warnings=True)
         odd = answers.warnings or [()] * len(batch.rows)
         classes = served.model.classes_.tolist()
         return Scored(
@@ -241,8 +241,8 @@ def _score(served: ServedModel, batch: Batch, limits: Limits, timing: Timing) ->
             labels=answers.labels.tolist(),
             probabilities=answers.probabilities.tolist(),
             decisions=answers.decisions.tolist(),
-            sets=None if answers.sets is None else [_members(classes, each) for each in answers.sets.tolist()],
-            warnings=[(*ours, *its) for ours, its in zip(read.warnings, odd, strict=True)],
+            sets=None if answers.sets is None else [_members(classes, holds) for holds in answers.sets.tolist()],
+            warnings=[(*ours, *its) for ours, its in zip(inputs.warnings, odd, strict=True)],
             notes=_notes(served, len(batch.rows)),
         )
 
@@ -253,7 +253,7 @@ def _notes(served: ServedModel, rows: int) -> tuple[str, ...]:
 
 
 def _members(classes: Sequence[Label], holds: Sequence[bool]) -> tuple[Label, ...]:
-    return tuple(label for label, held in zip(classes, holds, strict=True) if held)
+    return tuple(label for label, is_member in zip(classes, holds, strict=True) if is_member)
 
 
 def records_of(scored: Scored, seconds: float, role: Role = "champion") -> list[PredictionRecord]:

@@ -47,8 +47,8 @@ class Settings:
 def read_token(file: Path) -> str:
     """The token in a file, without the end of its line. Raises OptionError where there is none that will do."""
     try:
-        with file.open("rb") as opened:
-            content = opened.read(MOST_TOKEN_BYTES)
+        with file.open("rb") as stream:
+            content = stream.read(MOST_TOKEN_BYTES)
     except OSError as error:
         raise OptionError(f"the token file {str(file)!r} cannot be read: {error.strerror}") from None
     token = content.decode("latin-1").strip()
@@ -83,38 +83,38 @@ def numeric_host(host: str, token: str | None) -> str:
 
 def free_port(address: str, port: int) -> int:
     """The port, or any free one for 0. Raises OptionError where it cannot be listened at."""
-    with bound(address, port) as probe:
+    with bound_socket(address, port) as probe:
         return int(probe.getsockname()[1])
 
 
-def bound(address: str, port: int) -> socket.socket:
+def bound_socket(address: str, port: int) -> socket.socket:
     """A socket at a port, which nothing listens at yet. Raises OptionError where that cannot be."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     # By its protocol asyncio knows that answers are to be sent at once: else they wait for 40 ms (TCP_NODELAY).
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # connections of a service that has just ended do not count
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((address, port))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
     except OSError as error:
-        bound.close()
+        listener.close()
         raise OptionError(
             f"cannot listen at {address}, port {port}: {(error.strerror or str(error)).lower()}; "
             "choose another --port, or 0 for any free one"
         ) from None
-    return bound
+    return listener
 
 
-def parse_retention(written: str | None) -> float | None:
+def parse_retention(text: str | None) -> float | None:
     """Seconds of a time such as ``"90d"`` or ``"12h"``.
 
     >>> parse_retention("90d"), parse_retention("12h"), parse_retention(None)
     (7776000.0, 43200.0, None)
     """
-    if written is None:
+    if text is None:
         return None
-    number, unit = written.strip()[:-1], written.strip()[-1:].lower()
+    number, unit = text.strip()[:-1], text.strip()[-1:].lower()
     seconds = {"h": 3600.0, "d": DAY, "w": 7 * DAY}.get(unit)
     if seconds is None or not number.isdigit() or int(number) == 0:
-        raise OptionError(f"--retention {written!r} is no time that a log is kept; write for example 90d, 12h or 4w")
+        raise OptionError(f"--retention {text!r} is no time that a log is kept; write for example 90d, 12h or 4w")
     return int(number) * seconds

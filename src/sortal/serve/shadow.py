@@ -44,13 +44,13 @@ class Shadow:
     ) -> None:
         self._deployment, self._path, self._verify = deployment, path, verify
         self._log, self._metrics, self._limits = log, metrics, limits
-        self._waiting: deque[Batch] = deque()
+        self._queue: deque[Batch] = deque()
         self._rows = 0
         self._lock = threading.Lock()
-        self._some = threading.Event()
+        self._has_work = threading.Event()
         self._ending = False
-        self._seen = identity(path)
-        self._warned = 0.0
+        self._file_identity = identity(path)
+        self._last_warning = 0.0
         self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
 
     def start(self) -> None:
@@ -59,7 +59,7 @@ class Shadow:
     def stop(self, seconds: float) -> None:
         """Score what waits, for so long at most; the rest is dropped and counted."""
         self._ending = True
-        self._some.set()
+        self._has_work.set()
         self._thread.join(seconds)
         if self._thread.is_alive():
             self._count("dropped", self._rows)
@@ -71,16 +71,16 @@ class Shadow:
             self._count("dropped", count)
             return
         with self._lock:
-            self._waiting.append(batch)
+            self._queue.append(batch)
             self._rows += count
-        self._some.set()
+        self._has_work.set()
 
     def look(self) -> None:
         """Take another file that was put in the place of the shadow's."""
-        seen = identity(self._path)
-        if seen == self._seen or seen is None:
+        current = identity(self._path)
+        if current == self._file_identity or current is None:
             return
-        self._seen = seen
+        self._file_identity = current
         try:
             model = read_model(self._path, self._verify)
         except ArtifactError as error:
@@ -91,8 +91,8 @@ class Shadow:
         LOGGER.info("shadow swapped", extra={"fields": {"model": model.sha256}})
 
     def _work(self) -> None:
-        while self._some.wait() and not (self._ending and not self._waiting):
-            self._some.clear()
+        while self._has_work.wait() and not (self._ending and not self._queue):
+            self._has_work.clear()
             while batches := self._take():
                 self._ask(batches)
                 if not self._ending:
@@ -104,14 +104,14 @@ class Shadow:
         """Batches of together so many rows, or a larger one alone; with a capacity each batch is a decision."""
         shadow = self._deployment.shadow
         alone = shadow is not None and shadow.model.decision.capacity is not None
-        taken: list[Batch] = []
+        batches: list[Batch] = []
         with self._lock:
             rows = 0
-            while self._waiting and (not taken or (not alone and rows + len(self._waiting[0].rows) <= TOGETHER)):
-                taken.append(self._waiting.popleft())
-                rows += len(taken[-1].rows)
+            while self._queue and (not batches or (not alone and rows + len(self._queue[0].rows) <= TOGETHER)):
+                batches.append(self._queue.popleft())
+                rows += len(batches[-1].rows)
             self._rows -= rows
-        return taken
+        return batches
 
     def _ask(self, batches: Sequence[Batch]) -> None:
         shadow = self._deployment.shadow
@@ -143,8 +143,8 @@ class Shadow:
             return
         self._metrics.shadow[what] += rows
         now = time.monotonic()
-        if now - self._warned > QUIET:
-            self._warned = now
+        if now - self._last_warning > QUIET:
+            self._last_warning = now
             fields = {"what": what, "rows_so_far": self._metrics.shadow[what], **({"why": why} if why else {})}
             LOGGER.warning("the shadow did not score all rows", extra={"fields": fields})
 

@@ -29,16 +29,16 @@ class Shared:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._own = folder / f"{os.getpid()}.figures"
+        self._own_file = folder / f"{os.getpid()}.figures"
 
     def show(self, figures: Sequence[Family]) -> None:
         """Let the others see what this worker counted so far."""
-        _replace(self._own, msgspec.json.encode(figures))
+        _replace(self._own_file, msgspec.json.encode(figures))
 
     def others(self) -> Iterator[list[Family]]:
         """What each other worker last showed."""
         for path in sorted(self._folder.glob("*.figures")):
-            if path != self._own:
+            if path != self._own_file:
                 figures = _decode(path.read_bytes())
                 alive = _is_alive(int(path.stem))
                 yield [family for family in figures if alive or family.kind in LASTING]
@@ -63,12 +63,12 @@ class Shared:
         try:
             return read_model(path, verify), path
         except ArtifactError as error:
-            kept = self._folder / path.name
-            if not kept.exists():
+            copy = self._folder / path.name
+            if not copy.exists():
                 raise
             why = {"fields": {"why": str(error)}}
             LOGGER.warning("the model file is not used; the last model that answered goes on", extra=why)
-            return read_model(kept, verify), kept
+            return read_model(copy, verify), copy
 
 
 def _replace(path: Path, content: bytes) -> None:

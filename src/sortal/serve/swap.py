@@ -72,7 +72,7 @@ class Swap:
         self._lock = threading.Lock()
         self._shared = shared
         self._files = self._read(source or path)
-        self._seen = self._identities()
+        self._last_identities = self._identities()
         self._share()
 
     def install(self, files: ModelFiles) -> Swapped:
@@ -100,27 +100,27 @@ class Swap:
         former = self._deployment.champion
         with replacing(self._path) as partial:
             _write(partial, files)
-            model = self._checked(partial)
+            model = self._checked_model(partial)
             self._keep(self._files)
             if files.signature is not None:
                 with replacing(signature_of(self._path)) as signature:
                     signature.write_bytes(files.signature)
-        self._files, self._seen = files, self._identities()
+        self._files, self._last_identities = files, self._identities()
         self._take(model)
         return Swapped(former.sha256, model.sha256)
 
     def _look(self) -> None:
-        seen = self._identities()
-        if seen == self._seen:
+        current = self._identities()
+        if current == self._last_identities:
             return
         # Whoever swaps by a request has kept the former model already.
-        kept = seen[-1] != self._seen[-1]
-        self._seen = seen
-        if seen[:-1] == (None,) * len(seen[:-1]):
+        is_kept = current[-1] != self._last_identities[-1]
+        self._last_identities = current
+        if current[:-1] == (None,) * len(current[:-1]):
             LOGGER.warning("the model file is gone; the model goes on answering")
             return
         try:
-            files, model = self._read(self._path), self._checked(self._path)
+            files, model = self._read(self._path), self._checked_model(self._path)
             if hashlib.sha256(files.content).hexdigest() != model.sha256:
                 raise ArtifactError(f"{self._path.name} was replaced while it was read")
         except (ArtifactError, OSError) as error:
@@ -128,12 +128,12 @@ class Swap:
             return
         if model.sha256 == self._deployment.champion.sha256:
             return
-        if not kept:
+        if not is_kept:
             try:
                 self._keep(self._files)
             except OutputError as error:
                 LOGGER.warning("the former model is not kept for a rollback", extra=_fields(why=str(error)))
-            self._seen = (*seen[:-1], identity(self._previous))
+            self._last_identities = (*current[:-1], identity(self._previous))
         self._files = files
         self._take(model)
 
@@ -149,7 +149,7 @@ class Swap:
         if self._shared is not None:
             self._shared.keep(self._path.name, self._files.content, self._files.signature)
 
-    def _checked(self, path: Path) -> ServedModel:
+    def _checked_model(self, path: Path) -> ServedModel:
         model = read_model(path, self._verify)
         check_follows(model, self._deployment.champion)
         return model
@@ -167,8 +167,8 @@ class Swap:
 
     def _identities(self) -> tuple[tuple[int, ...] | None, ...]:
         """Of the model file, its signature where there has to be one, and of the file kept before it."""
-        signed = () if self._verify is None else (identity(signature_of(self._path)),)
-        return identity(self._path), *signed, identity(self._previous)
+        of_signature = () if self._verify is None else (identity(signature_of(self._path)),)
+        return identity(self._path), *of_signature, identity(self._previous)
 
 
 def check_follows(model: ServedModel, former: ServedModel) -> None:
@@ -178,19 +178,19 @@ def check_follows(model: ServedModel, former: ServedModel) -> None:
     new, old = model.model, former.model
     if (new.task.target, new.task.classes) != (old.task.target, old.task.classes):
         raise ArtifactError(
-            f"it says whether {quoted(new.task.target)} is one of {_named(new.task.classes)}, the model that answers "
-            f"whether {quoted(old.task.target)} is one of {_named(old.task.classes)}; start another service for it"
+            f"it says whether {quoted(new.task.target)} is one of {_names(new.task.classes)}, the model that answers "
+            f"whether {quoted(old.task.target)} is one of {_names(old.task.classes)}; start another service for it"
         )
-    known = {column.name: column.kind for column in old.schema.columns}
-    other = [column.name for column in new.needs.columns if known.get(column.name) != column.kind]
+    kinds = {column.name: column.kind for column in old.schema.columns}
+    other = [column.name for column in new.needs.columns if kinds.get(column.name) != column.kind]
     if other:
         raise ArtifactError(
-            f"it needs columns that the model that answers does not have, or of another kind: {_named(other)}; "
+            f"it needs columns that the model that answers does not have, or of another kind: {_names(other)}; "
             "start another service for it"
         )
 
 
-def _named(names: tuple[str, ...] | list[str]) -> str:
+def _names(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(map(quoted, names[:MOST_NAMED])) + (", ..." if len(names) > MOST_NAMED else "")
 
 

@@ -13,14 +13,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from sortal.core.errors import OptionError
-from sortal.serve.logs import Answered
+from sortal.serve.logs import RequestEvent
 from sortal.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-NEEDED = "traces need an extra: pip install 'sortal[telemetry]'"
+INSTALL_HINT = "traces need an extra: pip install 'sortal[telemetry]'"
 _CONTEXT = (b"traceparent", b"tracestate")
 
 
@@ -33,7 +33,7 @@ def is_asked_for() -> bool:
 def check_installed() -> None:
     """Raises OptionError where traces are asked for and cannot be made."""
     if is_asked_for() and find_spec("opentelemetry") is None:
-        raise OptionError(f"{' or '.join(ENDPOINTS)} is set, and {NEEDED}; or unset it")
+        raise OptionError(f"{' or '.join(ENDPOINTS)} is set, and {INSTALL_HINT}; or unset it")
 
 
 def spans_of_environment() -> Spans:
@@ -43,8 +43,8 @@ def spans_of_environment() -> Spans:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    named = {"service.name": os.environ.get("OTEL_SERVICE_NAME", "sortal"), "service.version": __version__}
-    provider = TracerProvider(resource=Resource.create(named))
+    attributes = {"service.name": os.environ.get("OTEL_SERVICE_NAME", "sortal"), "service.version": __version__}
+    provider = TracerProvider(resource=Resource.create(attributes))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Spans(provider)
 
@@ -59,27 +59,25 @@ class Spans:
         self._tracer = provider.get_tracer("sortal.serve", __version__)
         self._extract = TraceContextTextMapPropagator().extract
 
-    def __call__(self, answered: Answered) -> None:
+    def __call__(self, event: RequestEvent) -> None:
         from opentelemetry.trace import SpanKind, Status, StatusCode
 
         end = time.time_ns()
-        named = {
-            name.decode(): value.decode("latin-1") for name, value in answered.scope["headers"] if name in _CONTEXT
-        }
+        carrier = {name.decode(): value.decode("latin-1") for name, value in event.scope["headers"] if name in _CONTEXT}
         span = self._tracer.start_span(
-            f"{answered.method} {answered.path}",
-            context=self._extract(named) if named else None,
+            f"{event.method} {event.path}",
+            context=self._extract(carrier) if carrier else None,
             kind=SpanKind.SERVER,
-            start_time=end - round(1e9 * answered.seconds),
+            start_time=end - round(1e9 * event.seconds),
             attributes={
-                "http.request.method": answered.method,
-                "http.route": answered.path,
-                "http.response.status_code": answered.status,
-                "sortal.rows": answered.rows,
-                **{f"sortal.{stage}_ms": 1e3 * seconds for stage, seconds in answered.stages.items()},
+                "http.request.method": event.method,
+                "http.route": event.path,
+                "http.response.status_code": event.status,
+                "sortal.rows": event.rows,
+                **{f"sortal.{stage}_ms": 1e3 * seconds for stage, seconds in event.stages.items()},
             },
         )
-        if answered.status >= 500:
+        if event.status >= 500:
             span.set_status(Status(StatusCode.ERROR))
         span.end(end)
 

@@ -39,13 +39,13 @@ that the hour gets full."""
 
 @dataclass(slots=True)
 class Count:
-    """``times``: requests by bin of their seconds. ``decisions``: rows by what was decided. ``warned``: rows with a
+    """``times``: requests by bin of their seconds. ``decisions``: rows by what was decided. ``warned_rows``: with a
     warning; ``columns``: rows by the column that they were warned of, and ``examples``: a warning of each.
     """
 
     requests: int = 0
     rows: int = 0
-    warned: int = 0
+    warned_rows: int = 0
     times: Counter[int] = field(default_factory=Counter)
     decisions: Counter[str] = field(default_factory=Counter)
     columns: Counter[str] = field(default_factory=Counter)
@@ -61,7 +61,7 @@ class Count:
             self._warn(odd)
 
     def _warn(self, warnings: Sequence[str]) -> None:
-        self.warned += 1
+        self.warned_rows += 1
         for name, text in {warned_of(text): text for text in warnings}.items():
             self.columns[name] += 1
             self.examples.setdefault(name, text)
@@ -70,7 +70,7 @@ class Count:
         """Add what another has. Copies are read, as another thread may count meanwhile."""
         self.requests += other.requests
         self.rows += other.rows
-        self.warned += other.warned
+        self.warned_rows += other.warned_rows
         self.times.update(other.times.copy())
         self.decisions.update(other.decisions.copy())
         self.columns.update(other.columns.copy())
@@ -84,10 +84,10 @@ class Count:
         >>> [round(count.quantile(share) or 0, 4) for share in (0.5, 0.99)], Count().quantile(0.5)
         ([0.001, 0.1009], None)
         """
-        wanted = share * sum(self.times.values())
+        requests_left = share * sum(self.times.values())
         for at, requests in sorted(self.times.items()):
-            wanted -= requests
-            if wanted <= 0:
+            requests_left -= requests
+            if requests_left <= 0:
                 return math.exp(at * BIN)
         return None
 
@@ -98,8 +98,8 @@ def warned_of(warning: str) -> str:
     >>> warned_of("'age': 200 is above 60"), warned_of("'photo', size: 3 was never seen"), warned_of("something")
     ("'age'", "'photo'", 'something')
     """
-    named = re.match(r"(?:'.*?'|\".*?\")(?=[:,])", warning)
-    return warning if named is None else named[0]
+    column_match = re.match(r"(?:'.*?'|\".*?\")(?=[:,])", warning)
+    return warning if column_match is None else column_match[0]
 
 
 class Traffic:
@@ -133,20 +133,20 @@ class Traffic:
         """The counts of the last ``span`` seconds: together, and at each of so many points, the oldest first. The step
         that is not over yet is no point.
         """
-        each = span // points // STEP
+        steps_per_point = span // points // STEP
         last = int(now // STEP)
-        merged = [Count() for _ in range(points)]
+        by_point = [Count() for _ in range(points)]
         whole = Count()
         whole.merge(self._counts.get(last, Count()))
         for point in range(points):
-            for step in range(last - (points - point) * each, last - (points - point - 1) * each):
+            for step in range(last - (points - point) * steps_per_point, last - (points - point - 1) * steps_per_point):
                 if (count := self._counts.get(step)) is not None:
-                    merged[point].merge(count)
-            whole.merge(merged[point])
-        return whole, merged
+                    by_point[point].merge(count)
+            whole.merge(by_point[point])
+        return whole, by_point
 
 
-def described(whole: Count, points: list[Count], now: float, span: int, classes: Iterable[str]) -> dict[str, Any]:
+def describe(whole: Count, points: list[Count], now: float, span: int, classes: Iterable[str]) -> dict[str, Any]:
     """Counts as they are sent: ``decisions`` by class in the order of the model, then whatever else was decided."""
     step = span // len(points)
     names = list(dict.fromkeys([*classes, *whole.decisions]))
@@ -162,7 +162,7 @@ def described(whole: Count, points: list[Count], now: float, span: int, classes:
         "total": {
             "requests": whole.requests,
             "rows": whole.rows,
-            "warned": whole.warned,
+            "warned": whole.warned_rows,
             "p50": whole.quantile(0.5),
             "p99": whole.quantile(0.99),
         },
@@ -193,7 +193,7 @@ class Tail:
         start = time.perf_counter()
         for number, steps in enumerate(due(self._read_at, now), start=1):
             counts = {step: Count() for step in steps}
-            for step, count in _counted(gently(read(steps[0] * STEP, (steps[-1] + 1) * STEP))):
+            for step, count in _count_requests(gently(read(steps[0] * STEP, (steps[-1] + 1) * STEP))):
                 if step in counts:
                     counts[step].merge(count)
             for step, count in counts.items():
@@ -234,18 +234,18 @@ def due(read_at: Mapping[int, float], now: float) -> list[list[int]]:
     return runs
 
 
-def _counted(predictions: Iterable[LabelledPrediction]) -> Iterator[tuple[int, Count]]:
+def _count_requests(predictions: Iterable[LabelledPrediction]) -> Iterator[tuple[int, Count]]:
     """Of each request that the champion answered; its rows have one time, and took as long."""
-    answered = (each.prediction for each in predictions if each.prediction.role == "champion")
-    for (at, seconds), grouped in groupby(answered, key=lambda each: (each.time, each.seconds)):
-        rows, count = list(grouped), Count()
+    answers = (entry.prediction for entry in predictions if entry.prediction.role == "champion")
+    for (at, seconds), group in groupby(answers, key=lambda answer: (answer.time, answer.seconds)):
+        rows, count = list(group), Count()
         count.add(seconds, [row.decision for row in rows], [row.warnings for row in rows])
         yield int(at // STEP), count
 
 
 def gently(predictions: Iterable[LabelledPrediction]) -> Iterator[LabelledPrediction]:
     """The same, with pauses in which requests are answered."""
-    for number, each in enumerate(predictions, start=1):
-        yield each
+    for number, prediction in enumerate(predictions, start=1):
+        yield prediction
         if number % PAUSE_AFTER == 0:
             time.sleep(PAUSE)

@@ -38,7 +38,9 @@ def judge_log(served: ServedModel, log: Labels) -> dict[str, Any]:
     inputs = _worth_reading(served.model)
     try:
         rows = list(last_answers(gently(log.labelled(served.sha256, MOST, inputs=inputs))))
-        return _judged(served, rows) if rows else _nothing("no label has come yet of a row that this model answered")
+        return (
+            _evaluation(served, rows) if rows else _nothing("no label has come yet of a row that this model answered")
+        )
     except SortalError as error:
         return _nothing(f"no figures: {error}")
     except ModuleNotFoundError as missing:
@@ -57,14 +59,14 @@ def _worth_reading(model: Model) -> bool:
 
 def last_answers(labelled: Iterable[LabelledPrediction]) -> Iterable[LabelledPrediction]:
     """Of a row that was asked about more than once, the last answer is the one that counts; it comes first."""
-    seen: set[str] = set()
-    for each in labelled:
-        if each.prediction.row_id not in seen:
-            seen.add(each.prediction.row_id)
-            yield each
+    row_ids: set[str] = set()
+    for answer in labelled:
+        if answer.prediction.row_id not in row_ids:
+            row_ids.add(answer.prediction.row_id)
+            yield answer
 
 
-def _judged(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> dict[str, Any]:
+def _evaluation(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> dict[str, Any]:
     # Imported where it is needed: a service that nobody looks at does without polars.
     from sortal.core.predictions import Predictions
     from sortal.evaluate.metrics import label_of
@@ -72,34 +74,38 @@ def _judged(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> dict
 
     model = served.model
     codes = {label: code for code, label in enumerate(model.classes_.tolist())}
-    known = [
-        (each.prediction, codes[each.label.label]) for each in labelled if each.label and each.label.label in codes
+    pairs = [
+        (answer.prediction, codes[answer.label.label])
+        for answer in labelled
+        if answer.label and answer.label.label in codes
     ]
-    if not known:
+    if not pairs:
         return _nothing("no label that has come is a class of this model")
-    rows = _rows(model, [prediction.inputs for prediction, _ in known])
+    rows = _rows(model, [prediction.inputs for prediction, _ in pairs])
     predictions = Predictions(
         classes=model.task.classes,
-        rows=np.arange(len(known)),
-        truth=np.array([code for _, code in known], dtype=np.int64),
-        probability=np.array([prediction.probabilities for prediction, _ in known], dtype=np.float64),
+        rows=np.arange(len(pairs)),
+        truth=np.array([code for _, code in pairs], dtype=np.int64),
+        probability=np.array([prediction.probabilities for prediction, _ in pairs], dtype=np.float64),
         part="fresh",
         row_costs=rows.row_costs(model.decision.cost_columns),
     )
-    found = judge(served.name, model, Fresh("the log", predictions, columns=rows.columns))
-    times = [prediction.time for prediction, _ in known]
+    evaluation = judge(served.name, model, Fresh("the log", predictions, columns=rows.columns))
+    times = [prediction.time for prediction, _ in pairs]
     return {
-        "rows": len(known),
+        "rows": len(pairs),
         "since": min(times),
         "until": max(times),
         "note": f"of the last {MOST:,} labels" if len(labelled) >= MOST else "",
-        "names": {each.metric: label_of(each.metric) for each in found.comparisons},
-        "evaluation": msgspec.to_builtins(found),
+        "names": {comparison.metric: label_of(comparison.metric) for comparison in evaluation.comparisons},
+        "evaluation": msgspec.to_builtins(evaluation),
     }
 
 
 def _rows(model: Model, inputs: Sequence[Mapping[str, Any]]) -> Rows:
     """The columns that the log has of them, as the model reads them; without images, which take long to measure."""
     names = {name for row in inputs for name in row}
-    columns = [each for each in model.needs.columns if each.name in names and kind_of(each.kind).storage != "bytes"]
+    columns = [
+        column for column in model.needs.columns if column.name in names and kind_of(column.kind).storage != "bytes"
+    ]
     return read_rows([dict(row) for row in inputs], Schema(tuple(columns)), allow_missing=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sortal.core.arrays import Floats
-from sortal.core.images import drawn
+from sortal.core.images import sample_image
 from sortal.core.kinds import kind_of
 from sortal.core.kinds.number import DURATION
 from sortal.core.profile import ColumnProfile
@@ -46,7 +46,7 @@ def example(column: Column, profile: ColumnProfile | None) -> Any:
     """A value as JSON has it, written as this column's are; None where there is none to give."""
     kind = kind_of(column.kind)
     if kind.encoding == "image":
-        return b64encode(drawn(0)).decode()
+        return b64encode(sample_image(0)).decode()
     if profile is None:
         return None
     if profile.measures:
@@ -54,10 +54,10 @@ def example(column: Column, profile: ColumnProfile | None) -> Any:
     values, _ = usual_values(profile)
     if not values:
         return None
-    return written(column, values[len(values) // 2]) if kind.numeric else values[0]
+    return json_value(column, values[len(values) // 2]) if kind.numeric else values[0]
 
 
-def written(column: Column, value: float) -> Any:
+def json_value(column: Column, value: float) -> Any:
     """A number of a program as a value of its column: a moment as its dates are written."""
     storage = kind_of(column.kind).storage
     if storage == "boolean":

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from sortal.core.errors import StoreError
 from sortal.core.writing import listing
 from sortal.serve import multipart
-from sortal.serve.body import decoded, refuse_repeated_names
+from sortal.serve.body import decode, refuse_repeated_names
 from sortal.serve.deployment import ServedModel
 from sortal.serve.door import Door
 from sortal.serve.http import MULTIPART, FieldError, HttpError, Request, Response, busy
@@ -107,7 +107,7 @@ async def predict(service: Service, request: Request, timing: Timing) -> Respons
 
 
 def _predict(service: Service, batch: Batch, timing: Timing) -> Response:
-    return Response.json(_written(answer(service, batch, timing)))
+    return Response.json(_response(answer(service, batch, timing)))
 
 
 def _batch(service: Service, request: Request, timing: Timing) -> Batch:
@@ -115,26 +115,26 @@ def _batch(service: Service, request: Request, timing: Timing) -> Batch:
     with timing.stage("decode"):
         if request.media_type == MULTIPART:
             row = multipart.row_of(request, service.deployment.champion.model, service.limits)
-            given = [request.query["id"]] if "id" in request.query else None
+            ids = [request.query["id"]] if "id" in request.query else None
             rows: list[dict[str, Any]] = [row]
         else:
-            rows, given = _rows(request.body, service.deployment.champion.door)
+            rows, ids = _rows(request.body, service.deployment.champion.door)
         check_number(service, len(rows))
-        if given is not None:
-            check_ids(given)
-        return Batch(rows, new_ids(len(rows)) if given is None else given)
+        if ids is not None:
+            check_ids(ids)
+        return Batch(rows, new_ids(len(rows)) if ids is None else ids)
 
 
 def _rows(body: bytes, door: Door) -> tuple[list[dict[str, Any]], list[str] | None]:
     """Rows and their ids."""
-    asked = decoded(_PREDICT, body)
-    members = (asked.row, asked.id, asked.rows, asked.ids)
-    if asked.row is not UNSET:
-        rows, ids = [asked.row], None if asked.id is UNSET else [asked.id]
-        alone = asked.rows is UNSET and asked.ids is UNSET
+    payload = decode(_PREDICT, body)
+    members = (payload.row, payload.id, payload.rows, payload.ids)
+    if payload.row is not UNSET:
+        rows, ids = [payload.row], None if payload.id is UNSET else [payload.id]
+        alone = payload.rows is UNSET and payload.ids is UNSET
     else:
-        rows, ids = asked.rows or [], asked.ids or None
-        alone = asked.rows is not UNSET and asked.id is UNSET
+        rows, ids = payload.rows or [], payload.ids or None
+        alone = payload.rows is not UNSET and payload.id is UNSET
     if not alone:
         raise _invalid("There is either row, with its id, or rows, with their ids")
     door.check_width(rows)
@@ -150,7 +150,7 @@ def _invalid(detail: str) -> HttpError:
     return HttpError(422, "The body is not what is expected", detail, code="invalid-body")
 
 
-def _written(scored: Scored) -> PredictResponse:
+def _response(scored: Scored) -> PredictResponse:
     names = scored.model.model.task.classes
     sets: Sequence[Sequence[Label] | None] = scored.sets or [None] * len(scored.labels)
     columns = (scored.labels, scored.probabilities, scored.decisions, sets, scored.warnings)
@@ -178,31 +178,33 @@ async def labels(service: Service, request: Request, timing: Timing) -> Response
             receipt = await asyncio.wrap_future(service.log.labels(records))
         except StoreError as error:
             raise busy("The log takes no more labels for now; they can be sent again") from error
-    conflicts = [LabelConflict(each.row_id, each.known, each.given) for each in receipt.conflicts]
+    conflicts = [LabelConflict(conflict.row_id, conflict.known, conflict.given) for conflict in receipt.conflicts]
     return Response.json(LabelsResponse(receipt.new, receipt.repeated, receipt.unmatched, conflicts))
 
 
 def _label_records(service: Service, body: bytes, timing: Timing) -> list[LabelRecord]:
     with timing.stage("decode"):
-        asked = decoded(_LABELS, body)
-        refuse_repeated_names(body, 1 + 2 * len(asked.labels))
+        payload = decode(_LABELS, body)
+        refuse_repeated_names(body, 1 + 2 * len(payload.labels))
     with timing.stage("validate"):
-        check_ids([each.id for each in asked.labels], distinct=False)
-        return _records(service.deployment.champion, asked.labels, service.limits.errors)
+        check_ids([item.id for item in payload.labels], distinct=False)
+        return _records(service.deployment.champion, payload.labels, service.limits.errors)
 
 
-def _records(served: ServedModel, given: list[GivenLabel], most: int) -> list[LabelRecord]:
+def _records(served: ServedModel, items: list[GivenLabel], most: int) -> list[LabelRecord]:
     """Labels in the types of the model. Raises HttpError for those that are none of its classes."""
     classes, codes = served.model.classes_.tolist(), _codes(served)
-    read = [codes.get((_sort(each.label), each.label)) for each in given]
-    wrong = [at for at, code in enumerate(read) if code is None]
+    label_codes = [codes.get((_sort(item.label), item.label)) for item in items]
+    wrong = [at for at, code in enumerate(label_codes) if code is None]
     if wrong:
         expected = f"expected a class of the model: {listing([_json(label) for label in classes])}"
         errors = tuple(FieldError(at, "label", expected, "unknown-class") for at in wrong[:most])
         raise HttpError(422, "Labels are no classes of the model", "", errors, code="unknown-class")
     now = time.time()
     return [
-        LabelRecord(each.id, classes[code], now) for each, code in zip(given, read, strict=True) if code is not None
+        LabelRecord(item.id, classes[code], now)
+        for item, code in zip(items, label_codes, strict=True)
+        if code is not None
     ]
 
 

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from sortal.core.errors import did_you_mean
 from sortal.core.kinds import Storage, kind_of
 from sortal.core.plain import short
-from sortal.serve.body import decoded, refuse_repeated_names
+from sortal.serve.body import decode, refuse_repeated_names
 from sortal.serve.deployment import ServedModel
 from sortal.serve.http import FieldError, HttpError, Request, Response
 from sortal.serve.service import Batch, Scored, Service, Timing, answer, check_ids, check_number, new_ids
@@ -142,23 +142,25 @@ def ready(service: Service, request: Request, timing: Timing) -> Response:
 
 def model_ready(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /v2/models/{name}/ready``"""
-    return Response.json(ModelReady(_asked_for(service, request).name))
+    return Response.json(ModelReady(_served_model(service, request).name))
 
 
 def model(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /v2/models/{name}``"""
-    served = _asked_for(service, request)
+    served = _served_model(service, request)
     columns = served.model.needs.columns
     inputs = [TensorAbout(c.name, _OF_STORAGE.get(kind_of(c.kind).storage, "BYTES"), [-1]) for c in columns]
-    outputs = [TensorAbout(each.name, each.datatype, [-1, *each.shape[1:]]) for each in _outputs(_nothing(served))]
+    outputs = [
+        TensorAbout(output.name, output.datatype, [-1, *output.shape[1:]]) for output in _outputs(_nothing(served))
+    ]
     return Response.json(ModelAbout(served.name, [_version(served)], "sortal", inputs, outputs))
 
 
-def _asked_for(service: Service, request: Request) -> ServedModel:
+def _served_model(service: Service, request: Request) -> ServedModel:
     """The model that a path names. Raises HttpError where another is served."""
     served = service.deployment.champion
-    named = (request.parameters["name"], request.parameters.get("version", _version(served)))
-    if named != (served.name, _version(served)):
+    name_and_version = (request.parameters["name"], request.parameters.get("version", _version(served)))
+    if name_and_version != (served.name, _version(served)):
         raise HttpError(404, "Another model is served here", "GET /v1/model says which", code="unknown-model")
     return served
 
@@ -169,46 +171,46 @@ def _version(served: ServedModel) -> str:
 
 async def infer(service: Service, request: Request, timing: Timing) -> Response:
     """``POST /v2/models/{name}/infer``"""
-    served = _asked_for(service, request)
+    served = _served_model(service, request)
     return await service.workers.answer(
         request.body,
         read=lambda: _read(service, served, request.body, timing),
-        seconds=lambda asked: served.pace.of(len(asked[1].rows)),
-        answer=lambda asked: _infer(service, *asked, timing),
+        seconds=lambda parts: served.pace.of(len(parts[1].rows)),
+        answer=lambda parts: _infer(service, *parts, timing),
     )
 
 
 def _read(service: Service, served: ServedModel, body: bytes, timing: Timing) -> tuple[InferRequest, Batch]:
     with timing.stage("decode"):
-        asked = decoded(_INFER, body)
-        refuse_repeated_names(body, _names(asked))
-        batch = _batch(asked)
+        payload = decode(_INFER, body)
+        refuse_repeated_names(body, _names(payload))
+        batch = _batch(payload)
         check_number(service, len(batch.rows))
-        _check_wanted(asked, served)
-        return asked, batch
+        _check_wanted(payload, served)
+        return payload, batch
 
 
-def _infer(service: Service, asked: InferRequest, batch: Batch, timing: Timing) -> Response:
+def _infer(service: Service, payload: InferRequest, batch: Batch, timing: Timing) -> Response:
     scored = answer(service, batch, timing)
     outputs = _outputs(scored)
-    if asked.outputs:
-        wanted = [each.name for each in asked.outputs]
-        outputs = [each for name in wanted for each in outputs if each.name == name]
-    return Response.json(InferResponse(scored.model.name, _version(scored.model), outputs, asked.id))
+    if payload.outputs:
+        names = [output.name for output in payload.outputs]
+        outputs = [output for name in names for output in outputs if output.name == name]
+    return Response.json(InferResponse(scored.model.name, _version(scored.model), outputs, payload.id))
 
 
-def _names(asked: InferRequest) -> int:
+def _names(payload: InferRequest) -> int:
     """How many names the objects of a request hold, beside those of parameters."""
-    members = (asked.id, asked.outputs, asked.parameters)
-    of_inputs = sum(4 + (each.parameters is not UNSET) for each in asked.inputs)
-    return 1 + sum(member is not UNSET for member in members) + of_inputs + len(asked.outputs or [])
+    members = (payload.id, payload.outputs, payload.parameters)
+    of_inputs = sum(4 + (tensor.parameters is not UNSET) for tensor in payload.inputs)
+    return 1 + sum(member is not UNSET for member in members) + of_inputs + len(payload.outputs or [])
 
 
-def _batch(asked: InferRequest) -> Batch:
+def _batch(payload: InferRequest) -> Batch:
     """Rows of columns. Raises HttpError for tensors that are no columns of one table."""
     columns: dict[str, Sequence[Any]] = {}
     faults: list[FieldError] = []
-    for tensor in asked.inputs:
+    for tensor in payload.inputs:
         fault = "is there twice" if tensor.name in columns else _fault(tensor)
         if fault:
             faults.append(FieldError(None, short(tensor.name, 60), fault, "wrong-tensor"))
@@ -220,9 +222,9 @@ def _batch(asked: InferRequest) -> Batch:
         raise HttpError(422, "Tensors are no columns", "They have to be of one length", code="invalid-tensors")
     rows = lengths.pop()
     records = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    if asked.id is UNSET or not asked.id:
+    if payload.id is UNSET or not payload.id:
         return Batch(records, new_ids(rows))
-    ids = [asked.id] if rows == 1 else [f"{asked.id}-{at}" for at in range(rows)]
+    ids = [payload.id] if rows == 1 else [f"{payload.id}-{at}" for at in range(rows)]
     check_ids(ids)
     return Batch(records, ids)
 
@@ -259,12 +261,12 @@ _TYPES: dict[str, tuple[tuple[type, ...], float, float]] = {
 """Of each datatype, what JSON has for it, and from where to where it reaches."""
 
 
-def _check_wanted(asked: InferRequest, served: ServedModel) -> None:
-    known = [each.name for each in _outputs(_nothing(served))]
-    for each in asked.outputs or []:
-        if each.name not in known:
-            detail = f"no such output; {did_you_mean(each.name, known)}"
-            fault = FieldError(None, short(each.name, 60), detail, "unknown-output")
+def _check_wanted(payload: InferRequest, served: ServedModel) -> None:
+    names = [output.name for output in _outputs(_nothing(served))]
+    for output in payload.outputs or []:
+        if output.name not in names:
+            detail = f"no such output; {did_you_mean(output.name, names)}"
+            fault = FieldError(None, short(output.name, 60), detail, "unknown-output")
             raise HttpError(422, "There is no such output", "", (fault,), code="unknown-output")
 
 

@@ -48,5 +48,5 @@ class Workers:
         """What is answered to what is read from a body, which is expected to take so many ``seconds``."""
         if len(body) > LARGE:
             return await self.run(lambda: answer(read()), float("inf"))
-        asked = read()
-        return await self.run(lambda: answer(asked), seconds(asked))
+        content = read()
+        return await self.run(lambda: answer(content), seconds(content))

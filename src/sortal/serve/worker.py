@@ -93,9 +93,9 @@ class Worker:
             shared=shared,
         )
         self._app = App(self._service)
-        self._unanswered = 0
+        self._n_unanswered = 0
         self._until = 0.0
-        self._ended = threading.Event()
+        self._end_event = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -105,7 +105,7 @@ class Worker:
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:  # the service ends, and it has had its time
-            self._unanswered += 1
+            self._n_unanswered += 1
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -133,7 +133,7 @@ class Worker:
 
     def _watch(self) -> None:
         """Models whose files were replaced are taken, and figures are shown to the other workers."""
-        while not self._ended.wait(LOOK_SECONDS):
+        while not self._end_event.wait(LOOK_SECONDS):
             try:
                 self._service.show()
                 self._swap.look()
@@ -148,11 +148,11 @@ class Worker:
 
     async def _stop(self) -> None:
         """Requests that were accepted have been answered; the log gets what it has not yet."""
-        self._ended.set()
+        self._end_event.set()
         if self._shadow is not None:
             self._shadow.stop(max(LEAST_SECONDS, self._until - time.monotonic()))
-        lost = 0 if self._log is None else self._log.close(max(LEAST_SECONDS, self._until - time.monotonic()))
-        LOGGER.info("stopped", extra={"fields": {"unanswered": self._unanswered, "unlogged": lost}})
+        unlogged_rows = 0 if self._log is None else self._log.close(max(LEAST_SECONDS, self._until - time.monotonic()))
+        LOGGER.info("stopped", extra={"fields": {"unanswered": self._n_unanswered, "unlogged": unlogged_rows}})
         # Nothing of what follows is lost for good, and a store or a collector that is away may take its time.
         if self._export is not None:
             self._export.stop()
@@ -190,8 +190,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for each in sockets or []:
-            each.listen(BACKLOG)
+        for sock in sockets or []:
+            sock.listen(BACKLOG)
         self._ready.send(True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -43,10 +43,10 @@ def recall_limits(hits: Floats, rows: Floats, precision: float, z: float) -> tup
     >>> low, high
     (0.0, 1.0)
     """
-    hits, rows = (np.concatenate([[0.0], each]) for each in (hits, rows))
+    hits, rows = (np.concatenate([[0.0], counts]) for counts in (hits, rows))
     total = hits[-1]
     deviate = precision_deviates(hits, rows, precision)
-    shown = np.flatnonzero(deviate > z)
+    significant = np.flatnonzero(deviate > z)
     reached = hits[hits >= precision * rows - 1e-9]
     best = float(reached.max() / total)
 
@@ -55,12 +55,12 @@ def recall_limits(hits: Floats, rows: Floats, precision: float, z: float) -> tup
         return float(_squared_distance(-_recall_deviates(hits, total, recall), -deviate, apart).min())
 
     def below(recall: float) -> float:
-        start = int(shown[-1])
+        start = int(significant[-1])
         gap, after = np.append(np.diff(hits), 0.0) / total, np.append(deviate[1:], -np.inf)
         apart = _correlation(recall, gap[start:], precision)
         return float(_squared_distance(_recall_deviates(hits, total, recall)[start:], after[start:], apart).min())
 
-    low = _last(lambda recall: below(recall) <= z * z, best, 0.0) if len(shown) else 0.0
+    low = _last(lambda recall: below(recall) <= z * z, best, 0.0) if len(significant) else 0.0
     return low, _last(lambda recall: above(recall) <= z * z, best, 1.0)
 
 
@@ -92,8 +92,8 @@ def _correlation(recall: float, gap: Floats, precision: float) -> Floats:
 
     A positive adds 1 - recall to the one and 1 - precision to the other, one in between takes recall from the one.
     """
-    shared = recall * (1 - precision) * np.maximum(1 - recall - gap, 0.0)
-    return np.asarray(shared / np.sqrt(recall * (1 - recall) * (recall + gap) * (1 - precision)))
+    covariance = recall * (1 - precision) * np.maximum(1 - recall - gap, 0.0)
+    return np.asarray(covariance / np.sqrt(recall * (1 - recall) * (recall + gap) * (1 - precision)))
 
 
 def _squared_distance(a: Floats, b: Floats, correlation: Floats) -> Floats:

@@ -51,17 +51,17 @@ def score_limits(
     """
     values, shares = np.broadcast_arrays(np.asarray(value, dtype=np.float64), np.asarray(share, dtype=np.float64))
     count, squared = np.asarray(trials, dtype=np.float64), np.square(z, dtype=np.float64)
-    known, batch = count / (count + squared), values.shape[:-1]
+    shrinkage, batch = count / (count + squared), values.shape[:-1]
     flat, weight = values.reshape(-1, values.shape[-1]), shares.reshape(-1, values.shape[-1])
-    known, least, most = (np.broadcast_to(x, batch).ravel() for x in (known, low, high))
+    shrinkage, least, most = (np.broadcast_to(x, batch).ravel() for x in (shrinkage, low, high))
     mean = (flat * weight).sum(axis=1)
-    below = np.minimum(-_upper(-flat, weight, known, -least), mean)
-    above = np.maximum(_upper(flat, weight, known, most), mean)
+    below = np.minimum(-_upper(-flat, weight, shrinkage, -least), mean)
+    above = np.maximum(_upper(flat, weight, shrinkage, most), mean)
     return below.reshape(batch), above.reshape(batch)
 
 
-def _upper(value: Floats, share: Floats, known: Floats, end: Floats) -> Floats:
-    """(m,) upper limits of (m, L) values. ``known``: n / (n + z^2)."""
+def _upper(value: Floats, share: Floats, shrinkage: Floats, end: Floats) -> Floats:
+    """(m,) upper limits of (m, L) values. ``shrinkage``: n / (n + z^2)."""
     outermost = np.where(share > 0, value, -np.inf).max(axis=1)
     end = np.where(np.isfinite(end), np.maximum(end, outermost), outermost)
     away = np.abs(end[:, None] - value)
@@ -71,25 +71,26 @@ def _upper(value: Floats, share: Floats, known: Floats, end: Floats) -> Floats:
     mean = (share * room).sum(axis=1)
     with np.errstate(divide="ignore", over="ignore"):
         harmonic = 1 / (share / room).sum(axis=1)
-    inside = harmonic < known * mean
+    inside = harmonic < shrinkage * mean
     shift = np.zeros(len(mean))
     if inside.any():
-        shift[inside] = _shift(room[inside], share[inside], mean[inside], known[inside])
-    return np.asarray(end - (known * mean - (1 - known) * shift) * unit, dtype=np.float64)
+        shift[inside] = _shift(room[inside], share[inside], mean[inside], shrinkage[inside])
+    return np.asarray(end - (shrinkage * mean - (1 - shrinkage) * shift) * unit, dtype=np.float64)
 
 
-def _shift(room: Floats, share: Floats, mean: Floats, known: Floats) -> Floats:
+def _shift(room: Floats, share: Floats, mean: Floats, shrinkage: Floats) -> Floats:
     """(m,) s, by Newton's method: 1 / mean(1 / (y + s)) is concave in s, so that steps from below never pass it."""
     spread = np.sqrt((share * (room - mean[:, None]) ** 2).sum(axis=1))
     least = CLOSE * mean
-    shift: Floats = np.maximum(spread * np.sqrt(known / (1 - known)) - mean, least)  # right where values hardly differ
+    # Right where values hardly differ.
+    shift: Floats = np.maximum(spread * np.sqrt(shrinkage / (1 - shrinkage)) - mean, least)
     for step in range(STEPS):
         inverse = share / (room + shift[:, None])
         total = inverse.sum(axis=1)
-        slope = (inverse / (room + shift[:, None])).sum(axis=1) / total**2 - known
-        moved = np.maximum(shift - (1 / total - known * (mean + shift)) / slope, least)
-        done: NDArray[np.bool_] = np.abs(moved - shift) <= CLOSE * (mean + moved)
-        shift = moved
-        if step and done.all():
+        slope = (inverse / (room + shift[:, None])).sum(axis=1) / total**2 - shrinkage
+        next_shift = np.maximum(shift - (1 / total - shrinkage * (mean + shift)) / slope, least)
+        converged: NDArray[np.bool_] = np.abs(next_shift - shift) <= CLOSE * (mean + next_shift)
+        shift = next_shift
+        if step and converged.all():
             break
     return shift

@@ -149,10 +149,10 @@ def influence(
         total += adds / len(rankings)
         spreads, between = [], np.zeros(len(adds))
         for rows in (positive, ~positive):
-            some = adds[rows]
-            expected[rows] += some @ some / max(len(some), 1)
-            between[rows] = some.sum() / max(len(some), 1)
-            spreads.append(Spread.around(value, some, unrecognised(positive)))
+            effects = adds[rows]
+            expected[rows] += effects @ effects / max(len(effects), 1)
+            between[rows] = effects.sum() / max(len(effects), 1)
+            spreads.append(Spread.around(value, effects, unrecognised(positive)))
         if np.abs(between).max() > ROUNDING:
             spreads.append(Spread.around(value, between, value))
         figures.append((value, spreads))

@@ -17,10 +17,10 @@ from sortal.core.arrays import Codes, Floats
 
 @dataclass(frozen=True)
 class Strata:
-    """``code``: (n,) the class of each row. ``left``: of what rows vary by between classes, the share that is left."""
+    """``code``: (n,) the class of each row. ``share_left``: of what rows vary by between classes, what is left."""
 
     code: Codes
-    left: float
+    share_left: float
 
     @classmethod
     def of(cls, code: Codes, drawn_from: Codes | None) -> Strata | None:
@@ -29,9 +29,9 @@ class Strata:
         Whole groups can be dealt in proportion only so far. By how much their shares are off, beside what chance would
         make of rows one by one (chi-square), is left of the variance, too.
 
-        >>> Strata.of(np.repeat([0, 1], [90, 10]), np.array([900, 100])).left
+        >>> Strata.of(np.repeat([0, 1], [90, 10]), np.array([900, 100])).share_left
         0.1
-        >>> Strata.of(np.repeat([0, 1], [88, 12]), np.array([900, 100])).left.__round__(2)
+        >>> Strata.of(np.repeat([0, 1], [88, 12]), np.array([900, 100])).share_left.__round__(2)
         0.44
         """
         if drawn_from is None or not len(code):
@@ -50,7 +50,7 @@ class Strata:
         class differs by: it is one of all rows, too.
         """
         between = self._means(effect)[self.code]
-        return effect - (1 - self.left) * between, np.sqrt(self.left * (1 - self.left)) * between
+        return effect - (1 - self.share_left) * between, np.sqrt(self.share_left * (1 - self.share_left)) * between
 
     def unseen(self, effect: Floats) -> float:
         """What the squares of effects may lack, as few rows of a class may all be alike: one row more of each class,

@@ -55,12 +55,12 @@ def gap(values: Floats, inside: Mask, clusters: Codes | None = None) -> Gap:
     whole = float(values.var(ddof=1))
     mean, variance, per_degree = 0.0, 0.0, 0.0
     for sign, rows in ((1, inside), (-1, ~inside)):
-        some = values[rows]
-        worth = worth_of_rows(some - some.mean(), None if clusters is None else _ids(clusters[rows]))
-        part = worth.design * max(float(some.var(ddof=1)), whole) / len(some)
-        mean += sign * float(some.mean())
+        part_values = values[rows]
+        worth = worth_of_rows(part_values - part_values.mean(), None if clusters is None else _ids(clusters[rows]))
+        part = worth.design * max(float(part_values.var(ddof=1)), whole) / len(part_values)
+        mean += sign * float(part_values.mean())
         variance += part
-        per_degree += part**2 / max((worth.groups or len(some)) - 1, 1.0)
+        per_degree += part**2 / max((worth.groups or len(part_values)) - 1, 1.0)
     degrees = variance**2 / per_degree if 0 < variance < np.inf else 1.0
     return Gap(mean, float(np.sqrt(variance)), degrees)
 

@@ -71,9 +71,9 @@ def does_not_harm(calibrator: Calibrator, n_classes: int) -> None:
 def takes_few_and_easy_rows(calibrator: Calibrator, n_classes: int) -> None:
     """Ten rows; rows without a single error; a class that does not occur."""
     probability, truth = overconfident(n_classes)
-    sure = np.eye(n_classes)[truth] * 0.98 + 0.02 / n_classes
+    confident = np.eye(n_classes)[truth] * 0.98 + 0.02 / n_classes
     present = truth != n_classes - 1
-    for p, y in ((probability[:10], truth[:10]), (sure, truth), (probability[present], truth[present])):
+    for p, y in ((probability[:10], truth[:10]), (confident, truth), (probability[present], truth[present])):
         q = compile_program(calibrator.fit(p, y, n_classes))(probability)
         require_probabilities(q, len(q), n_classes, "the program")
 

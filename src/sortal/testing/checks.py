@@ -48,8 +48,8 @@ def describes_itself(check: Check) -> None:
 def is_silent_on_a_clean_table(check: Check) -> None:
     """Independent rows, honest columns: no finding above a note, and not one in most tables."""
     findings = [finding for seed in range(5) for finding in run(check, *clean(seed))]
-    loud = [f.message for f in findings if f.severity != "note"]
-    require(not loud, f"found in clean tables: {'; '.join(loud)}")
+    messages = [f.message for f in findings if f.severity != "note"]
+    require(not messages, f"found in clean tables: {'; '.join(messages)}")
     require(len(findings) < 5, f"noted in clean tables: {'; '.join(f.message for f in findings)}")
 
 

@@ -60,9 +60,11 @@ def check_family(family: Family, settings: Settings | None = None) -> Iterator[R
     for check in once:
         yield Requirement(f"{family.name}-{check.__name__}", partial(check, family))
     subject = Subject(family, settings or {})
-    for each in FOR_EACH:
+    for requirement in FOR_EACH:
         for n_classes in (2, 3):
-            yield Requirement(f"{family.name}-{each.__name__}-{n_classes}", partial(each, subject, n_classes))
+            yield Requirement(
+                f"{family.name}-{requirement.__name__}-{n_classes}", partial(requirement, subject, n_classes)
+            )
 
 
 def describes_itself(family: Family) -> None:
@@ -108,9 +110,9 @@ def effort_repeats_a_fit(subject: Subject, n_classes: int) -> None:
     first = _hurried(family, replace(_request(problem), stop=stop))
     for name, value in (*first.effort.items(), *first.pace.items()):
         require(isinstance(value, float | int | str), f"effort {name!r} is {value!r}, neither number nor text")
-    again = family.fit(_request(problem), first.effort)
+    second = family.fit(_request(problem), first.effort)
     require(
-        fingerprint(first.program()) == fingerprint(again.program()),
+        fingerprint(first.program()) == fingerprint(second.program()),
         f"a fit with the settings {dict(first.effort)} does not repeat the fit that reported them",
     )
 
@@ -206,9 +208,10 @@ def keeps_no_value_of_a_row(subject: Subject, n_classes: int) -> None:
     numbers = problem.train.X[:, : -1 if problem.categorical else -LEVELS]
     values = np.unique(numbers[~np.isnan(numbers)].astype(np.float32))
     for array in arrays_of(subject.fitted(n_classes).program()):
-        kept = np.isin(array.astype(np.float32).ravel(), values) & (array.dtype.kind == "f")
+        is_row_value = np.isin(array.astype(np.float32).ravel(), values) & (array.dtype.kind == "f")
         require(
-            not kept.any(), f"the program holds {array.ravel()[kept][:3].tolist()}, which are values of training rows"
+            not is_row_value.any(),
+            f"the program holds {array.ravel()[is_row_value][:3].tolist()}, which are values of training rows",
         )
 
 
@@ -255,8 +258,8 @@ def ends_when_its_seconds_are_over(family: Family) -> None:
     except OutOfTime as short:
         fitted = None
         require(short.needed > BUDGET, f"it had {BUDGET} s, and says that {short.needed} s would do")
-    took = time.monotonic() - start
-    require(took <= BUDGET + GRACE, f"a fit that had {BUDGET} s took {took:.1f} s")
+    elapsed = time.monotonic() - start
+    require(elapsed <= BUDGET + GRACE, f"a fit that had {BUDGET} s took {elapsed:.1f} s")
     if fitted is not None:
         _verify(family, fitted, replace(problem, fresh=problem.fresh[:500]))
 

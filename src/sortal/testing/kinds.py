@@ -73,8 +73,10 @@ def describes_itself(subject: Subject) -> None:
     require(kind.name.isidentifier(), f"the name {kind.name!r} is no plain word")
     require(kind.noun.strip(), "the noun is empty")
     require(kind.storage in get_args(Storage), f"canonical values cannot be stored as {kind.storage!r}")
-    known = tuple(dict.fromkeys(name.partition(".")[0] for name in registry.names("sortal.preparers")))
-    require(kind.encoding in ("", *known), f"no preparer {kind.encoding!r} encodes it; there are {', '.join(known)}")
+    encodings = tuple(dict.fromkeys(name.partition(".")[0] for name in registry.names("sortal.preparers")))
+    require(
+        kind.encoding in ("", *encodings), f"no preparer {kind.encoding!r} encodes it; there are {', '.join(encodings)}"
+    )
 
 
 def takes_its_texts(subject: Subject) -> None:
@@ -192,7 +194,7 @@ def _raw_column(values: Sequence[Any]) -> RawColumn:
 def _canonical(kind: Kind, column: Column, values: Sequence[Any]) -> pl.Series | None:
     """What polars makes of values."""
     series, sort = _series(values)
-    return kind.canonical_series(column, evaluated(series, lambda each: kind.plain(column, each, sort)), sort)
+    return kind.canonical_series(column, evaluated(series, lambda value: kind.plain(column, value, sort)), sort)
 
 
 def _both(kind: Kind, column: Column, values: Sequence[Any]) -> tuple[list[Any] | None, list[Any] | None]:

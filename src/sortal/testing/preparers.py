@@ -138,9 +138,9 @@ def keeps_no_rare_value(subject: Subject) -> None:
         unseen = pl.Series("column", ["never seen"] * RARE, dtype=pl.String)
         require_equal(_run(prepared, rare), _run(prepared, unseen), 0.0, "rare and unseen values")
     if kind_of(subject.kind).storage == "number":
-        known = values.drop_nulls().to_numpy()
-        kept = [np.isin(array, known).any() for array in arrays_of(prepared.program)]
-        require(not any(kept), "the program holds the number of a row")
+        numbers = values.drop_nulls().to_numpy()
+        leaks = [np.isin(array, numbers).any() for array in arrays_of(prepared.program)]
+        require(not any(leaks), "the program holds the number of a row")
 
 
 RARE = 4
@@ -162,7 +162,7 @@ def sample(kind: str, *, n_distinct: int = 8, missing: float = 0.15, seed: int =
     """(ROWS,) canonical values of a kind, of which a share is missing; other seeds have other values."""
     rng = np.random.default_rng([seed, n_distinct])
     code = rng.integers(n_distinct, size=ROWS) + 1000 * seed
-    gone = rng.random(ROWS) < missing
+    is_missing = rng.random(ROWS) < missing
     values: list[object]
     storage = kind_of(kind).storage
     if storage == "number":
@@ -175,17 +175,17 @@ def sample(kind: str, *, n_distinct: int = 8, missing: float = 0.15, seed: int =
         values = [_picture(int(c)) for c in code]
     else:
         values = [f"value {c}" for c in code]
-    kept = [None if g else v for g, v in zip(gone, values, strict=True)]
-    return pl.Series("column", kept, dtype=TYPES[storage], strict=True)
+    cells = [None if m else v for m, v in zip(is_missing, values, strict=True)]
+    return pl.Series("column", cells, dtype=TYPES[storage], strict=True)
 
 
 def _picture(code: int) -> bytes:
     """A small image of two colours."""
     from PIL import Image
 
-    drawn, file = Image.new("RGB", (6, 4), (37 * code % 256, 11 * code % 256, 90)), io.BytesIO()
-    drawn.paste((code % 256, 0, 200), (0, 0, 3, 2))
-    drawn.save(file, "PNG")
+    image, file = Image.new("RGB", (6, 4), (37 * code % 256, 11 * code % 256, 90)), io.BytesIO()
+    image.paste((code % 256, 0, 200), (0, 0, 3, 2))
+    image.save(file, "PNG")
     return file.getvalue()
 
 

@@ -59,8 +59,8 @@ def require_equal(a: NDArray[np.float64], b: NDArray[np.float64], tolerance: flo
     """Equal to within an absolute tolerance; NaN equals NaN."""
     require(a.shape == b.shape, f"{what}: shapes {a.shape} and {b.shape}")
     require((np.isnan(a) == np.isnan(b)).all(), f"{what}: missing values in different places")
-    apart = float(np.nanmax(np.abs(a - b), initial=0.0))
-    require(apart <= tolerance, f"{what}: they differ by {apart:.3g}, more than {tolerance:g}")
+    difference = float(np.nanmax(np.abs(a - b), initial=0.0))
+    require(difference <= tolerance, f"{what}: they differ by {difference:.3g}, more than {tolerance:g}")
 
 
 def fingerprint(program: Program) -> tuple[object, ...]:

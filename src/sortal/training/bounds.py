@@ -30,58 +30,60 @@ class Bounds:
     """``latency``: seconds that the program may take for a row; ``size``: bytes that it may take in a file. None where
     that does not matter.
 
-    ``known``: by candidate, the shares of the latency that an earlier run measured, so that this one repeats it.
-    ``endings``: by candidate, the share of the time left that shipping it takes, here or in that run; empty where there
-    is time enough.
+    ``latency_shares``: by candidate, the shares of the latency that an earlier run measured, so that this one repeats
+    it. ``endings``: by candidate, the share of the time left that shipping it takes, here or in that run; empty where
+    there is time enough.
     """
 
     latency: float | None = None
     size: int | None = None
-    known: Mapping[str, float] = field(default_factory=dict)
+    latency_shares: Mapping[str, float] = field(default_factory=dict)
     endings: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, search: SearchOptions, dev: Development) -> Bounds:
         """As they were asked for. A row that is read takes time before the program sees it."""
-        known = {planned.name: planned.latency for planned in search.plan if planned.latency is not None}
+        latency_shares = {planned.name: planned.latency for planned in search.plan if planned.latency is not None}
         latency = search.max_latency
-        if latency is not None and not known:
+        if latency is not None and not latency_shares:
             latency = max(latency - _reading(dev), LEAST)
         rest = REST + COLUMN * len(dev.table.schema.features)
         endings = {planned.name: planned.ending for planned in search.plan if planned.ending is not None}
-        return cls(latency, None if search.max_size is None else max(search.max_size - rest, 1), known, endings)
+        return cls(
+            latency, None if search.max_size is None else max(search.max_size - rest, 1), latency_shares, endings
+        )
 
     def share(self, result: CVResult) -> float | None:
         """Of the latency, what a row takes; None where there is no such bound."""
         if self.latency is None:
             return None
-        return self.known.get(result.name, result.single_row_seconds / self.latency)
+        return self.latency_shares.get(result.name, result.single_row_seconds / self.latency)
 
     def shares(self, results: Sequence[CVResult]) -> Floats:
         """(K, m) shares of each bound that candidates take; those of an ensemble are the sums of its members'."""
-        asked = [] if self.latency is None else [[self.share(result) for result in results]]
+        by_bound = [] if self.latency is None else [[self.share(result) for result in results]]
         if self.size is not None:
-            asked.append([result.packed / self.size for result in results])
+            by_bound.append([result.packed / self.size for result in results])
         if self.endings:
-            asked.append([self.endings.get(result.name, 0.0) for result in results])
-        return np.array(asked, dtype=np.float64).reshape(-1, len(results)).T
+            by_bound.append([self.endings.get(result.name, 0.0) for result in results])
+        return np.array(by_bound, dtype=np.float64).reshape(-1, len(results)).T
 
     def fitting(self, results: Sequence[CVResult]) -> list[CVResult]:
         """Those that keep within all bounds; the one that is nearest to it where none does."""
         worst = self.shares(results).max(axis=1, initial=0.0)
-        kept = [result for result, share in zip(results, worst, strict=True) if share <= 1]
-        return kept or [results[int(np.argmin(worst))]]
+        feasible = [result for result, share in zip(results, worst, strict=True) if share <= 1]
+        return feasible or [results[int(np.argmin(worst))]]
 
     def objection(self, result: CVResult) -> str:
         """Why a candidate is not chosen; empty where nothing speaks against it."""
-        said = []
+        reasons = []
         if (share := self.share(result)) is not None and share > 1:
-            said.append(f"takes {number(share, 1)} times --max-latency")
+            reasons.append(f"takes {number(share, 1)} times --max-latency")
         if self.size is not None and result.packed > self.size:
-            said.append(f"takes {number(result.packed / self.size, 1)} times --max-size")
+            reasons.append(f"takes {number(result.packed / self.size, 1)} times --max-size")
         if self.endings.get(result.name, 0.0) > 1:
-            said.append("came too late to be shipped in time")
-        return " and ".join(said)
+            reasons.append("came too late to be shipped in time")
+        return " and ".join(reasons)
 
 
 NO_BOUNDS = Bounds()

@@ -37,7 +37,7 @@ NOTHING: Index = np.empty(0, dtype=np.int64)
 class Candidate:
     """``settings`` beyond the family's defaults. ``balance``: what is done about rare classes.
 
-    ``baseline``: always tried, and what the others have to beat. ``drawn``: its settings are drawn at random.
+    ``baseline``: always tried, and what the others have to beat. ``is_random``: its settings are drawn at random.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Candidate:
     settings: Settings = field(default_factory=dict)
     balance: Balance = "none"
     baseline: bool = False
-    drawn: bool = False
+    is_random: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,10 +180,10 @@ def sample_units(dev: Development, rows: Index, most: int | None) -> Index:
     _, unit = np.unique(dev.units[rows], return_inverse=True)
     order = np.argsort(rng.permutation(int(unit.max()) + 1)[unit], kind="stable")
     inside = (np.arange(len(rows)) < most) | (unit[order] == unit[order[most - 1]])
-    chosen, others = rows[order[inside]], rng.permutation(rows[order[~inside]])
-    lacking = np.setdiff1d(dev.codes[others], dev.codes[chosen])
-    few = _of_each_class(dev, others[np.isin(dev.codes[others], lacking)], 0)
-    return np.sort(np.concatenate([chosen, few]))
+    sampled_rows, others = rows[order[inside]], rng.permutation(rows[order[~inside]])
+    missing_classes = np.setdiff1d(dev.codes[others], dev.codes[sampled_rows])
+    few = _of_each_class(dev, others[np.isin(dev.codes[others], missing_classes)], 0)
+    return np.sort(np.concatenate([sampled_rows, few]))
 
 
 def _of_each_class(dev: Development, shuffled: Index, most: int) -> Index:
@@ -193,8 +193,8 @@ def _of_each_class(dev: Development, shuffled: Index, most: int) -> Index:
     counts = np.bincount(codes)
     place = np.empty(len(shuffled), dtype=np.int64)
     place[order] = np.arange(len(shuffled)) - np.repeat(np.cumsum(counts) - counts, counts)
-    wanted = np.maximum(np.round(counts * (most / max(len(shuffled), 1))), LEAST_OF_A_CLASS)
-    return shuffled[place < wanted[codes]]
+    quota = np.maximum(np.round(counts * (most / max(len(shuffled), 1))), LEAST_OF_A_CLASS)
+    return shuffled[place < quota[codes]]
 
 
 def fit(

@@ -50,10 +50,10 @@ def _by_folds(worse: Result, better: Result, metric: Metric, confidence: float =
 
 
 def margin(
-    baseline: Result, chosen: Result, scored: Sequence[Result], metric: Metric, groups: Groups = None
+    baseline: Result, winner: Result, scored: Sequence[Result], metric: Metric, groups: Groups = None
 ) -> Interval:
-    """By how much the candidate that was chosen among all ``scored`` ones is better than a baseline, in the metric's
-    unit, as it was measured.
+    """By how much the ``winner``, chosen among all ``scored`` ones, is better than a baseline, in the metric's unit, as
+    it was measured.
 
     Whatever was chosen looks better than it is. So the low end is that of all comparisons with the baseline at once
     (Dunnett 1955; with their own correlations, Hothorn, Bretz & Westfall 2008): it lies above the truth for any of them
@@ -61,9 +61,9 @@ def margin(
     """
     rivals = [s for s in scored if s is not baseline]
     tail = joint_tail(_correlation(baseline, rivals, metric, groups))
-    measured = paired_difference(baseline, chosen, metric, groups)
-    low = paired_difference(baseline, chosen, metric, groups, 1 - 2 * tail).low
-    return Interval(measured.value, min(low, measured.low), measured.high)
+    interval = paired_difference(baseline, winner, metric, groups)
+    low = paired_difference(baseline, winner, metric, groups, 1 - 2 * tail).low
+    return Interval(interval.value, min(low, interval.low), interval.high)
 
 
 def joint_tail(correlation: Floats) -> float:
@@ -78,8 +78,8 @@ def joint_tail(correlation: Floats) -> float:
         return TAIL
     values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    drawn = np.random.default_rng(SEED).standard_normal((DRAWS, len(correlation))) @ root.T
-    largest = np.concatenate([drawn.max(axis=1), -drawn.min(axis=1)])
+    samples = np.random.default_rng(SEED).standard_normal((DRAWS, len(correlation))) @ root.T
+    largest = np.concatenate([samples.max(axis=1), -samples.min(axis=1)])
     # Draws are draws: no comparison is surer than if it were the only one.
     return min(TAIL, NormalDist().cdf(-float(np.quantile(largest, 1 - TAIL))))
 
@@ -134,5 +134,5 @@ def p_value(a: Result, b: Result, metric: Metric, groups: Groups) -> float | Non
         p = _by_folds(a, b, metric)[1]
         return None if np.isnan(p) else p
     error = float(standard_errors((a, b), metric, groups)[0, 1])
-    behind = paired_difference(a, b, metric, groups).value
-    return 2 * (1 - NormalDist().cdf(abs(behind) / error)) if error > 0 else None
+    gain = paired_difference(a, b, metric, groups).value
+    return 2 * (1 - NormalDist().cdf(abs(gain) / error)) if error > 0 else None

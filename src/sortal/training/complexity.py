@@ -42,8 +42,8 @@ def simplest(complexities: Sequence[Complexity], candidates: Sequence[int]) -> i
     >>> simplest([Complexity(4, 900), Complexity(4, 300), Complexity(4, 250)], [0, 1, 2])
     1
     """
-    chosen = candidates[0]
+    choice = candidates[0]
     for i in candidates[1:]:
-        if complexities[i].much_less(complexities[chosen]):
-            chosen = i
-    return chosen
+        if complexities[i].much_less(complexities[choice]):
+            choice = i
+    return choice

@@ -99,32 +99,32 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     """
     if why := candidate.family.refusal(cv.data.size):
         return Skipped(candidate.name, why)
-    if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
-        return _result(candidate, cv, *kept)
+    if cv.store is not None and (record := cv.store.load(candidate, cv.data)) is not None:
+        return _result(candidate, cv, *record)
     if (importing := candidate.family.importing) > IMPORT_SHARE * seconds:
         return _too_slow(candidate, importing / IMPORT_SHARE, seconds)
     start, n = time.monotonic(), len(cv.data.folds.parts[0][0])
     rows, fits = _most_rows(candidate, n), cv.fits_in_turn(candidate)
     least = _least_rows(rows, n)
-    counted = least_work(candidate, cv)
-    if counted > SURELY * seconds and candidate.family.work != UNKNOWN_WORK and not candidate.baseline:
-        return _too_slow(candidate, counted, seconds)  # a look may take seconds, which others have a use for
+    estimate = least_work(candidate, cv)
+    if estimate > SURELY * seconds and candidate.family.work != UNKNOWN_WORK and not candidate.baseline:
+        return _too_slow(candidate, estimate, seconds)  # a look may take seconds, which others have a use for
     pace = cv.data.pace(candidate, seconds)
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
         elapsed = time.monotonic() - start
-        left = limit - elapsed
-        rows = _affordable_rows(candidate, pace, rows, left / fits)
+        seconds_left = limit - elapsed
+        rows = _affordable_rows(candidate, pace, rows, seconds_left / fits)
         if rows < least:
-            needed = pace.seconds(least) * candidate.family.least_share * fits
-            if needed > left and not candidate.baseline:
-                return _too_slow(candidate, needed, seconds - elapsed)
+            needed_seconds = pace.seconds(least) * candidate.family.least_share * fits
+            if needed_seconds > seconds_left and not candidate.baseline:
+                return _too_slow(candidate, needed_seconds, seconds - elapsed)
             rows = least
-        some = None if rows == n else rows
+        sample_size = None if rows == n else rows
         try:
-            results = _fit_folds(candidate, cv, some, start + seconds, patient, pace.fit_share(rows))
+            results = _fit_folds(candidate, cv, sample_size, start + seconds, patient, pace.fit_share(rows))
             if cv.store is not None:
-                cv.store.save(candidate, some, results)
-            return _result(candidate, cv, some, results)
+                cv.store.save(candidate, sample_size, results)
+            return _result(candidate, cv, sample_size, results)
         except OutOfTime as short:
             pace = Pace(0.0, short.needed / candidate.family.least_share / rows, pace.after)
     return _too_slow(candidate, candidate.family.least_share * pace.seconds(rows) * fits, seconds)
@@ -150,17 +150,17 @@ def crossval_by_work(candidate: Candidate, cv: CrossValidation, units: float) ->
     most, least_share = _most_rows(candidate, n), candidate.family.least_share
     rows = max(_affordable_rows(candidate, pace, most, a_fit), _least_rows(most, n))
     if pace.seconds(rows) * least_share > a_fit and not candidate.baseline:
-        needed = pace.seconds(rows) * least_share * cv.n_fits
-        return Skipped(candidate.name, f"an effort of {needed:.1f} predicted, {max(units, 0):.1f} left")
+        needed_units = pace.seconds(rows) * least_share * cv.n_fits
+        return Skipped(candidate.name, f"an effort of {needed_units:.1f} predicted, {max(units, 0):.1f} left")
     share = min(1.0, max(least_share, a_fit / pace.seconds(rows)))
-    some = None if rows == n else rows
-    if cv.store is not None and (kept := cv.store.load(candidate, cv.data)) is not None:
-        results = kept[1]
+    sample_size = None if rows == n else rows
+    if cv.store is not None and (record := cv.store.load(candidate, cv.data)) is not None:
+        results = record[1]
     else:
-        results = _fit_folds(candidate, cv, some, share=share)
+        results = _fit_folds(candidate, cv, sample_size, share=share)
         if cv.store is not None:
-            cv.store.save(candidate, some, results)
-    return _result(candidate, cv, some, results, work=share * pace.seconds(rows))
+            cv.store.save(candidate, sample_size, results)
+    return _result(candidate, cv, sample_size, results, work=share * pace.seconds(rows))
 
 
 def repeat(candidate: Candidate, cv: CrossValidation, plan: Planned) -> CVResult:
@@ -269,6 +269,6 @@ def worth_refit(first: Pipeline, rows: int | None, n: int) -> bool:
     return (n if rows is None else min(rows, n)) >= WORTH_REFIT * first.rows
 
 
-def _too_slow(candidate: Candidate, needed: float, seconds: float) -> Skipped:
-    digits = 0 if needed >= SHOWN_WHOLE else 2
-    return Skipped(candidate.name, f"{needed:.{digits}f} s predicted, {max(seconds, 0):.{digits}f} s left")
+def _too_slow(candidate: Candidate, needed_seconds: float, seconds: float) -> Skipped:
+    digits = 0 if needed_seconds >= SHOWN_WHOLE else 2
+    return Skipped(candidate.name, f"{needed_seconds:.{digits}f} s predicted, {max(seconds, 0):.{digits}f} s left")

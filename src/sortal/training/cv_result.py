@@ -138,5 +138,5 @@ def concatenate(parts: list[Predictions]) -> OutOfFold:
 
 def _stacked(parts: Sequence[NDArray[T] | None]) -> NDArray[T] | None:
     """What every part has; None where none does."""
-    some = [part for part in parts if part is not None]
-    return np.concatenate(some) if some else None
+    arrays = [part for part in parts if part is not None]
+    return np.concatenate(arrays) if arrays else None

@@ -34,7 +34,7 @@ class Deadline:
         return time.monotonic() - self.started
 
     @property
-    def left(self) -> float:
+    def rest(self) -> float:
         return self.budget - self.spent
 
     @property

@@ -103,8 +103,8 @@ def develop(
     data = FoldData(dev, _as_planned(parts, search.plan) if search.plan else parts)
     cv = CrossValidation(data, score, executor or ThreadExecutor(), store)
     if not search.plan:
-        kept = None if store is None else store.folds()
-        cv = cv.with_folds(_in_time(cv, candidates, reserve) if kept is None else parts.first(kept))
+        n_folds = None if store is None else store.folds()
+        cv = cv.with_folds(_in_time(cv, candidates, reserve) if n_folds is None else parts.first(n_folds))
     if search.plan:
         explored = _replay(candidates, search, cv)
     else:
@@ -114,9 +114,9 @@ def develop(
         bounds = replace(bounds, endings=reserve.endings(explored.results))
     developed = _choose(explored, cv.data, score, bounds)
     choice = developed.choice
-    planned = search.halved if search.plan else reserve.folds_to_halve(explored.results, choice.chosen)
-    seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.chosen)
-    return replace(developed, halving=halve(choice.chosen, cv, choice.metric, seconds, planned))
+    planned = search.halved if search.plan else reserve.folds_to_halve(explored.results, choice.winner)
+    seconds = math.inf if search.plan else reserve.for_halving(explored.results, choice.winner)
+    return replace(developed, halving=halve(choice.winner, cv, choice.metric, seconds, planned))
 
 
 def search_again(dev: Development, task: Task, search: SearchOptions, before: Developed) -> Developed:
@@ -126,10 +126,10 @@ def search_again(dev: Development, task: Task, search: SearchOptions, before: De
     learns as fast again: else it would take far longer.
     """
     score, planned = Scorer(task), before.plan()
-    known = _by_name(_candidates(task, search, dev), planned, search.seed)
+    by_name = _by_name(_candidates(task, search, dev), planned, search.seed)
     cv = CrossValidation(FoldData(dev, fold(dev, search.allowance).first(len(before.folds.parts))), score)
     results = (
-        crossval(_as_fast(known[plan.name], plan), cv) if plan.rows is None else repeat(known[plan.name], cv, plan)
+        crossval(_as_fast(by_name[plan.name], plan), cv) if plan.rows is None else repeat(by_name[plan.name], cv, plan)
         for plan in planned
     )
     explored = Explored(tuple(result for result in results if isinstance(result, CVResult)), ())
@@ -145,15 +145,15 @@ def _as_fast(candidate: Candidate, plan: Planned) -> Candidate:
 
 def _candidates(task: Task, search: SearchOptions, dev: Development) -> tuple[Candidate, ...]:
     rare = task.imbalanced or task.cost is not None
-    every = zoo(search.models, rare, dev.encodings, dev.items_beside_others, search.backbone)
-    return (*baselines(), *every)
+    candidates = zoo(search.models, rare, dev.encodings, dev.items_beside_others, search.backbone)
+    return (*baselines(), *candidates)
 
 
 def _by_name(candidates: Sequence[Candidate], plan: Sequence[Planned], seed: int) -> dict[str, Candidate]:
     """The candidates, and those that were drawn in the run that ``plan`` is of."""
-    known = {c.name: c for c in candidates}
-    again = (named(planned.name, seed) for planned in plan if planned.name not in known)
-    return known | {c.name: c for c in again if c is not None}
+    by_name = {c.name: c for c in candidates}
+    random_candidates = (named(planned.name, seed) for planned in plan if planned.name not in by_name)
+    return by_name | {c.name: c for c in random_candidates if c is not None}
 
 
 def _choose(explored: Explored, data: FoldData, score: Scorer, bounds: Bounds) -> Developed:
@@ -209,21 +209,21 @@ def _in_time(cv: CrossValidation, candidates: Sequence[Candidate], reserve: Time
     data, parts = cv.data, cv.data.folds
     if len(parts.parts) == 1:
         return parts
-    if reserve.importing > reserve.left([]):
+    if reserve.importing > reserve.budget_left([]):
         return parts.first(1)
     able = [c for c in candidates if not c.family.refusal(data.size)]
     zoo_first = next((c for c in able if not c.baseline), able[-1])
     boosted = next((c for c in able if c.family.early_stopping), zoo_first)
     first = zoo_first if "text" in data.dev.encodings else boosted
     n, at_once = len(parts.parts[0][0]), reserve.at_once(cv, first)
-    counted = first.family.least_share * work_pace(first, data.size).seconds(n)
-    if counted * (turns(MIDDLE, at_once) + REFIT) > SURELY * FIRST_SHARE * reserve.left([]):
+    estimate = first.family.least_share * work_pace(first, data.size).seconds(n)
+    if estimate * (turns(MIDDLE, at_once) + REFIT) > SURELY * FIRST_SHARE * reserve.budget_left([]):
         # No short fits are needed to see that: they would take the time of the baselines.
         return parts.first(1)
-    pace = reserve.pace(first, data, FIRST_SHARE * reserve.left([]))
+    pace = reserve.pace(first, data, FIRST_SHARE * reserve.budget_left([]))
     a_fold = pace.seconds(n)
     for count in (len(parts.parts), parts.per_repeat, MIDDLE):
-        if a_fold * (turns(count, at_once) + REFIT) < FIRST_SHARE * reserve.left([]):
+        if a_fold * (turns(count, at_once) + REFIT) < FIRST_SHARE * reserve.budget_left([]):
             return parts.first(min(count, len(parts.parts)))
     return parts.first(1)
 
@@ -264,9 +264,9 @@ class Scorer:
 
 
 def _replay(candidates: Sequence[Candidate], search: SearchOptions, cv: CrossValidation) -> Explored:
-    plan, known = search.plan, _by_name(candidates, search.plan, search.seed)
-    if foreign := [planned.name for planned in plan if planned.name not in known]:
+    plan, by_name = search.plan, _by_name(candidates, search.plan, search.seed)
+    if foreign := [planned.name for planned in plan if planned.name not in by_name]:
         raise OptionError(
             f"the recipe ran {foreign[0]!r}, which is not tried here; take its plan out, and it is searched anew"
         )
-    return Explored(tuple(repeat(known[p.name], cv, p) for p in plan), ())
+    return Explored(tuple(repeat(by_name[p.name], cv, p) for p in plan), ())

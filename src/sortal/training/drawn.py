@@ -65,11 +65,11 @@ SPACES: Mapping[str, Mapping[str, Range | tuple[str, ...]]] = {
 }
 
 
-def drawn(family: str, number: int, seed: int) -> Candidate:
+def random_candidate(family: str, number: int, seed: int) -> Candidate:
     """The candidate of a family with this number, which is in its name; the same for the same seed, whatever else is
     drawn.
 
-    >>> drawn("xgboost", 2, seed=0).name
+    >>> random_candidate("xgboost", 2, seed=0).name
     'xgboost 2'
     """
     rng = np.random.default_rng([seed, list(SPACES).index(family), number])
@@ -77,16 +77,16 @@ def drawn(family: str, number: int, seed: int) -> Candidate:
         name: space.draw(rng) if isinstance(space, Range) else str(rng.choice(space))
         for name, space in SPACES[family].items()
     }
-    return Candidate(f"{family} {number}", registry.load("sortal.models", family), settings, drawn=True)
+    return Candidate(f"{family} {number}", registry.load("sortal.models", family), settings, is_random=True)
 
 
 def draws(models: Sequence[str], seed: int) -> Iterator[Candidate]:
     """One of each family after another; none where ``models`` are named, as then these are what is asked for."""
-    in_turn = (drawn(family, number, seed) for number in count(1) for family in SPACES)
+    in_turn = (random_candidate(family, number, seed) for number in count(1) for family in SPACES)
     return islice(in_turn, 0 if models else MOST)
 
 
 def named(name: str, seed: int) -> Candidate | None:
-    """The candidate of this name, if it is one that is drawn."""
+    """The candidate of this name, if it is a random one."""
     match = re.fullmatch(rf"({'|'.join(SPACES)}) ([1-9]\d{{0,5}})", name)
-    return None if match is None else drawn(match[1], int(match[2]), seed)
+    return None if match is None else random_candidate(match[1], int(match[2]), seed)

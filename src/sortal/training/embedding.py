@@ -26,24 +26,24 @@ def embed(candidate: Candidate, dev: Development, seconds: float, closing_rows: 
     for name, once in _embeddings(candidate, dev):
         unknown = once.unknown(list(dev.table.columns([name])[name]))
         once.of(unknown[:1])
-        began = time.monotonic()
+        start = time.monotonic()
         once.of(unknown[1 : 1 + FEW])
-        of_one = (time.monotonic() - began) / FEW
+        of_one = (time.monotonic() - start) / FEW
         for first in range(1 + FEW, len(unknown), AT_ONCE):
-            left = until - time.monotonic()
-            needed = of_one * (len(unknown) - first)
-            for takes, there in ((needed, left), (needed + of_one * closing_rows, left + closing)):
-                if takes > there:
-                    return _too_many(len(unknown), name, takes, there)
+            seconds_left = until - time.monotonic()
+            need = of_one * (len(unknown) - first)
+            for takes, available in ((need, seconds_left), (need + of_one * closing_rows, seconds_left + closing)):
+                if takes > available:
+                    return _too_many(len(unknown), name, takes, available)
             once.of(unknown[first : first + AT_ONCE])
-            of_one = (time.monotonic() - began) / (first + AT_ONCE - 1)
+            of_one = (time.monotonic() - start) / (first + AT_ONCE - 1)
     return ""
 
 
 def _embeddings(candidate: Candidate, dev: Development) -> Iterator[tuple[str, Once]]:
     """The columns that the candidate reads as embeddings, and what makes those."""
     view = candidate.family.view
-    for column in view.seen(dev.table.schema.features):
+    for column in view.select(dev.table.schema.features):
         if not is_item(column.kind):
             continue
         preparer = registry.load("sortal.preparers", view.preparer(kind_of(column.kind).encoding))
@@ -53,5 +53,5 @@ def _embeddings(candidate: Candidate, dev: Development) -> Iterator[tuple[str, O
             yield column.name, once
 
 
-def _too_many(count: int, name: str, needed: float, left: float) -> str:
-    return f"embeddings of {count:,} values of {name!r} need {needed:.0f} s more, {max(left, 0):.0f} s left"
+def _too_many(count: int, name: str, need: float, seconds_left: float) -> str:
+    return f"embeddings of {count:,} values of {name!r} need {need:.0f} s more, {max(seconds_left, 0):.0f} s left"

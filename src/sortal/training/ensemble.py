@@ -151,10 +151,10 @@ def select(
     _check_folds(results)
     weigh = partial(weights_within, shares=bounds.shares(results), seed=seed)
     weights = weigh(likelihoods([result.predictions for result in results]))
-    chosen = np.flatnonzero(weights).tolist()
+    index = np.flatnonzero(weights).tolist()
     fold = results[0].fold
     part = fold if fold.max() > 0 else parts_of(results[0].predictions.truth, seed, units)
-    if len(chosen) < 2 or part.max() < 1:
+    if len(index) < 2 or part.max() < 1:
         return None
     repeats = zip(*([(r.predictions, r.fold), *r.repeats] for r in results), strict=True)
     by_fold: list[Predictions] = []
@@ -165,8 +165,8 @@ def select(
         by_fold += [predictions[-1].take(folds == number) for number in range(folds.max() + 1)]
     scores = [score(p) for p in by_fold]
     return EnsembleResult(
-        tuple(results[i] for i in chosen),
-        tuple(weights[chosen].tolist()),
+        tuple(results[i] for i in index),
+        tuple(weights[index].tolist()),
         predictions[0],
         {name: np.array([s[name] for s in scores]) for name in scores[0]},
     )

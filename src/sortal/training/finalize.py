@@ -88,7 +88,7 @@ class Limits:
 
 
 def finalize(
-    chosen: Result, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
+    winner: Result, dev: Development, task: Task, train: Index, valid: Index, limits: Limits = Limits()
 ) -> Finalized:
     """``train`` and ``valid`` are positions in ``dev``; an empty ``valid`` means that out-of-fold predictions play its
     part.
@@ -96,39 +96,39 @@ def finalize(
     Where there is no refit (``NoRefit``), the fits of the first fold are shipped.
     """
     if task.promises:
-        return _promised(chosen, dev, task, train, valid, limits)
-    own_folds = len(valid) == 0 and chosen.fold.max() > 0
-    judge = None if len(valid) == 0 else _refit(chosen, dev, train, limits)[0]
-    raw = chosen.predictions if judge is None else _predict(judge, dev, valid)
-    calibration = choose(raw, fold=chosen.fold if own_folds else None, seed=dev.seed, most=limits.entries)
+        return _promised(winner, dev, task, train, valid, limits)
+    own_folds = len(valid) == 0 and winner.fold.max() > 0
+    judge = None if len(valid) == 0 else _refit(winner, dev, train, limits)[0]
+    raw = winner.predictions if judge is None else _predict(judge, dev, valid)
+    calibration = choose(raw, fold=winner.fold if own_folds else None, seed=dev.seed, most=limits.entries)
     evidence = _by(calibration, raw)
     unseen = replace(evidence, probability=calibration.cross_fitted(evidence.probability))
     rows = np.sort(np.concatenate([train, valid]))
-    ensemble, no_refit = _refit(chosen, dev, rows, limits)
+    ensemble, no_refit = _refit(winner, dev, rows, limits)
     return Finalized(
         evidence=evidence,
         unseen=unseen,
-        out_of_fold=unseen if judge is None else _by(calibration, chosen.predictions),
+        out_of_fold=unseen if judge is None else _by(calibration, winner.predictions),
         calibration=calibration,
         decision=decide(task, evidence),
         ensemble=ensemble,
         program=_program(ensemble, calibration),
         no_refit=no_refit,
-        fits=(*_new_fits(chosen, judge, raw), *_new_fits(chosen, ensemble)),
+        fits=(*_new_fits(winner, judge, raw), *_new_fits(winner, ensemble)),
     )
 
 
-def _promised(chosen: Result, dev: Development, task: Task, train: Index, valid: Index, limits: Limits) -> Finalized:
+def _promised(winner: Result, dev: Development, task: Task, train: Index, valid: Index, limits: Limits) -> Finalized:
     """A refit on all rows would be another model than the one that the promise was tested with, and void it (Bates et
     al. 2021).
 
     So ``train`` alone fits, and its out-of-fold predictions calibrate and say where to look for a threshold; what is
     shipped is then tested on ``valid``, which nothing saw before.
     """
-    own_folds = chosen.fold if chosen.fold.max() > 0 else None
-    calibration = choose(chosen.predictions, fold=own_folds, seed=dev.seed, most=limits.entries)
-    learned = _by(calibration, chosen.predictions)
-    ensemble, no_refit = _refit(chosen, dev, train, limits)
+    own_folds = winner.fold if winner.fold.max() > 0 else None
+    calibration = choose(winner.predictions, fold=own_folds, seed=dev.seed, most=limits.entries)
+    learned = _by(calibration, winner.predictions)
+    ensemble, no_refit = _refit(winner, dev, train, limits)
     raw = _predict(ensemble, dev, valid)
     evidence = _by(calibration, raw)
     decision = decide(task, learned)
@@ -161,21 +161,21 @@ def _promised(chosen: Result, dev: Development, task: Task, train: Index, valid:
         program=_program(ensemble, calibration),
         no_refit=no_refit,
         sets=sets,
-        fits=_new_fits(chosen, ensemble, raw),
+        fits=_new_fits(winner, ensemble, raw),
     )
 
 
-def _refit(chosen: Result, dev: Development, rows: Index, limits: Limits) -> tuple[Ensemble, NoRefit | None]:
+def _refit(winner: Result, dev: Development, rows: Index, limits: Limits) -> tuple[Ensemble, NoRefit | None]:
     """Every member on these rows, or all the fits of the first fold, and why: a recipe repeats either."""
-    first = first_fits(chosen)
+    first = first_fits(winner)
     if first is None:
-        return _refitted(chosen, dev, rows, Limits()), None
-    if not any(_worth(result, rows) for result in chosen.results):
+        return _refitted(winner, dev, rows, Limits()), None
+    if not any(_worth(result, rows) for result in winner.results):
         return first, "rows"
-    if not limits.refit or chosen.refit_seconds > HOPEFUL * limits.seconds():
+    if not limits.refit or winner.refit_seconds > HOPEFUL * limits.seconds():
         return first, "time"
     try:
-        ensemble = _refitted(chosen, dev, rows, limits)
+        ensemble = _refitted(winner, dev, rows, limits)
     except TimeUp:
         return first, "time"
     if limits.size is not None and packed_bytes(ensemble.program(), dev.networks) > limits.size:
@@ -183,9 +183,9 @@ def _refit(chosen: Result, dev: Development, rows: Index, limits: Limits) -> tup
     return ensemble, None
 
 
-def _refitted(chosen: Result, dev: Development, rows: Index, limits: Limits) -> Ensemble:
-    members = [refit_member(result, dev, rows, limits) for result in chosen.results]
-    return Ensemble(tuple(members), chosen.weights)
+def _refitted(winner: Result, dev: Development, rows: Index, limits: Limits) -> Ensemble:
+    members = [refit_member(result, dev, rows, limits) for result in winner.results]
+    return Ensemble(tuple(members), winner.weights)
 
 
 def refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits) -> Pipeline:
@@ -193,15 +193,15 @@ def refit_member(result: CVResult, dev: Development, rows: Index, limits: Limits
     takes too long.
     """
     seconds = limits.seconds()
-    wanted = sample(dev, rows, result.rows)
-    if result.pipeline is not None and not _worth(result, wanted):
+    train_rows = sample(dev, rows, result.rows)
+    if result.pipeline is not None and not _worth(result, train_rows):
         return result.pipeline
-    matrix = prepare_rows(dev, wanted, result.candidate.family.view)
+    matrix = prepare_rows(dev, train_rows, result.candidate.family.view)
     with interrupted_after(seconds):
         return fit(result.candidate, matrix, dev, result.effort, purpose="ship")
 
 
-def _new_fits(chosen: Result, ensemble: Ensemble | None, evaluated: Predictions | None = None) -> tuple[FitRows, ...]:
+def _new_fits(winner: Result, ensemble: Ensemble | None, evaluated: Predictions | None = None) -> tuple[FitRows, ...]:
     """What refits saw; nothing where the fit of the first fold took the place of one, but for the rows that it is
     evaluated on anew.
     """
@@ -210,7 +210,7 @@ def _new_fits(chosen: Result, ensemble: Ensemble | None, evaluated: Predictions 
     rows = NO_ROWS if evaluated is None else evaluated.rows
     return tuple(
         FitRows(member.saw, rows)
-        for member, result in zip(ensemble.members, chosen.results, strict=True)
+        for member, result in zip(ensemble.members, winner.results, strict=True)
         if member is not result.pipeline or evaluated is not None
     )
 

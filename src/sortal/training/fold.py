@@ -77,7 +77,7 @@ class FoldData:
     @property
     def size(self) -> Size:
         """What a fit is given; texts count as the topics that they become, images as their fields."""
-        encodings = [kind_of(each.kind).encoding for each in self.dev.table.schema.features]
+        encodings = [kind_of(column.kind).encoding for column in self.dev.table.schema.features]
         columns = sum(WIDTHS.get(encoding, 1) for encoding in encodings)
         return Size(len(self.folds.parts[0][0]), columns, len(self.dev.classes), encodings.count("image"))
 
@@ -97,8 +97,8 @@ class FoldData:
         """
         if (fold, view, rows, units) not in self.matrices:
             train, valid = self.folds.parts[fold]
-            some = sample_units if units else sample
-            matrix = prepare_rows(self.dev, some(self.dev, train, rows), view)
+            sampler = sample_units if units else sample
+            matrix = prepare_rows(self.dev, sampler(self.dev, train, rows), view)
             entry = matrix, matrix.preprocessor.transform(self.dev.table.take(valid), self.dev.memo)
             # A list, as another thread may add a matrix.
             if sum(nbytes(m.X) + nbytes(v) for m, v in list(self.matrices.values())) + nbytes(matrix.X) > CACHE_BYTES:
@@ -178,7 +178,7 @@ def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
 
     Raises OutOfTime where the seconds of the job are too few.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     matrix, X = data.matrix(job.fold, job.candidate.family.view, job.rows, job.units)
     ready = time.monotonic()
     seconds = job.budget.seconds()
@@ -190,7 +190,7 @@ def fit_fold(data: FoldData, job: FoldJob) -> FoldResult:
         predictions=predictions,
         effort=pipeline.fitted.effort,
         pace=pipeline.fitted.pace,
-        seconds=time.monotonic() - (begun if first else ready),
+        seconds=time.monotonic() - (start if first else ready),
         fit_rows=FitRows(pipeline.saw, predictions.rows),
         pipeline=pipeline if first else None,
         useful_share=pipeline.fitted.useful_share,

@@ -59,19 +59,19 @@ def footprint(pipeline: Pipeline, dev: Development, rows: Index) -> Footprint:
             run(one)
             alone.append(time.perf_counter() - start)
         count = max(FEWEST_ROWS, min(len(rows), TIMED_ROWS, int(MOST_SECONDS_MANY / median(alone))))
-        some = {name: values[:count] for name, values in columns.items()}
+        batch = {name: values[:count] for name, values in columns.items()}
         start = time.monotonic()
-        run(some)
+        run(batch)
         many = (time.monotonic() - start) / min(count, len(rows))
     start = time.monotonic()
-    seen = many
+    seen_row_seconds = many
     if "once" in ops(program):
-        run(some)
-        seen = (time.monotonic() - start) / min(count, len(rows))
+        run(batch)
+        seen_row_seconds = (time.monotonic() - start) / min(count, len(rows))
     start = time.monotonic()
     packed = packed_bytes(program, dev.networks)
     packing = (time.monotonic() - start) * _times_as_many(program)
-    return Footprint(many, median(alone), seen, converting + COMPILED * compiling + FILED * packing, packed)
+    return Footprint(many, median(alone), seen_row_seconds, converting + COMPILED * compiling + FILED * packing, packed)
 
 
 def packed_bytes(program: Program, networks: bool = True) -> int:
@@ -81,18 +81,18 @@ def packed_bytes(program: Program, networks: bool = True) -> int:
     >>> packed_bytes(Program("constant", arrays={"probability": np.zeros(1_000_000)})) < 100_000
     True
     """
-    every = list(_all(program, networks))
-    texts = sum(len(msgspec.json.encode(each.settings)) for each in every)
-    arrays = (array for each in every for array in each.arrays.values())
+    programs = list(_all(program, networks))
+    texts = sum(len(msgspec.json.encode(inner.settings)) for inner in programs)
+    arrays = (array for inner in programs for array in inner.arrays.values())
     return texts // TEXT + sum(packed_size(np.ascontiguousarray(array).tobytes()) for array in arrays)
 
 
 def _times_as_many(program: Program) -> float:
     """Of the bytes that are packed to tell how well they pack, all that are packed then."""
-    arrays = [np.ascontiguousarray(array).tobytes() for each in _all(program) for array in each.arrays.values()]
-    tried = [min(len(content), PIECES * PIECE) for content in arrays]
+    arrays = [np.ascontiguousarray(array).tobytes() for inner in _all(program) for array in inner.arrays.values()]
+    sample_sizes = [min(len(content), PIECES * PIECE) for content in arrays]
     packed = [len(content) if is_packed(content) else 0 for content in arrays]
-    return sum(map(max, packed, tried)) / max(sum(tried), 1)
+    return sum(map(max, packed, sample_sizes)) / max(sum(sample_sizes), 1)
 
 
 def _all(program: Program, networks: bool = True, once: bool = False) -> Iterator[Program]:

@@ -55,7 +55,7 @@ def alternatives(trained: Trained) -> Iterator[Alternative]:
         return
     refits = {member.candidate.name: member for member in trained.finalized.ensemble.members}
     for result in on_front(trained):
-        if result is trained.developed.choice.chosen or says_the_same(result):
+        if result is trained.developed.choice.winner or says_the_same(result):
             continue
         fits = [refits.get(member.name, member.pipeline) for member in result.results]
         members = tuple(fit for fit in fits if fit is not None)

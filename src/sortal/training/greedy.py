@@ -45,12 +45,12 @@ def greedy_weights(likelihood: Floats, rounds: int = ROUNDS) -> Floats:
     total, lowest, best = likelihood[first].copy(), _losses(likelihood)[first], counts
     for size in range(2, rounds + 1):
         losses = _losses((total + likelihood) / size)
-        added = int(np.argmin(losses))
-        total, counts = total + likelihood[added], counts + (np.arange(len(counts)) == added)
-        if losses[added] < lowest:
-            lowest, best = losses[added], counts
-    kept = np.where(best >= LEAST_WEIGHT * best.sum(), best, 0)
-    return np.asarray(kept / kept.sum(), dtype=np.float64)
+        member = int(np.argmin(losses))
+        total, counts = total + likelihood[member], counts + (np.arange(len(counts)) == member)
+        if losses[member] < lowest:
+            lowest, best = losses[member], counts
+    weights = np.where(best >= LEAST_WEIGHT * best.sum(), best, 0)
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
 def _losses(likelihood: Floats) -> Floats:
@@ -79,13 +79,13 @@ def weights_within(likelihood: Floats, shares: Floats, seed: int) -> Floats:
     likelihood = some(likelihood, seed)
     weights = greedy_weights(likelihood)
     while (over := shares[weights > 0].sum(axis=0) > 1).any():
-        chosen = np.flatnonzero(weights)
-        rest = [chosen[chosen != member] for member in chosen]
-        lost = [_loss(likelihood[others]) for others in rest]
-        saved = shares[chosen][:, over].sum(axis=1)
-        kept = rest[int(np.argmin((np.array(lost) - _loss(likelihood[chosen])) / np.maximum(saved, TINY)))]
+        members = np.flatnonzero(weights)
+        rest = [members[members != member] for member in members]
+        losses = [_loss(likelihood[others]) for others in rest]
+        savings = shares[members][:, over].sum(axis=1)
+        subset = rest[int(np.argmin((np.array(losses) - _loss(likelihood[members])) / np.maximum(savings, TINY)))]
         weights = np.zeros_like(weights)
-        weights[kept] = greedy_weights(likelihood[kept])
+        weights[subset] = greedy_weights(likelihood[subset])
     return weights
 
 
@@ -110,8 +110,8 @@ def cross_fitted(predictions: Sequence[Predictions], part: NDArray[np.int64], we
 
 def mean(predictions: Sequence[Predictions], weights: Sequence[float]) -> Predictions:
     """What several models say of the same rows together; one that weighs nothing is not asked."""
-    asked = [(w, p.probability) for w, p in zip(weights, predictions, strict=True) if w]
-    return replace(predictions[0], probability=weighted_mean(*zip(*asked, strict=True)))
+    pairs = [(w, p.probability) for w, p in zip(weights, predictions, strict=True) if w]
+    return replace(predictions[0], probability=weighted_mean(*zip(*pairs, strict=True)))
 
 
 def parts_of(truth: NDArray[np.int64], seed: int, units: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -52,12 +52,12 @@ def share_of_halving(rows: int, more: int) -> float:
 def seconds_of_halving(members: Sequence[CVResult]) -> float:
     """What half of the rows of one fold may take: no longer than all of them, where they are fitted at all."""
     rows = [0 if member.pipeline is None else member.pipeline.rows for member in members]
-    some = 0 < max(rows, default=0) <= MOST_ROWS and any(member.refit_seconds for member in members)
-    return sum(member.fit_seconds for member in members) if some else 0.0
+    can_halve = 0 < max(rows, default=0) <= MOST_ROWS and any(member.refit_seconds for member in members)
+    return sum(member.fit_seconds for member in members) if can_halve else 0.0
 
 
 def halve(
-    chosen: Result, cv: CrossValidation, metric: Metric, seconds: float, planned: int | None = None
+    winner: Result, cv: CrossValidation, metric: Metric, seconds: float, planned: int | None = None
 ) -> Halving | None:
     """Fit the chosen candidate, or each member of the ensemble, on half of the rows of each fold, or of as many folds
     as there are ``seconds`` for; one tells most of it. ``planned``: of how many folds, whatever it takes. None where it
@@ -65,27 +65,28 @@ def halve(
 
     No clock has a say in the fits, so that they repeat.
     """
-    most = max(_rows(member, cv) for member in chosen.results)
-    if planned == 0 or chosen.refit_seconds == 0 or most > MOST_ROWS or chosen.fit_seconds > seconds:
+    most = max(_rows(member, cv) for member in winner.results)
+    if planned == 0 or winner.refit_seconds == 0 or most > MOST_ROWS or winner.fit_seconds > seconds:
         return None
 
     def jobs(folds: range) -> list[FoldJob]:
-        return [FoldJob(m.candidate, i, _rows(m, cv, i) // 2, units=True) for i in folds for m in chosen.results]
+        return [FoldJob(m.candidate, i, _rows(m, cv, i) // 2, units=True) for i in folds for m in winner.results]
 
     results: list[FoldResult] = []
     # Where the time is up, the folds that were done by then tell it.
     with suppress(TimeUp), interrupted_after(seconds):
         # The first fits bring their models along, which need not leave this process.
-        begun = time.monotonic()
+        start = time.monotonic()
         results = [fit_fold(cv.data, job) for job in jobs(range(1))]
-        took = time.monotonic() - begun
+        fold_seconds = time.monotonic() - start
         more = cv.data.folds.per_repeat if planned is None else planned
         if seconds < math.inf:
-            more = min(more, int(seconds / took))
+            more = min(more, int(seconds / fold_seconds))
         results = [*results, *cv.executor.map(fit_fold, cv.data, jobs(range(1, more)))]
-    each = len(chosen.results)
+    n_members = len(winner.results)
     by_fold = [
-        mean([r.predictions for r in results[i : i + each]], chosen.weights) for i in range(0, len(results), each)
+        mean([r.predictions for r in results[i : i + n_members]], winner.weights)
+        for i in range(0, len(results), n_members)
     ]
     if not by_fold or not all(np.isfinite(cv.score(predictions)[metric.name]) for predictions in by_fold):
         return None

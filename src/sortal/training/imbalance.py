@@ -82,8 +82,8 @@ def undersampled(codes: Index, seed: int) -> Index:
     # A few lines of numpy: importing imbalanced-learn for it takes half a second.
     rng = np.random.default_rng(seed)
     classes, counts = np.unique(codes, return_counts=True)
-    kept = [rng.choice(np.flatnonzero(codes == code), counts.min(), replace=False) for code in classes]
-    return np.sort(np.concatenate(kept))
+    positions = [rng.choice(np.flatnonzero(codes == code), counts.min(), replace=False) for code in classes]
+    return np.sort(np.concatenate(positions))
 
 
 def correction(shift: Floats) -> Program:

@@ -61,24 +61,24 @@ def nested(
     if recipe.search.plan and not recipe.search.outer:
         return None
     whole = development(table, codes, task, recipe)
-    known, done, fits = recipe.search.outer, [], []
+    n_outer, outcomes, fits = recipe.search.outer, [], []
     parts = folds(codes, planned, recipe.search.seed, whole.units)
-    for train, test in parts[: known or planned]:
-        begun, left = time.monotonic(), seconds()
+    for train, test in parts[: n_outer or planned]:
+        start, seconds_left = time.monotonic(), seconds()
         try:
-            with interrupted_after(float("inf") if known else max(left, 0.0)), threadpool_limits(1, "blas"):
+            with interrupted_after(float("inf") if n_outer else max(seconds_left, 0.0)), threadpool_limits(1, "blas"):
                 dev = development(table.take(train), codes[train], task, recipe)
                 developed, model = _procedure(dev, task, recipe, trained)
-                done.append(_predicted(whole, test, model))
+                outcomes.append(_predict(whole, test, model))
                 fits += [_held_out(fit, whole.table.rows[test]) for fit in (*developed.fits, *model.fits)]
         except TimeUp:
             break
-        if not known and seconds() < time.monotonic() - begun:
+        if not n_outer and seconds() < time.monotonic() - start:
             break
-    if not done:
+    if not outcomes:
         return None
-    predictions, decided = zip(*done, strict=True)
-    return Nested(_pooled(predictions), np.concatenate(decided), len(done), planned, tuple(fits))
+    predictions, decisions = zip(*outcomes, strict=True)
+    return Nested(_pooled(predictions), np.concatenate(decisions), len(outcomes), planned, tuple(fits))
 
 
 def _procedure(dev: Development, task: Task, recipe: Recipe, trained: Trained) -> tuple[Developed, Finalized]:
@@ -86,14 +86,14 @@ def _procedure(dev: Development, task: Task, recipe: Recipe, trained: Trained) -
     limits = Limits(
         refit=trained.finalized.time_to_refit, entries=entries(recipe.search.allowance), size=developed.bounds.size
     )
-    return developed, finalize(developed.choice.chosen, dev, task, np.arange(len(dev.codes)), NO_ROWS, limits)
+    return developed, finalize(developed.choice.winner, dev, task, np.arange(len(dev.codes)), NO_ROWS, limits)
 
 
 def _held_out(fit: FitRows, rows: Index) -> FitRows:
     return replace(fit, evaluated=np.concatenate([fit.evaluated, rows]))
 
 
-def _predicted(whole: Development, test: Index, model: Finalized) -> tuple[Predictions, NDArray[np.int64]]:
+def _predict(whole: Development, test: Index, model: Finalized) -> tuple[Predictions, NDArray[np.int64]]:
     predictions = whole.predictions(test, model.predict_proba(whole.table.take(test)), "nested")
     return predictions, model.decision.decide(predictions)
 

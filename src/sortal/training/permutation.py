@@ -29,10 +29,10 @@ QUICKEST = 1e-6
 
 @dataclass(frozen=True)
 class Permuted:
-    """By column, the log-loss that is lost where it is shuffled, on so many ``rows``; nothing of no rows."""
+    """``importance``: by column, the log-loss lost where it is shuffled, on so many ``rows``; nothing of no rows."""
 
     rows: int = 0
-    lost: Mapping[str, Interval] = field(default_factory=dict)
+    importance: Mapping[str, Interval] = field(default_factory=dict)
 
 
 NOTHING_PERMUTED = Permuted()
@@ -40,14 +40,14 @@ NOTHING_PERMUTED = Permuted()
 
 def permuted(trained: Trained, search: SearchOptions, seconds: float) -> Permuted:
     """As many rows of the first fold as there is time for; of a run that is repeated, as many as it had."""
-    chosen, folds, dev = trained.developed.choice.chosen, trained.developed.folds, trained.dev
-    first = first_fits(chosen)
-    seconds -= COMPILING * sum(member.shipping_seconds for member in chosen.results)
-    if first is None or not _rows(chosen.row_seconds, 1, search, seconds):
+    winner, folds, dev = trained.developed.choice.winner, trained.developed.folds, trained.dev
+    first = first_fits(winner)
+    seconds -= COMPILING * sum(member.shipping_seconds for member in winner.results)
+    if first is None or not _rows(winner.row_seconds, 1, search, seconds):
         return NOTHING_PERMUTED
     score = compile_program(first.program().then(*filter(None, (trained.finalized.calibration.program,))))
     names = _strongest(score.reads, first.importance)
-    index = _some(folds.parts[0][1], _rows(chosen.row_seconds, 1 + len(names), search, seconds), dev.seed)
+    index = _some(folds.parts[0][1], _rows(winner.row_seconds, 1 + len(names), search, seconds), dev.seed)
     if len(index) < LEAST_ROWS or not names:
         return NOTHING_PERMUTED
     table = dev.table.take(index)

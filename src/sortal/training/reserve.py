@@ -67,8 +67,8 @@ class TimeReserve:
         """Seconds until calibration and all that follows has to begin: of what is left, the share that leaves enough to
         do all once more where that is planned.
         """
-        left = self.deadline.left - self.closing * self.busyness.now() - self.importing
-        return self.importing + (left - self.again * self.repeated) / (1 + self.again)
+        seconds_left = self.deadline.rest - self.closing * self.busyness.now() - self.importing
+        return self.importing + (seconds_left - self.again * self.repeated) / (1 + self.again)
 
     def _once(self, seconds: float) -> float:
         """Of the seconds until closing, what so many take that nothing has to be done once more for: of each of those,
@@ -81,9 +81,9 @@ class TimeReserve:
         new = self.closing_rows - self.seen_rows
         return result.shipping_seconds + new * result.row_seconds + self.seen_rows * result.seen_row_seconds
 
-    def for_refit(self, shipped: Sequence[CVResult]) -> float:
+    def for_refit(self, final_members: Sequence[CVResult]) -> float:
         """Seconds that a refit may take of these members, with what saving and scoring takes of them taken off."""
-        return self.until_closing() - self._once(sum(map(self.shipping, shipped)))
+        return self.until_closing() - self._once(sum(map(self.shipping, final_members)))
 
     def until_shipping(self, results: Sequence[CVResult]) -> float:
         """Seconds until the best of what is in hand has to be shipped as it is, without a refit."""
@@ -93,55 +93,55 @@ class TimeReserve:
         """By candidate, the share that shipping it takes of the time that there is for it: what comes late may be too
         slow for that. Nothing where there is time to ship all of them together.
         """
-        left = max(self.until_closing() + LATE * self.deadline.budget, LEAST_LEFT)
-        shares = {result.name: self._once(self.shipping(result)) / left for result in results}
+        seconds_left = max(self.until_closing() + LATE * self.deadline.budget, LEAST_LEFT)
+        shares = {result.name: self._once(self.shipping(result)) / seconds_left for result in results}
         return shares if sum(shares.values()) > 1 else {}
 
     def for_test(self, baselines: Sequence[CVResult]) -> float:
         """Seconds that these take to read and score the rows of the test."""
         return self.closing_rows * sum(s.row_seconds + READING for s in baselines)
 
-    def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
+    def budget_left(self, results: Sequence[CVResult], final_members: Sequence[CVResult] | None = None) -> float:
         """Seconds until the refit of the model would have to begin that is shipped, and of what it is compared with on
-        the test. ``shipped``: its members; where None, those that the candidates would be put together of now, and so
-        much earlier that a fold of them can be fitted on half of its rows.
+        the test. ``final_members``: those of that model; where None, those that the candidates would be put together of
+        now, and so much earlier that a fold of them can be fitted on half of its rows.
         """
         if not results:
             return self.until_closing()
-        now = members(results) if shipped is None else shipped
-        left = self.for_refit(now) - self.for_test(self._others(results, now))
+        now = members(results) if final_members is None else final_members
+        seconds_left = self.for_refit(now) - self.for_test(self._others(results, now))
         for step in (
             sum(s.refit_seconds for s in self._refitted(results, now)),
-            self._once(seconds_of_halving(now)) if shipped is None else 0.0,
+            self._once(seconds_of_halving(now)) if final_members is None else 0.0,
         ):
             # What does not fit any more is not done, and so neither is what would follow it.
-            if step > left:
+            if step > seconds_left:
                 break
-            left -= step
-        return left
+            seconds_left -= step
+        return seconds_left
 
     def left_for_more(self, results: Sequence[CVResult]) -> float:
         """The same with the time of the refits once more: rather a refit that is sure to end than another candidate of
         those that are drawn.
         """
-        return self.left(results) - sum(s.refit_seconds for s in members(results))
+        return self.budget_left(results) - sum(s.refit_seconds for s in members(results))
 
-    def _others(self, results: Sequence[CVResult], shipped: Sequence[CVResult]) -> list[CVResult]:
-        """The baselines that are fitted beside what is ``shipped``."""
-        return [s for s in results if self.comparing and s.candidate.baseline and [s] != [*shipped]]
+    def _others(self, results: Sequence[CVResult], final_members: Sequence[CVResult]) -> list[CVResult]:
+        """The baselines that are fitted beside the ``final_members``."""
+        return [s for s in results if self.comparing and s.candidate.baseline and [s] != [*final_members]]
 
-    def _refitted(self, results: Sequence[CVResult], shipped: Sequence[CVResult]) -> list[CVResult]:
-        """What is ``shipped``, and the baselines beside it that are no members of it: those are in it already."""
-        beside = self._others(results, shipped)
-        return [*shipped, *(s for s in beside if not any(s is member for member in shipped))]
+    def _refitted(self, results: Sequence[CVResult], final_members: Sequence[CVResult]) -> list[CVResult]:
+        """The ``final_members``, and the baselines beside them that are none of them: those are in it already."""
+        beside = self._others(results, final_members)
+        return [*final_members, *(s for s in beside if not any(s is member for member in final_members))]
 
-    def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
+    def for_halving(self, results: Sequence[CVResult], winner: Result) -> float:
         """Seconds that fits of the chosen model on half of the rows may take; none where it is not refitted."""
-        refits = sum(s.refit_seconds for s in self._refitted(results, chosen.results))
-        left = self.left(results, chosen.results)
-        return left if self.for_refit(chosen.results) >= refits else min(left, 0.0)
+        refits = sum(s.refit_seconds for s in self._refitted(results, winner.results))
+        seconds_left = self.budget_left(results, winner.results)
+        return seconds_left if self.for_refit(winner.results) >= refits else min(seconds_left, 0.0)
 
-    def folds_to_halve(self, results: Sequence[CVResult], chosen: Result) -> int | None:
+    def folds_to_halve(self, results: Sequence[CVResult], winner: Result) -> int | None:
         """Of how many folds that is planned; None where the seconds say it."""
         return None
 
@@ -161,13 +161,13 @@ class TimeReserve:
         """
         whole = candidate.baseline and (not results or soon_fitted(cv.data.size))
         with interrupted_after(math.inf if whole else self.until_shipping(results)):
-            began = time.monotonic()
+            start = time.monotonic()
             new = self.closing_rows - self.seen_rows
             if why := embed(candidate, cv.data.dev, seconds, new, self.until_closing() - seconds):
                 return Skipped(candidate.name, why)
-            begun = time.monotonic()
-            result = crossval(candidate, cv, seconds - (begun - began))
-            self.repeated += time.monotonic() - begun if isinstance(result, CVResult) else 0.0
+            fit_start = time.monotonic()
+            result = crossval(candidate, cv, seconds - (fit_start - start))
+            self.repeated += time.monotonic() - fit_start if isinstance(result, CVResult) else 0.0
             return result
 
 
@@ -187,30 +187,30 @@ class WorkReserve(TimeReserve):
         """What the machine has done before does not count."""
         return 0.0
 
-    def left(self, results: Sequence[CVResult], shipped: Sequence[CVResult] | None = None) -> float:
-        """Units that are left when the folds of ``results`` are done, the refits of what would be ``shipped``, and half
-        of the rows of a fold, where nothing is chosen yet.
+    def budget_left(self, results: Sequence[CVResult], final_members: Sequence[CVResult] | None = None) -> float:
+        """Units that are left when the folds of ``results`` are done, the refits of the ``final_members``, and half of
+        the rows of a fold, where nothing is chosen yet.
         """
         if not results:
             return self.units
-        if shipped is None:
+        if final_members is None:
             now = members(results)
-            return self.left(results, now) - sum(s.work for s in now)
-        folds, refitted = sum(len(s.efforts) * s.work for s in results), self._refitted(results, shipped)
+            return self.budget_left(results, now) - sum(s.work for s in now)
+        folds, refitted = sum(len(s.efforts) * s.work for s in results), self._refitted(results, final_members)
         return self.units - folds - sum(REFIT * s.work for s in refitted if s.refit_seconds > 0)
 
     def left_for_more(self, results: Sequence[CVResult]) -> float:
         """All of it: nothing takes longer than it counts."""
-        return self.left(results)
+        return self.budget_left(results)
 
-    def for_halving(self, results: Sequence[CVResult], chosen: Result) -> float:
+    def for_halving(self, results: Sequence[CVResult], winner: Result) -> float:
         """No end: it is planned."""
         return math.inf
 
-    def folds_to_halve(self, results: Sequence[CVResult], chosen: Result) -> int:
+    def folds_to_halve(self, results: Sequence[CVResult], winner: Result) -> int:
         """As many as the work that is left is enough for: half of the rows of a fold without haste, for all of them."""
-        work = sum(s.work for s in chosen.results)
-        return min(int(max(self.left(results, chosen.results), 0.0) / work), int(chosen.fold.max()) + 1)
+        work = sum(s.work for s in winner.results)
+        return min(int(max(self.budget_left(results, winner.results), 0.0) / work), int(winner.fold.max()) + 1)
 
     def pace(self, candidate: Candidate, data: FoldData, seconds: float) -> Pace:
         """What a fit of the candidate takes, in units."""

@@ -38,7 +38,7 @@ IMMATERIAL = 0.02
 
 @dataclass(frozen=True)
 class Choice:
-    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``chosen``: the simplest of all
+    """``best``: first on the metric. ``tied``: those that cannot be told apart from it; ``winner``: the simplest of all
     these.
 
     ``reason``: why it was chosen. ``corrected``: its estimate without the bias of having been selected; ``bias``: what
@@ -46,7 +46,7 @@ class Choice:
     """
 
     metric: Metric
-    chosen: Result
+    winner: Result
     best: Result
     runner_up: Result | None
     tied: tuple[Result, ...]
@@ -76,27 +76,27 @@ def choose(
     candidates = ties(losses)
     complexities = [s.complexity for s in scored]
     number = simplest(complexities, candidates)
-    best, chosen = scored[candidates[0]], scored[number]
+    best, winner = scored[candidates[0]], scored[number]
     ranked = [scored[i] for i in np.argsort(losses, kind="stable")]
-    runner_up = next((s for s in ranked if s is not chosen), None)
+    runner_up = next((s for s in ranked if s is not winner), None)
     bias = optimism(scored, metric, score_rows, seed, describe=describe, groups=groups)
     return Choice(
         metric=metric,
-        chosen=chosen,
+        winner=winner,
         best=best,
         runner_up=runner_up,
         tied=tuple(scored[i] for i in candidates[1:]),
-        p_value=None if runner_up is None else p_value(runner_up, chosen, metric, groups),
-        corrected=float(np.mean(chosen.fold_scores[metric.name])) - bias,
+        p_value=None if runner_up is None else p_value(runner_up, winner, metric, groups),
+        corrected=float(np.mean(winner.fold_scores[metric.name])) - bias,
         bias=bias,
         reason=_reason(complexities[number], complexities[candidates[0]]),
     )
 
 
-def _reason(chosen: Complexity, best: Complexity) -> Reason:
-    if not chosen.much_less(best):
+def _reason(winner: Complexity, best: Complexity) -> Reason:
+    if not winner.much_less(best):
         return "best"
-    return "simpler" if chosen.complexity < best.complexity else "faster"
+    return "simpler" if winner.complexity < best.complexity else "faster"
 
 
 def _ties(
@@ -146,10 +146,12 @@ def optimism(
     if describe is None and metric.name == "log_loss":
         describe = _log_loss_rows
     described = [] if describe is None else [describe(s.predictions) for s in scored]
-    known = [d for d in described if isinstance(d, Mean | Rates | Influence)]
+    descriptions = [d for d in described if isinstance(d, Mean | Rates | Influence)]
     sign = 1.0 if metric.higher_is_better else -1.0
-    if len(known) == len(scored) and len(shares := {_shares(d) for d in known}) == 1 and 0 not in shares:
-        return sign * selection_bias(known, losses, pick, seed, higher_is_better=metric.higher_is_better, groups=groups)
+    if len(descriptions) == len(scored) and len(shares := {_shares(d) for d in descriptions}) == 1 and 0 not in shares:
+        return sign * selection_bias(
+            descriptions, losses, pick, seed, higher_is_better=metric.higher_is_better, groups=groups
+        )
     return sign * _rescored(scored, losses, pick, lambda p: -sign * score_rows(p), seed, groups)
 
 
@@ -185,19 +187,19 @@ def selection_bias(
     >>> noise = np.random.default_rng(0).normal(size=(20, 100))
     >>> losses = noise.mean(axis=1)
     >>> best = lambda losses: int(np.argmin(losses))
-    >>> found = selection_bias([Mean(x, -np.inf, np.inf) for x in noise], losses, best, seed=0)
-    >>> print(f"looks {losses.min():.2f}, corrected {losses.min() + found:.2f}, is 0")
+    >>> bias = selection_bias([Mean(x, -np.inf, np.inf) for x in noise], losses, best, seed=0)
+    >>> print(f"looks {losses.min():.2f}, corrected {losses.min() + bias:.2f}, is 0")
     looks -0.26, corrected -0.14, is 0
     """
     sign = -1.0 if higher_is_better else 1.0
     deviate = _deviations(described)
-    chosen, lost = pick(losses), []
+    winner, shortfalls = pick(losses), []
     for out in _left_out(_rows(described[0]), groups, SPLITS, seed):
         inside, outside = (losses + sign * deviation for deviation in deviate(out))
         defined = np.isfinite(inside).any(axis=1)
         inside = np.where(np.isnan(inside), np.inf, inside)
-        lost += [o[pick(i)] - o[chosen] for i, o in zip(inside[defined], outside[defined], strict=True)]
-    return _mean_of_finite(lost)
+        shortfalls += [o[pick(i)] - o[winner] for i, o in zip(inside[defined], outside[defined], strict=True)]
+    return _mean_of_finite(shortfalls)
 
 
 def _rescored(
@@ -211,16 +213,16 @@ def _rescored(
     """The same for any metric, by scoring the rows that are picked by and those that are left out."""
     predictions = [s.predictions for s in scored]
     shift = losses - np.array([loss(p) for p in predictions])
-    chosen, lost = pick(losses), []
+    winner, shortfalls = pick(losses), []
     for out in _left_out(len(predictions[0]), groups, FEWER_SPLITS, seed):
         for mask in out > 0:
             inside = shift + np.array([loss(p.take(~mask)) for p in predictions])
             if not np.isfinite(inside).any():
                 continue
             k = pick(np.where(np.isnan(inside), np.inf, inside))
-            outside = [shift[i] + loss(predictions[i].take(mask)) for i in (k, chosen)] if k != chosen else [0.0, 0.0]
-            lost.append(outside[0] - outside[1])
-    return _mean_of_finite(lost)
+            outside = [shift[i] + loss(predictions[i].take(mask)) for i in (k, winner)] if k != winner else [0.0, 0.0]
+            shortfalls.append(outside[0] - outside[1])
+    return _mean_of_finite(shortfalls)
 
 
 def _mean_of_finite(values: Sequence[float]) -> float:
@@ -291,5 +293,5 @@ def _sums(described: Mean | Rates | Influence) -> tuple[Floats, Floats]:
         case Influence(effect=effect):
             return len(effect) * effect[:, None], np.ones((len(effect), 1))
         case Rates(pairs=pairs):
-            won, tried = (np.column_stack([pair[i] for pair in pairs]).astype(np.float64) for i in (1, 0))
-            return won, tried
+            numerator, denominator = (np.column_stack([pair[i] for pair in pairs]).astype(np.float64) for i in (1, 0))
+            return numerator, denominator

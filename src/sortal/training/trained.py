@@ -48,7 +48,7 @@ class Trained:
     @property
     def uncompared(self) -> tuple[str, ...]:
         """The baselines that there was no time to fit for the test."""
-        names = {baseline.name for baseline in self.baselines} | {self.developed.choice.chosen.name}
+        names = {baseline.name for baseline in self.baselines} | {self.developed.choice.winner.name}
         results = self.developed.explored.results
         return tuple(s.candidate.name for s in results if s.candidate.baseline and s.candidate.name not in names)
 
@@ -101,30 +101,30 @@ def train_rows(
     # Products of this size gain little from a second thread, and lose a lot where another process holds the core.
     with threadpool_limits(1, "blas"):
         developed = develop(dev, task, recipe.search, reserve, listener, workplace.executor, workplace.store)
-        chosen = developed.choice.chosen
-        listener.running(f"refit of {chosen.name}")
-        by_clock = Limits(lambda: reserve.for_refit(chosen.results))
+        winner = developed.choice.winner
+        listener.running(f"refit of {winner.name}")
+        by_clock = Limits(lambda: reserve.for_refit(winner.results))
         limits = Limits(refit=recipe.search.refit) if recipe.search.plan else by_clock
         limits = replace(limits, entries=entries(recipe.search.allowance), size=developed.bounds.size)
         shipped_on = dev if task.promises else everything
         others = _to_compare(developed, recipe.search) if reserve.comparing else []
 
-        def left() -> float:
-            beside = chosen.refit_seconds + reserve.for_test(others)
-            return math.inf if recipe.search.plan else reserve.for_refit(chosen.results) - beside
+        def seconds_left() -> float:
+            other_seconds = winner.refit_seconds + reserve.for_test(others)
+            return math.inf if recipe.search.plan else reserve.for_refit(winner.results) - other_seconds
 
-        apart = [other for other in others if not any(other is member for member in chosen.results)]
+        non_members = [other for other in others if not any(other is member for member in winner.results)]
         # Before calibration, whose time is kept for it.
-        compared = fit_baselines(apart, shipped_on, chosen.refit_seconds > 0, left)
-        finalized = finalize(chosen, everything, task, train, valid, limits)
-        if finalized.refit != (chosen.refit_seconds > 0):
-            compared = fit_baselines(apart, shipped_on, finalized.refit, left)
-    return Trained(dev, developed, finalized, (*_of_members(others, chosen, finalized), *compared))
+        compared = fit_baselines(non_members, shipped_on, winner.refit_seconds > 0, seconds_left)
+        finalized = finalize(winner, everything, task, train, valid, limits)
+        if finalized.refit != (winner.refit_seconds > 0):
+            compared = fit_baselines(non_members, shipped_on, finalized.refit, seconds_left)
+    return Trained(dev, developed, finalized, (*_of_members(others, winner, finalized), *compared))
 
 
-def _of_members(others: Sequence[CVResult], chosen: Result, finalized: Finalized) -> list[ShippedBaseline]:
+def _of_members(others: Sequence[CVResult], winner: Result, finalized: Finalized) -> list[ShippedBaseline]:
     """Those of the baselines that are members of what ships, as they are in it: they are not fitted once more."""
-    members = zip(chosen.results, finalized.ensemble.members, strict=True)
+    members = zip(winner.results, finalized.ensemble.members, strict=True)
     return [
         ShippedBaseline(result.candidate.name, pipeline, new=False)
         for result, pipeline in members
@@ -134,8 +134,8 @@ def _of_members(others: Sequence[CVResult], chosen: Result, finalized: Finalized
 
 def _to_compare(developed: Developed, search: SearchOptions) -> list[CVResult]:
     """The baselines beside the chosen candidate; of a run that is repeated, those that it had time for."""
-    chosen = developed.choice.chosen
-    baselines = (s for s in developed.explored.results if s.candidate.baseline and s is not chosen)
+    winner = developed.choice.winner
+    baselines = (s for s in developed.explored.results if s.candidate.baseline and s is not winner)
     return [s for s in baselines if s.candidate.name not in search.uncompared]
 
 

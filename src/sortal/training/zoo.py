@@ -125,18 +125,18 @@ def zoo(
     own = {family for _, family, _ in (*PORTFOLIO, *chain(*FIRST.values()))} | set(BASELINES)
     plugins: list[Entry] = [(name, name, {}) for name in registry.names("sortal.models") if name not in own]
     entries = [*PORTFOLIO, *plugins]
-    early = [*chain(*(some for encoding, some in FIRST.items() if models or encoding in encodings))]
+    early = [*chain(*(entries for encoding, entries in FIRST.items() if models or encoding in encodings))]
     entries = [*early, *(entry for entry in entries if entry not in early)]
     if models:
         entries = [entry for name in models for entry in entries if entry[1] == name]
     plain = [Candidate(label, registry.load("sortal.models", name), settings) for label, name, settings in entries]
     # After one that takes little time, by which the number of folds is chosen.
     plain[1:1] = backbone_candidates(backbones, encodings)
-    offered = {family for _, family, _ in entries}
+    families = {family for _, family, _ in entries}
     balanced = [
         Candidate(label, registry.load("sortal.models", name), balance=strategy)
         for label, name, strategy in BALANCED
-        if imbalanced and name in offered
+        if imbalanced and name in families
     ]
     first = next((i for i, c in enumerate(plain, start=1) if c.family.early_stopping), len(plain))
     return (*plain[:first], *_of_parts(models, mixed), *plain[first:], *balanced)
@@ -144,8 +144,8 @@ def zoo(
 
 def _of_parts(models: Sequence[str], mixed: str) -> Iterator[Candidate]:
     """Candidates that see a part of the columns, where the table has two."""
-    for label, name, columns, needed in MIXED if mixed else ():
-        if needed in mixed and (name in models or not models):
+    for label, name, columns, item_kind in MIXED if mixed else ():
+        if item_kind in mixed and (name in models or not models):
             family = registry.load("sortal.models", name)
             yield Candidate(label.format(mixed), replace(family, view=replace(family.view, columns=columns)))
 
@@ -179,10 +179,10 @@ def explore(
     try:
         with reserve.interrupts.searching():
             for share, candidate in waiting:
-                if reserve.interrupts.asked:
+                if reserve.interrupts.stop_requested:
                     break  # what ends a search may be lost in a library
                 if candidate.family.early_stopping and not _boosted(results):
-                    candidate = _in_time(candidate, candidates, cv, reserve.left(results))
+                    candidate = _in_time(candidate, candidates, cv, reserve.budget_left(results))
                 if candidate.name in {s.candidate.name for s in results}:
                     continue
                 at_work = candidate.name
@@ -197,7 +197,7 @@ def explore(
                     misses = 0
                 else:
                     reasons[candidate.name] = outcome.reason
-                    misses += candidate.drawn
+                    misses += candidate.is_random
                     if outcome.reason == reserve.used_up:
                         break
                 if misses == MISSES:
@@ -206,10 +206,11 @@ def explore(
                     reserve.interrupts.in_hand()
     except TimeUp:
         reasons.pop(at_work, None)
-    done = {s.candidate.name for s in results}
-    why = ENDED if reserve.interrupts.asked else reserve.used_up
+    names = {s.candidate.name for s in results}
+    why = ENDED if reserve.interrupts.stop_requested else reserve.used_up
     return Explored(
-        tuple(results), tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in done)
+        tuple(results),
+        tuple(Skipped(c.name, reasons.get(c.name, why)) for c in candidates if c.name not in names),
     )
 
 
@@ -227,14 +228,14 @@ def _within(
     """
     if not results and candidate.baseline:
         return reserve.trial(candidate, cv, math.inf, results)
-    left = reserve.left_for_more(results) if candidate.drawn else reserve.left(results)
-    if results and reserve.importing > max(left, 0.0):
+    budget_left = reserve.left_for_more(results) if candidate.is_random else reserve.budget_left(results)
+    if results and reserve.importing > max(budget_left, 0.0):
         return Skipped(candidate.name, reserve.used_up)
-    if candidate.baseline and (left > 0 or soon_fitted(cv.data.size)):
-        return reserve.trial(candidate, cv, max(left * BASELINE_SHARE, LEAST_SECONDS), results)
-    if left <= LEAST_SECONDS:
+    if candidate.baseline and (budget_left > 0 or soon_fitted(cv.data.size)):
+        return reserve.trial(candidate, cv, max(budget_left * BASELINE_SHARE, LEAST_SECONDS), results)
+    if budget_left <= LEAST_SECONDS:
         return Skipped(candidate.name, reserve.used_up)
-    return reserve.trial(candidate, cv, left * share, results)
+    return reserve.trial(candidate, cv, budget_left * share, results)
 
 
 def _in_time(booster: Candidate, candidates: Sequence[Candidate], cv: CrossValidation, seconds: float) -> Candidate:

@@ -202,7 +202,7 @@ def test_nothing_is_half_written(
     def fail(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exports, "_arranged", fail)
+    monkeypatch.setattr(exports, "_arrange", fail)
     with pytest.raises(KeyboardInterrupt):
         export(small, folder / "x.parquet")
     assert list(folder.iterdir()) == []

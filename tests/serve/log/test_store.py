@@ -400,7 +400,7 @@ def test_rows_whose_commit_nobody_heard_of_are_stored_once(
     """The connection breaks just before or just after the server has committed; the writer tries again."""
     store = opened(postgres_url)
     assert isinstance(store, postgres_store.PostgresStore)
-    connection = store._connected()
+    connection = store._connect()
     commit = psycopg.transaction.Transaction.__exit__
     broken = count()
 

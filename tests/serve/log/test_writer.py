@@ -283,11 +283,11 @@ def test_what_is_redacted_reaches_no_store_and_no_message(
 
 
 def test_a_warning_of_a_long_name_is_redacted_too() -> None:
-    from sortal.core.raw import shown
+    from sortal.core.raw import short_repr
     from sortal.serve.log.records import redact
 
     for name in ("n" * 80, 'it\'s "quoted" and long\n' * 3, "\0" * 30):
-        seen = prediction("a", inputs={name: "secret"}, warnings=(f"{shown(name)}: secret was never seen",))
+        seen = prediction("a", inputs={name: "secret"}, warnings=(f"{short_repr(name)}: secret was never seen",))
         assert "secret" not in repr(redact(seen, {name}))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sortal.checks.measures.nearest import NEIGHBOURS, Points, near_copies, sizes
 from sortal.core.arrays import Ints
-from sortal.core.images import UnreadableError, canonical, each, look
+from sortal.core.images import UnreadableError, canonical, look, map_in_threads
 
 _MOST_TEXTS = 20_000
 """For speed. Chosen, not measured."""
@@ -103,7 +103,7 @@ def near_images(values: pl.Series, seed: int) -> Pairs:
     ones.
     """
     rows = _distinct(values, _MOST_IMAGES, seed)
-    thumbnails = each(_grey, values[rows].to_list())
+    thumbnails = map_in_threads(_grey, values[rows].to_list())
     readable = np.flatnonzero([thumbnail is not None for thumbnail in thumbnails])
     if len(readable) <= 2 * NEIGHBOURS + 4:
         return Pairs(np.empty((0, 2), dtype=np.int64), len(readable), len(readable), 0)

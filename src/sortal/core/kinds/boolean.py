@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sortal.core.cells import E, meaning
-from sortal.core.columns import Origin, RawColumn, Texts, counted, level_words, missing_words, parted
+from sortal.core.columns import Origin, RawColumn, Texts, level_words, missing_words, parted, text_counts
 from sortal.core.kinds import category
 from sortal.core.kinds.kind import Kind
 from sortal.core.raw import Sort
@@ -42,8 +42,8 @@ class Boolean(Kind):
         """
         if raw.sort == "boolean":
             return self.typed(raw, "true or false")
-        values = category.written(Column(raw.name, "category", absent=raw.origin.missing), raw, "boolean")
-        texts = parted(counted(values), frozenset({""}))
+        values = category.canonical_texts(Column(raw.name, "category", absent=raw.origin.missing), raw, "boolean")
+        texts = parted(text_counts(values), frozenset({""}))
         if is_text(raw.sort):
             texts = texts._replace(missing=raw.texts.missing)
         if texts.values.is_empty():

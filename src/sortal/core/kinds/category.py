@@ -6,7 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sortal.core.cells import E, utc, where
-from sortal.core.columns import RawColumn, Texts, counted, ignored, level_words, missing_words, parted, share, shortened
+from sortal.core.columns import (
+    RawColumn,
+    Texts,
+    ignored,
+    level_words,
+    missing_words,
+    parted,
+    share,
+    shortened,
+    text_counts,
+)
 from sortal.core.disclosure import OPEN, Disclosure
 from sortal.core.errors import OptionError
 from sortal.core.kinds.kind import Kind
@@ -127,26 +137,26 @@ def _number_words(texts: Texts, disclosure: Disclosure) -> str:
     return f"; {numbers:,} of {texts.present:,} are numbers, but {rest}"
 
 
-def as_category(raw: RawColumn, wanted: str, form: str = "") -> Column:
+def as_category(raw: RawColumn, purpose: str, form: str = "") -> Column:
     """Any column as a category: the target, a group, or because it was asked for."""
     column = Column(raw.name, "category", format=form, absent=raw.origin.missing)
     missing = {}
     if is_text(raw.sort):
         column, missing = replace(column, format=form or category_format(raw.texts.values)), raw.texts.missing
-    values = parted(counted(written(column, raw, wanted)), frozenset({""}))
+    values = parted(text_counts(canonical_texts(column, raw, purpose)), frozenset({""}))
     values = values._replace(missing=missing or values.missing)
     # A model says classes: what they are called is what it is for.
-    disclosure = OPEN if wanted == "target" else raw.origin.disclosure
+    disclosure = OPEN if purpose == "target" else raw.origin.disclosure
     reason = level_words(values, disclosure) + missing_words(values.missing, ";")
     return replace(column, reason=reason, missing=values.missing_share)
 
 
-def written(column: Column, raw: RawColumn, wanted: str) -> pl.Series:
-    """The canonical values of a column of any type. Raises OptionError where it cannot be what is ``wanted``."""
+def canonical_texts(column: Column, raw: RawColumn, purpose: str) -> pl.Series:
+    """The canonical values of a column of any type. Raises OptionError where it cannot be what ``purpose`` says."""
     tidied = evaluated(raw.series, lambda values: kind.plain(column, values, raw.sort))
     values = kind.canonical_series(column, tidied, raw.sort)
     if values is None:
-        raise OptionError(f"column {raw.name!r} holds values of type {raw.series.dtype}, which cannot be a {wanted}")
+        raise OptionError(f"column {raw.name!r} holds values of type {raw.series.dtype}, which cannot be a {purpose}")
     return values
 
 

@@ -135,7 +135,7 @@ def related_patterns(pattern: str) -> Iterator[str]:
 
 def any_time(pattern: str, text: E) -> E:
     """Moments from text in a pattern, or in one that writes the day like it and the time of day otherwise."""
-    return first_of([datetime_from_text(text, related) for related in related_patterns(pattern)])
+    return first_of([datetime_from_text(text, variant) for variant in related_patterns(pattern)])
 
 
 def is_pattern(pattern: str) -> bool:
@@ -202,8 +202,8 @@ def _swapped(texts: pl.Series, day: str, pattern: str) -> str | None:
     other = day.translate(str.maketrans("dm", "md"))
     if other == day or other not in DATE_PARTS or not _are_dates(texts, other):
         return None
-    as_read, swapped = (evaluated(texts, lambda text, d=d: any_time(d, text)) for d in (day, other))  # type: ignore[misc]
-    return None if as_read.equals(swapped) else other + pattern.removeprefix(day)
+    as_read, other_way = (evaluated(texts, lambda text, d=d: any_time(d, text)) for d in (day, other))  # type: ignore[misc]
+    return None if as_read.equals(other_way) else other + pattern.removeprefix(day)
 
 
 def only_one_ascends(moments: pl.Series, others: pl.Series) -> bool | None:
@@ -215,7 +215,8 @@ def only_one_ascends(moments: pl.Series, others: pl.Series) -> bool | None:
     if min(moments.n_unique(), others.n_unique()) < _FEW_TIMES:
         return None
     first, second = (
-        known.is_sorted() or known.is_sorted(descending=True) for known in (moments.drop_nulls(), others.drop_nulls())
+        series.is_sorted() or series.is_sorted(descending=True)
+        for series in (moments.drop_nulls(), others.drop_nulls())
     )
     return None if first == second else first
 
@@ -239,22 +240,22 @@ def _column(raw: RawColumn, pattern: str = "") -> Column | None:
     dates = date_pattern(texts.values, pattern)
     if dates is None:
         return None
-    chosen, doubt, why = dates.pattern, "", ""
+    selected, doubt, why = dates.pattern, "", ""
     if dates.other is not None:
         stripped = raw.series.cast(str).str.strip_chars(BLANKS)
-        readings = (evaluated(stripped, lambda text, p=p: any_time(p, text)) for p in (chosen, dates.other))  # type: ignore[misc]
+        readings = (evaluated(stripped, lambda text, p=p: any_time(p, text)) for p in (selected, dates.other))  # type: ignore[misc]
         first = only_one_ascends(*readings)
         why = "" if first is None else ", as only so the rows are in the order of time"
-        chosen, other = (dates.other, chosen) if first is False else (chosen, dates.other)
-        doubt = _date_doubt(name, texts, (chosen, other), why, origin.disclosure)
+        selected, other = (dates.other, selected) if first is False else (selected, dates.other)
+        doubt = _date_doubt(name, texts, (selected, other), why, origin.disclosure)
         if raw.decisive and first is None:
             raise OptionError(
                 f"column {name!r} decides the order of the rows, and its dates can be read in two ways: {doubt}; "
-                f"else say {asking(name, f'datetime:{chosen}')}"
+                f"else say {asking(name, f'datetime:{selected}')}"
             )
-    example = _date_example(texts, chosen, origin.disclosure)
+    example = _date_example(texts, selected, origin.disclosure)
     swap = "; day and month could be swapped" if doubt and not why else why
-    reason = f"{all_are(texts.present, 'dates')} ({example} is {_day(example, chosen)}{swap})"
+    reason = f"{all_are(texts.present, 'dates')} ({example} is {_day(example, selected)}{swap})"
     doubts = [doubt, f"{missing_words(no_dates)[2:]} is read as no date" if no_dates else ""]
     return Column(
         name,
@@ -262,7 +263,7 @@ def _column(raw: RawColumn, pattern: str = "") -> Column | None:
         "feature",
         reason + missing_words(texts.missing),
         texts.missing_share,
-        chosen,
+        selected,
         absent=origin.missing,
         doubt="; ".join(filter(None, doubts)),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sortal.core.cells import E, images
 from sortal.core.columns import RawColumn, ignored, missing_words, share
 from sortal.core.errors import OptionError
-from sortal.core.images import NAME, each, fault, from_base64, is_image
+from sortal.core.images import NAME, fault, from_base64, is_image, map_in_threads
 from sortal.core.kinds.kind import Kind
 from sortal.core.raw import Sort
 from sortal.core.schema import Column
@@ -75,12 +75,12 @@ class Image(Kind):
         """
         import polars as pl
 
-        known = {name: _located(name, folder) for name in values.unique().drop_nulls()} if folder else {}
-        return pl.Series(values.name, [known.get(name, name) for name in values], dtype=pl.String)
+        paths = {name: _located(name, folder) for name in values.unique().drop_nulls()} if folder else {}
+        return pl.Series(values.name, [paths.get(name, name) for name in values], dtype=pl.String)
 
     def faults(self, values: list[str | bytes]) -> list[str]:
         """Why each of these is no value."""
-        return each(fault, values)
+        return map_in_threads(fault, values)
 
 
 def are_image_names(texts: pl.Series) -> bool:

@@ -196,8 +196,8 @@ def _clean_numbers(raw: RawColumn) -> Column | None:
 
 def _may_be_thousands(series: pl.Series) -> bool:
     """Whether every point could stand between thousands: 1.234."""
-    pointed = [text for text in series.head(_FEW).to_list() if text is not None and "." in text]
-    if not all(re.fullmatch(_THOUSANDS, text.strip()) for text in pointed):
+    candidates = [text for text in series.head(_FEW).to_list() if text is not None and "." in text]
+    if not all(re.fullmatch(_THOUSANDS, text.strip()) for text in candidates):
         return False
     points = series.filter(series.str.contains(".", literal=True))
     return bool(len(points) and points.str.strip_chars().str.contains(f"^{_THOUSANDS}$").all())
@@ -291,14 +291,14 @@ def _column(raw: RawColumn, codes: bool, decimal: str = "") -> Column | None:
 
 def _example(texts: Texts, notation: str, disclosure: Disclosure) -> str:
     """What a value means, where the notation is not the plain one."""
-    accounted = texts.values.str.contains(_ACCOUNTED)
+    is_account = texts.values.str.contains(_ACCOUNTED)
     if notation == ".":
-        if not accounted.any():
+        if not is_account.any():
             return ""
-        marked = texts.only(accounted)
+        matches = texts.only(is_account)
     else:
-        marked = texts.only(texts.values.str.contains(rf"[{re.escape(notation[1:] or notation)}]"))
-    example = (marked if len(marked.values) else texts).example(disclosure)
+        matches = texts.only(texts.values.str.contains(rf"[{re.escape(notation[1:] or notation)}]"))
+    example = (matches if len(matches.values) else texts).example(disclosure)
     return f" ({example} is {_read(example, notation)})"
 
 

@@ -59,16 +59,16 @@ def _as_written(column: Column, texts: pl.Series) -> Column:
     return replace(column, format=UNSPACED, reason="; ".join(filter(None, [column.reason, how])))
 
 
-def _some(texts: pl.Series) -> pl.Series:
+def _sample(texts: pl.Series) -> pl.Series:
     return texts.gather_every(max(1, len(texts) // LOOKED_AT)).head(2 * LOOKED_AT)
 
 
 def words(texts: pl.Series) -> float:
     """Words per text on average; two characters of Chinese or Japanese count as one."""
-    few = _some(texts)
-    spaced = few.str.count_matches(r"\S+")
-    unspaced = few.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}]") // 2
-    mean = (spaced + unspaced).mean()
+    few = _sample(texts)
+    n_words = few.str.count_matches(r"\S+")
+    n_characters = few.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}]") // 2
+    mean = (n_words + n_characters).mean()
     return float(mean) if isinstance(mean, int | float) else 0.0
 
 
@@ -79,7 +79,7 @@ def is_unspaced(texts: pl.Series) -> bool:
     >>> is_unspaced(pl.Series(["房间很大", "OK"])), is_unspaced(pl.Series(["a large room", "大"]))
     (True, False)
     """
-    few = _some(texts.cast(str))
+    few = _sample(texts.cast(str))
     letters, unspaced = (int(few.str.count_matches(pattern).sum()) for pattern in (r"\p{L}", _SCRIPTS))
     return unspaced > letters / 2
 

@@ -23,7 +23,7 @@ import msgspec
 from sortal.core.errors import OptionError, OutputError, SortalError
 from sortal.data.whole import PRIVATE
 from sortal.serve.log.address import open_store
-from sortal.serve.log.days import DAY, SETTLED, day_file, day_of
+from sortal.serve.log.days import DAY, SETTLE_SECONDS, day_file, day_of
 from sortal.serve.log.records import Role
 
 if sys.platform != "win32":
@@ -70,7 +70,7 @@ class DailyExport:
 
     def __init__(self, log: str, folder: Path, target: str) -> None:
         self._job = Job(log, str(folder), target)
-        self._ended = threading.Event()
+        self._end_event = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._work, name="sortal-export", daemon=True)
 
@@ -79,21 +79,21 @@ class DailyExport:
 
     def stop(self) -> None:
         """An export that runs is given up; nothing is half-written."""
-        self._ended.set()
+        self._end_event.set()
         if self._process is not None:
             self._process.terminate()
         self._thread.join(5.0)
 
     def _work(self) -> None:
-        while not self._ended.is_set():
+        while not self._end_event.is_set():
             self._export()
-            self._ended.wait(EVERY)
+            self._end_event.wait(EVERY)
 
     def _export(self) -> None:
         self._process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-        _, said = self._process.communicate(msgspec.json.encode(self._job))
-        if self._process.returncode and not self._ended.is_set():
-            lines = said.decode(errors="replace").strip().splitlines() or ["it was killed"]
+        _, error_output = self._process.communicate(msgspec.json.encode(self._job))
+        if self._process.returncode and not self._end_event.is_set():
+            lines = error_output.decode(errors="replace").strip().splitlines() or ["it was killed"]
             LOGGER.error("the log could not be exported: %s", lines[-1])
 
 
@@ -105,37 +105,37 @@ def export_days(log: str, folder: Path, target: str, now: float) -> list[Path]:
     """
     from sortal.serve.log.export import export
 
-    with _alone(folder) as looked, closing(open_store(log, make=False)) as store:
+    with _alone(folder) as last_look, closing(open_store(log, make=False)) as store:
         oldest = next(store.read(), None)
-        if looked is None or oldest is None:
+        if last_look is None or oldest is None:
             return []
         # Once a day, as a day of many rows takes minutes.
-        refresh = day_of(looked) < day_of(now)
-        labelled = store.days_labelled_since(looked - LATE) if refresh else set()
-        written = []
-        for day in range(day_of(oldest.prediction.time), day_of(now - SETTLED)):
-            if day_file(folder, day).exists() and day not in labelled:
+        refresh = day_of(last_look) < day_of(now)
+        labelled_days = store.days_labelled_since(last_look - LATE) if refresh else set()
+        files = []
+        for day in range(day_of(oldest.prediction.time), day_of(now - SETTLE_SECONDS)):
+            if day_file(folder, day).exists() and day not in labelled_days:
                 continue
             for role, place in PLACES.items():
                 file = day_file(folder / place, day)
                 if export(store, file, day * DAY, (day + 1) * DAY, role=role, target=target):
-                    written.append(file)
+                    files.append(file)
         if refresh:
             os.utime(folder / MARK, (now, now))
-        return written
+        return files
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[float | None]:
     """When labels were looked for the last time, 0 for never; None where another process is at it."""
     mark = folder / MARK
-    looked = mark.stat().st_mtime if mark.exists() else 0.0
+    last_look = mark.stat().st_mtime if mark.exists() else 0.0
     descriptor = os.open(mark, os.O_RDWR | os.O_CREAT, PRIVATE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if looked == 0.0:
+        if last_look == 0.0:
             os.utime(mark, (0, 0))
-        yield looked
+        yield last_look
     except BlockingIOError:
         yield None
     finally:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 DAY = 86_400.0
-SETTLED = 600.0
+SETTLE_SECONDS = 600.0
 """Seconds after midnight until a day counts as over: rows that waited for the store have come by then."""
 
 

@@ -84,7 +84,7 @@ def export(
     label is called. An input that has its name, or ``served``, keeps it, and ours gets an underscore. Raises
     OutputError where the file cannot be written, and StoreError where the log cannot be read.
     """
-    rows = (each for each in store.read(since, until) if each.prediction.role == role)
+    rows = (row for row in store.read(since, until) if row.prediction.role == role)
     first = next(rows, None)
     if first is None:
         return 0
@@ -92,7 +92,7 @@ def export(
     with replacing(path, PRIVATE) as whole:
         parts = list(_parts(chain([first], rows), whole.parent))
         types = _types(parts)
-        _arranged(pl.concat([_fitted(part, types) for part in parts]), target).sink_parquet(whole)
+        _arrange(pl.concat([_align(part, types) for part in parts]), target).sink_parquet(whole)
         return int(pl.scan_parquet(whole).select(pl.len()).collect().item())
 
 
@@ -132,7 +132,7 @@ def _flat(row: LabelledPrediction) -> Iterable[tuple[str, Any]]:
     yield "s:model", record.model
     yield "s:role", record.role
     yield "s:probabilities", list(record.probabilities)
-    yield "s:set", None if record.set is None else [_text(each) for each in record.set]
+    yield "s:set", None if record.set is None else [_text(member) for member in record.set]
     yield "s:warnings", list(record.warnings)
     yield "s:redacted", list(record.redacted)
     yield "s:seconds", record.seconds
@@ -171,14 +171,14 @@ def _text(value: Any) -> str:
 
 def _types(parts: Sequence[_Part]) -> dict[str, pl.DataType]:
     """Of every column of the file, in the order in which they appear."""
-    seen: dict[str, set[type]] = {}
+    by_name: dict[str, set[type]] = {}
     for part in parts:
         for name, types in part.types.items():
-            seen.setdefault(name, set()).update(types)
-    return {name: _dtype(name, types) for name, types in seen.items()}
+            by_name.setdefault(name, set()).update(types)
+    return {name: _dtype(name, types) for name, types in by_name.items()}
 
 
-def _fitted(part: _Part, types: dict[str, pl.DataType]) -> pl.LazyFrame:
+def _align(part: _Part, types: dict[str, pl.DataType]) -> pl.LazyFrame:
     """A part with all columns, in the types of the file."""
     frame = pl.scan_parquet(part.path)
     there = frame.collect_schema()
@@ -187,7 +187,7 @@ def _fitted(part: _Part, types: dict[str, pl.DataType]) -> pl.LazyFrame:
     )
 
 
-def _arranged(frame: pl.LazyFrame, target: str) -> pl.LazyFrame:
+def _arrange(frame: pl.LazyFrame, target: str) -> pl.LazyFrame:
     """Inputs, then the label, then all else in one column."""
     columns = frame.collect_schema().names()
     inputs = [name for name in columns if name.startswith("i:")]
@@ -200,7 +200,7 @@ def _arranged(frame: pl.LazyFrame, target: str) -> pl.LazyFrame:
     )
 
 
-def _free(name: str, taken: set[str]) -> str:
-    while name in taken:
+def _free(name: str, used_names: set[str]) -> str:
+    while name in used_names:
         name += "_"
     return name

@@ -14,14 +14,14 @@ import msgspec
 from sortal.core.errors import OptionError, StoreError
 from sortal.serve.log.rows import COLUMNS, Row, ids_as_json, label_of
 from sortal.serve.log.store import (
-    LOOKED,
     MOST_DELETED,
     PAGE,
     PROTOCOL,
+    RECENT_LABELS,
+    InsertResult,
     LabelRow,
     LogStore,
     Queries,
-    Stored,
     refuse_newer,
 )
 
@@ -59,7 +59,7 @@ ADD_LABELS = """
         SELECT row_id, label::json, time FROM json_to_recordset(%s) AS given (row_id text, label text, time float8)
         ON CONFLICT DO NOTHING RETURNING row_id)
     SELECT row_id, NOT EXISTS (SELECT 1 FROM sortal_predictions p WHERE p.row_id = new.row_id) FROM new"""
-KNOWN = """
+LABELS_OF_ROWS = """
     SELECT row_id, label::text FROM json_array_elements_text(%s) AS given (wanted)
     JOIN sortal_labels ON row_id = wanted"""
 TEXTS = {"inputs", "redacted", "prediction", "probabilities", "decision", "prediction_set", "warnings"}
@@ -73,7 +73,7 @@ LABELLED_DAYS = """
     SELECT DISTINCT CAST(floor(p.time / 86400) AS integer)
     FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id WHERE l.time >= %s"""
 LABELLED = f"""
-    WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {LOOKED})
+    WITH l AS MATERIALIZED (SELECT * FROM sortal_labels ORDER BY time DESC LIMIT {RECENT_LABELS})
     SELECT {WHOLE} FROM l JOIN sortal_predictions p ON p.row_id = l.row_id
     WHERE p.model = %s AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT %s"""
 READ_LABELLED = f"""
@@ -120,10 +120,10 @@ class PostgresStore(LogStore):
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         with self._errors():
-            if self._doubt is not None and self._doubt.rows is rows and self._happened(self._doubt):
+            if self._doubt is not None and self._doubt.rows is rows and self._is_committed(self._doubt):
                 self._doubt = None
                 return
-            connection = self._connected()
+            connection = self._connect()
             with connection.transaction(), connection.cursor() as cursor:
                 number = cursor.execute("SELECT pg_current_xact_id()::text").fetchone()
                 with cursor.copy(ADD) as copy:
@@ -134,7 +134,7 @@ class PostgresStore(LogStore):
 
     def delete_before(self, time: float, most: int = MOST_DELETED) -> int:
         with self._errors():
-            connection = self._connected()
+            connection = self._connect()
             with connection.transaction():
                 old = [row_id for (row_id,) in connection.execute(DELETE, (time, most))]
                 labels = connection.execute(FORGET, (sorted(set(old)),)).rowcount
@@ -143,38 +143,38 @@ class PostgresStore(LogStore):
 
     def days_labelled_since(self, time: float) -> set[int]:
         with self._errors():
-            return {day for (day,) in self._connected().execute(LABELLED_DAYS, (time,))}
+            return {day for (day,) in self._connect().execute(LABELLED_DAYS, (time,))}
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
 
-    def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
+    def _insert_labels(self, rows: Sequence[LabelRow]) -> InsertResult:
         with self._errors():
-            connection = self._connected()
+            connection = self._connect()
             with connection.transaction():
                 # Two workers with the same labels wait for each other here; as both come in order, neither for ever.
-                given = msgspec.json.encode([{"row_id": row[0], "label": row[1], "time": row[2]} for row in rows])
-                new: dict[str, bool] = dict(connection.execute(ADD_LABELS, (given.decode(),)).fetchall())
+                payload = msgspec.json.encode([{"row_id": row[0], "label": row[1], "time": row[2]} for row in rows])
+                new: dict[str, bool] = dict(connection.execute(ADD_LABELS, (payload.decode(),)).fetchall())
                 others = [row_id for row_id, _, _ in rows if row_id not in new]
-                known = connection.execute(KNOWN, (ids_as_json(others),)).fetchall() if others else []
-                if len(known) < len(others):
+                known_labels = connection.execute(LABELS_OF_ROWS, (ids_as_json(others),)).fetchall() if others else []
+                if len(known_labels) < len(others):
                     raise StoreError(f"labels of the log {self._place} were deleted meanwhile; send them again")
         unmatched = frozenset(row_id for row_id, is_alone in new.items() if is_alone)
-        return Stored(frozenset(new), unmatched, {row_id: label_of(label) for row_id, label in known})
+        return InsertResult(frozenset(new), unmatched, {row_id: label_of(label) for row_id, label in known_labels})
 
     def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._errors():
-            return self._connected().execute(query.encode(), values).fetchall()
+            return self._connect().execute(query.encode(), values).fetchall()
 
-    def _happened(self, doubt: Doubt) -> bool:
+    def _is_committed(self, doubt: Doubt) -> bool:
         """Whether a transaction was committed. Raises StoreError while the server itself does not know."""
-        asked = self._connected().execute("SELECT pg_xact_status(%s::xid8)", (doubt.transaction,)).fetchone()
-        if asked == ("in progress",):
+        status = self._connect().execute("SELECT pg_xact_status(%s::xid8)", (doubt.transaction,)).fetchone()
+        if status == ("in progress",):
             raise StoreError(f"the log {self._place} still works on what was sent before")
-        return asked == ("committed",)
+        return status == ("committed",)
 
-    def _connected(self) -> Connection:
+    def _connect(self) -> Connection:
         if self._connection is None or self._connection.closed:
             options = {
                 name: value for name, value in CONNECTION.items() if name not in parse_qs(urlsplit(self._url).query)
@@ -183,13 +183,13 @@ class PostgresStore(LogStore):
         return self._connection
 
     def _prepare(self, make: bool) -> None:
-        connection = self._connected()
+        connection = self._connect()
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (PREPARING,))
             there = [name for (name,) in connection.execute(OURS)]
             if "sortal_protocol" in there:
-                found = connection.execute("SELECT protocol FROM sortal_protocol").fetchone()
-                refuse_newer(found[0] if found else PROTOCOL, self._place)
+                protocol_row = connection.execute("SELECT protocol FROM sortal_protocol").fetchone()
+                refuse_newer(protocol_row[0] if protocol_row else PROTOCOL, self._place)
             elif there:
                 raise StoreError(f"{self._place} has a table {there[0]!r} of something else; use another database")
             elif make:
@@ -202,9 +202,9 @@ class PostgresStore(LogStore):
         try:
             yield
         except psycopg.Error as error:
-            raise StoreError(f"the log {self._place} cannot be used: {self._told(error)}") from None
+            raise StoreError(f"the log {self._place} cannot be used: {self._message(error)}") from None
 
-    def _told(self, error: psycopg.Error) -> str:
+    def _message(self, error: psycopg.Error) -> str:
         """What the server says, without a password and without details, which quote data. What libpq says of an address
         may quote any part of it.
         """
@@ -237,4 +237,4 @@ def secrets_of(url: str) -> set[str]:
     parts = urlsplit(url)
     user = parts.netloc.rpartition("@")[0]
     raw = {user.partition(":")[2], *(value for value in parse_qs(parts.query).get("password", []))}
-    return {each for text in raw for each in (text, unquote(text)) if each}
+    return {notation for text in raw for notation in (text, unquote(text)) if notation}

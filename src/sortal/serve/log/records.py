@@ -88,19 +88,19 @@ def redact(record: PredictionRecord, columns: Collection[str]) -> PredictionReco
     """The record without these inputs, and without the warnings that speak of them, which quote values."""
     present = tuple(name for name in record.inputs if name in columns)
     inputs = {name: value for name, value in record.inputs.items() if name not in columns}
-    warnings = tuple(_redacted(warning, columns) for warning in record.warnings)
+    warnings = tuple(_redact_warning(warning, columns) for warning in record.warnings)
     return msgspec.structs.replace(record, inputs=inputs, redacted=present, warnings=warnings)
 
 
-def _redacted(warning: str, columns: Collection[str]) -> str:
-    about = next((name for name in columns if _quoted(name) in warning), None)
-    return warning if about is None else f"{_quoted(about)}: a warning, redacted"
+def _redact_warning(warning: str, columns: Collection[str]) -> str:
+    about = next((name for name in columns if _quote(name) in warning), None)
+    return warning if about is None else f"{_quote(about)}: a warning, redacted"
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     """A column as each warning of it has it; ``core.shift`` cuts names of more than 40 letters."""
-    return repr(name) if len(repr(name)) <= NAMED else repr(name)[:NAMED]
+    return repr(name) if len(repr(name)) <= NAME_LENGTH else repr(name)[:NAME_LENGTH]
 
 
-NAMED = 36
+NAME_LENGTH = 36
 """Letters of a name that are in a warning for certain."""

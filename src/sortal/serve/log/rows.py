@@ -65,7 +65,7 @@ def size(row: Row) -> int:
 def record_of(row: Sequence[Any]) -> LabelledPrediction:
     """What ``row_of`` was given, with the label and its time that end the row; None and None where there is none."""
     row_id, time, model, role, inputs, redacted, prediction, probabilities, decision, prediction_set = row[:10]
-    warnings, seconds, label, labelled = row[10:14]
+    warnings, seconds, label, label_time = row[10:14]
     name = row_id if "\\" not in row_id else _value(f'"{row_id}"')
     record = PredictionRecord(
         name,
@@ -81,13 +81,13 @@ def record_of(row: Sequence[Any]) -> LabelledPrediction:
         seconds,
         redacted_of(redacted),
     )
-    truth = None if label is None else LabelRecord(name, _class(label), labelled)
+    truth = None if label is None else LabelRecord(name, _class(label), label_time)
     return LabelledPrediction(record, truth)
 
 
 class Answers(NamedTuple):
     """Some rows as ``record_of`` reads them, a column at a time; ``inputs`` and ``redacted`` in JSON, as they are
-    stored. ``labels``, and their times, ``labelled``, are None where none has come.
+    stored. ``labels``, and their ``label_times``, are None where none has come.
     """
 
     times: Sequence[float]
@@ -95,17 +95,17 @@ class Answers(NamedTuple):
     redacted: Sequence[str]
     probabilities: Sequence[Sequence[float]]
     decisions: Sequence[Label]
-    warned: Sequence[bool]
+    has_warning: Sequence[bool]
     seconds: Sequence[float]
     labels: Sequence[Label | None]
-    labelled: Sequence[float | None]
+    label_times: Sequence[float | None]
 
 
 def answers_of(rows: Sequence[Sequence[Any]], model: str) -> Answers:
     """What a model answered as champion, of rows as a store has them."""
-    own = [row[:14] for row in rows if row[2] == model and row[3] == "champion"]
-    _, times, _, _, inputs, redacted, _, probabilities, decisions, _, warnings, seconds, labels, labelled = (
-        zip(*own, strict=True) if own else [()] * 14
+    own_rows = [row[:14] for row in rows if row[2] == model and row[3] == "champion"]
+    _, times, _, _, inputs, redacted, _, probabilities, decisions, _, warnings, seconds, labels, label_times = (
+        zip(*own_rows, strict=True) if own_rows else [()] * 14
     )
     return Answers(
         times,
@@ -113,16 +113,16 @@ def answers_of(rows: Sequence[Sequence[Any]], model: str) -> Answers:
         redacted,
         _many_floats(f"[{','.join(probabilities)}]"),
         list(map(_class, decisions)),
-        [each != "[]" for each in warnings],
+        [text != "[]" for text in warnings],
         seconds,
         [None if label is None else _class(label) for label in labels],
-        labelled,
+        label_times,
     )
 
 
-def redacted_of(stored: str) -> tuple[str, ...]:
+def redacted_of(text: str) -> tuple[str, ...]:
     """The names of inputs that were not stored."""
-    return () if stored == "[]" else _texts(stored)
+    return () if text == "[]" else _texts(text)
 
 
 def stored_id(row_id: str) -> str:
@@ -132,12 +132,12 @@ def stored_id(row_id: str) -> str:
     customer-7 a \\"b\\"
     """
     try:
-        stored = _encode(row_id)[1:-1].decode()
+        text = _encode(row_id)[1:-1].decode()
     except UnicodeEncodeError:
         raise DataError("a row id holds half a character (a lone surrogate), which cannot be stored") from None
-    if len(stored) > LONGEST_ID or (not stored.isascii() and len(stored.encode()) > LONGEST_ID):
+    if len(text) > LONGEST_ID or (not text.isascii() and len(text.encode()) > LONGEST_ID):
         raise DataError(f"a row id has at most {LONGEST_ID:,} bytes; this one begins with {row_id[:20]!r}")
-    return stored
+    return text
 
 
 def stored_ids(row_ids: Sequence[str]) -> Sequence[str]:
@@ -170,9 +170,9 @@ def stored_labels(labels: Sequence[Label]) -> Sequence[str]:
     return list(map(stored_label, labels))
 
 
-def label_of(stored: str) -> Label:
+def label_of(text: str) -> Label:
     """What ``stored_label`` was given."""
-    label: Label = _class(stored)
+    label: Label = _class(text)
     return label
 
 

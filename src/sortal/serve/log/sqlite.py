@@ -13,14 +13,14 @@ from pathlib import Path
 from sortal.core.errors import StoreError
 from sortal.serve.log.rows import COLUMNS, Row, ids_as_json, label_of
 from sortal.serve.log.store import (
-    LOOKED,
     MOST_DELETED,
     PAGE,
     PROTOCOL,
+    RECENT_LABELS,
+    InsertResult,
     LabelRow,
     LogStore,
     Queries,
-    Stored,
     refuse_newer,
 )
 
@@ -34,7 +34,7 @@ PRIMARY = 0xFF
 """The part of an error code of SQLite that says what it is, without the reason."""
 CACHE = 64 * 2**20
 """Bytes. Row ids come in no order: the pages of their index have to be at hand."""
-MAPPED = 2**30
+MMAP_SIZE = 2**30
 """Bytes of the file that are read where the system has them: reading a million of rows with their labels takes 6.5 µs a
 row in the place of 11, and memory is shared by processes.
 """
@@ -75,7 +75,7 @@ LABELLED_DAYS = """
     SELECT DISTINCT CAST(p.time / 86400 AS integer)
     FROM labels l JOIN predictions p ON p.row_id = l.row_id WHERE l.time >= ?"""
 LABELLED = f"""
-    SELECT {WHOLE} FROM (SELECT * FROM labels ORDER BY time DESC LIMIT {LOOKED}) l
+    SELECT {WHOLE} FROM (SELECT * FROM labels ORDER BY time DESC LIMIT {RECENT_LABELS}) l
     CROSS JOIN predictions p ON p.row_id = l.row_id
     WHERE p.model = ? AND p.role = 'champion' ORDER BY l.time DESC, p.time DESC LIMIT ?"""
 """SQLite keeps the order of a cross join: labels first, as predictions are found by their row."""
@@ -115,8 +115,8 @@ class SqliteStore(LogStore):
             connection.executemany("DELETE FROM predictions WHERE id = ?", [(number,) for number, _ in old])
             ids = [(row_id,) for row_id in {row_id for _, row_id in old}]
             labels = connection.executemany(f"DELETE FROM labels WHERE row_id = ? AND {ALONE}", ids).rowcount
-            lost = f"SELECT row_id FROM labels WHERE time < ? AND {ALONE} LIMIT ?"
-            labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({lost})", (time, most)).rowcount
+            orphans = f"SELECT row_id FROM labels WHERE time < ? AND {ALONE} LIMIT ?"
+            labels += connection.execute(f"DELETE FROM labels WHERE row_id IN ({orphans})", (time, most)).rowcount
         return len(old) + labels
 
     def days_labelled_since(self, time: float) -> set[int]:
@@ -126,14 +126,14 @@ class SqliteStore(LogStore):
     def close(self) -> None:
         self._connection.close()
 
-    def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
+    def _insert_labels(self, rows: Sequence[LabelRow]) -> InsertResult:
         with self._writing() as connection:
             odd = connection.execute(ODD, (ids_as_json([row_id for row_id, _, _ in rows]),)).fetchall()
-            known = {row_id: label_of(label) for row_id, label in odd if label is not None}
-            new = [row for row in rows if row[0] not in known] if known else rows
+            known_labels = {row_id: label_of(label) for row_id, label in odd if label is not None}
+            new = [row for row in rows if row[0] not in known_labels] if known_labels else rows
             connection.executemany(ADD_LABEL, new)
         unmatched = frozenset(row_id for row_id, label in odd if label is None)
-        return Stored(frozenset(row_id for row_id, _, _ in new), unmatched, known)
+        return InsertResult(frozenset(row_id for row_id, _, _ in new), unmatched, known_labels)
 
     def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         with self._errors():
@@ -190,7 +190,7 @@ class SqliteStore(LogStore):
                 f"{str(self._path)!r} is on a disk that SQLite cannot share (WAL); keep the log on a local one"
             )
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA mmap_size = {MAPPED}")
+        connection.execute(f"PRAGMA mmap_size = {MMAP_SIZE}")
         connection.execute("PRAGMA secure_delete = ON")  # what retention deletes is not left in free pages
         connection.execute(f"PRAGMA cache_size = -{CACHE // 1024}")
         connection.execute("BEGIN IMMEDIATE")

@@ -25,7 +25,7 @@ PROTOCOL = 1
 """Of the tables; a store says which one it holds."""
 PAGE = 1_000
 """Predictions that are read at once, in a transaction of their own: nothing is locked while they are worked on."""
-LOOKED = 100_000
+RECENT_LABELS = 100_000
 """Labels that are looked at for those of one model: half a second."""
 MOST_DELETED = 1_000
 """Predictions that are deleted in one transaction, within some ten milliseconds."""
@@ -34,14 +34,14 @@ LabelRow = tuple[str, str, float]
 """A row id, a label and a time, as they are stored."""
 
 
-class Stored(NamedTuple):
+class InsertResult(NamedTuple):
     """What became of labels, by row id as it is stored: ``new`` ones, those of them that are ``unmatched``, and the
-    labels that were ``known`` of the others.
+    ``known_labels`` of the others.
     """
 
     new: frozenset[str]
     unmatched: frozenset[str]
-    known: Mapping[str, Label]
+    known_labels: Mapping[str, Label]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class LogStore(ABC):
         """Let go of files and connections."""
 
     @abstractmethod
-    def _insert_labels(self, rows: Sequence[LabelRow]) -> Stored:
+    def _insert_labels(self, rows: Sequence[LabelRow]) -> InsertResult:
         """Store those of these labels, of different rows each and ordered by row, whose row has none."""
 
     @abstractmethod
@@ -117,19 +117,19 @@ class LogStore(ABC):
         # By row the place of its first label: of several in a dict the last stays.
         firsts = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
         rows = [(row_id, labels[at := firsts[row_id]], records[at].time) for row_id in sorted(firsts)]
-        stored = self._insert_labels(rows)
-        if len(groups) == 1 and len(stored.new) == len(records):
-            return [LabelReceipt(len(records), 0, len(stored.unmatched))]
-        fates = map(partial(_fate, stored, records, firsts), range(len(records)), ids)
+        result = self._insert_labels(rows)
+        if len(groups) == 1 and len(result.new) == len(records):
+            return [LabelReceipt(len(records), 0, len(result.unmatched))]
+        fates = map(partial(_fate, result, records, firsts), range(len(records)), ids)
         return [_receipt(list(islice(fates, len(group)))) for group in groups]
 
     def labelled(self, model: str, most: int, *, inputs: bool = True) -> Iterator[LabelledPrediction]:
         """What a model answered as champion and is known the truth of, at most so many: by the time of the label, the
-        last first, and of one row by the time of the answer. Of the last ``LOOKED`` labels. Without ``inputs`` these
+        last first, and of one row by the time of the answer. Of the last ``RECENT_LABELS``. Without ``inputs`` these
         are empty, which of images saves much.
         """
-        asked = self.queries.labelled if inputs else self.queries.without_inputs(self.queries.labelled)
-        yield from map(record_of, self._rows(asked, model, most))
+        query = self.queries.labelled if inputs else self.queries.without_inputs(self.queries.labelled)
+        yield from map(record_of, self._rows(query, model, most))
 
     def read(
         self, since: float = 0.0, until: float | None = None, *, inputs: bool = True
@@ -146,9 +146,9 @@ class LogStore(ABC):
         self, since: float = 0.0, until: float | None = None, *, inputs: bool = True
     ) -> Iterator[list[tuple[Any, ...]]]:
         """What ``read`` gives, as it is stored (``rows``) and a page at a time."""
-        asked = self.queries.read if inputs else self.queries.without_inputs(self.queries.read)
+        query = self.queries.read if inputs else self.queries.without_inputs(self.queries.read)
         after, end = (since, -1), float("inf") if until is None else until
-        while page := self._rows(asked, *after, end):
+        while page := self._rows(query, *after, end):
             yield page
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
@@ -160,9 +160,9 @@ class LogStore(ABC):
 
     def pages_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[list[tuple[Any, ...]]]:
         """What ``read_labelled`` gives, as it is stored and a page at a time."""
-        asked = self.queries.without_inputs(self.queries.read_labelled)
+        query = self.queries.without_inputs(self.queries.read_labelled)
         after, end = (since, -1), float("inf") if until is None else until
-        while page := self._rows(asked, *after, end):
+        while page := self._rows(query, *after, end):
             yield [row for row in page if row[0] is not None]
             last = page[-1]
             after = last[-2], last[-1]  # type: ignore[assignment]
@@ -172,15 +172,15 @@ NEW, UNMATCHED, REPEATED = "new", "unmatched", "repeated"
 
 
 def _fate(
-    stored: Stored, records: Sequence[LabelRecord], firsts: Mapping[str, int], at: int, row_id: str
+    result: InsertResult, records: Sequence[LabelRecord], firsts: Mapping[str, int], at: int, row_id: str
 ) -> str | Conflict:
     """What became of the label at this position. ``firsts``: the position of each row's first label."""
-    is_new = row_id in stored.new
+    is_new = row_id in result.new
     if is_new and firsts[row_id] == at:
-        return UNMATCHED if row_id in stored.unmatched else NEW
-    known = records[firsts[row_id]].label if is_new else stored.known[row_id]
-    given = records[at]
-    return REPEATED if same_label(known, given.label) else Conflict(given.row_id, known, given.label)
+        return UNMATCHED if row_id in result.unmatched else NEW
+    known_label = records[firsts[row_id]].label if is_new else result.known_labels[row_id]
+    record = records[at]
+    return REPEATED if same_label(known_label, record.label) else Conflict(record.row_id, known_label, record.label)
 
 
 def _receipt(fates: Sequence[str | Conflict]) -> LabelReceipt:

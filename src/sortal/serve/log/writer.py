@@ -63,14 +63,14 @@ class WriterCounts:
 class _Rows:
     rows: list[Row]
     bytes: int
-    came: float
+    arrival: float
 
 
 @dataclass(frozen=True)
 class _Labels:
     records: Sequence[LabelRecord]
     bytes: int
-    came: float
+    arrival: float
     receipt: Future[LabelReceipt]
 
 
@@ -98,10 +98,10 @@ class LogWriter:
         self._rows: deque[_Rows] = deque()
         self._labels: deque[_Labels] = deque()
         self._in_hand: float | None = None
-        self._bytes = self._taken = self._wanted = 0
-        self._written = self._refused = self._failures = self._labelled = self._deleted = 0
+        self._bytes = self._n_taken = self._flush_target = 0
+        self._n_written = self._n_refused = self._n_failures = self._n_labelled = self._n_deleted = 0
         self._end: float | None = None
-        self._ending, self._failing = threading.Event(), False
+        self._ending, self._is_failing = threading.Event(), False
         self._look = time.monotonic()
         self._clock = _SteadyClock()
         self._thread = threading.Thread(target=self._work, name="sortal-log", daemon=True)
@@ -121,7 +121,7 @@ class LogWriter:
         with self._change:
             self._make_room(total, len(rows))
             self._rows.append(_Rows(rows, total, time.monotonic()))
-            self._taken += len(rows)
+            self._n_taken += len(rows)
             if len(self._rows) == 1:
                 self._change.notify_all()
 
@@ -131,22 +131,22 @@ class LogWriter:
         In the place of a receipt comes a StoreError where that took too long: they can be sent again. Raises StoreError
         and DataError as ``put`` does.
         """
-        stored = zip(stored_ids([each.row_id for each in records]), records, strict=True)
-        total = sum(LABEL_BYTES + len(row_id) + len(stored_label(each.label)) for row_id, each in stored)
-        waiting = _Labels(records, total, time.monotonic(), Future())
+        with_ids = zip(stored_ids([record.row_id for record in records]), records, strict=True)
+        total = sum(LABEL_BYTES + len(row_id) + len(stored_label(record.label)) for row_id, record in with_ids)
+        batch = _Labels(records, total, time.monotonic(), Future())
         with self._change:
             self._make_room(total, 0)
-            self._labels.append(waiting)
+            self._labels.append(batch)
             self._change.notify_all()
-        return waiting.receipt
+        return batch.receipt
 
     def flush(self, timeout: float = CLOSING) -> None:
         """Wait until the predictions that were taken are stored. Raises StoreError where that takes longer."""
         with self._change:
-            wanted = self._wanted = self._taken
+            target = self._flush_target = self._n_taken
             self._change.notify_all()
-            if not self._change.wait_for(lambda: self._written >= wanted, timeout):
-                raise StoreError(f"{wanted - self._written:,} rows still wait for the log")
+            if not self._change.wait_for(lambda: self._n_written >= target, timeout):
+                raise StoreError(f"{target - self._n_written:,} rows still wait for the log")
 
     def close(self, timeout: float = CLOSING) -> int:
         """Take no more, store what was taken, and let go of the store. Returns how many rows could not be stored in
@@ -160,28 +160,28 @@ class LogWriter:
             self._change.notify_all()
         # The store may hang in the system; whoever ends the process is not to wait for it.
         self._thread.join(timeout + 1.0)
-        return self._taken - self._written
+        return self._n_taken - self._n_written
 
     def counts(self) -> WriterCounts:
         """For who watches the service."""
         with self._change:
-            oldest = self._in_hand or (self._rows[0].came if self._rows else None)
+            oldest = self._in_hand or (self._rows[0].arrival if self._rows else None)
             return WriterCounts(
-                queued=self._taken - self._written,
+                queued=self._n_taken - self._n_written,
                 queued_bytes=self._bytes,
                 waiting_seconds=0.0 if oldest is None else time.monotonic() - oldest,
-                written=self._written,
-                refused=self._refused,
-                failures=self._failures,
-                labelled=self._labelled,
-                deleted=self._deleted,
+                written=self._n_written,
+                refused=self._n_refused,
+                failures=self._n_failures,
+                labelled=self._n_labelled,
+                deleted=self._n_deleted,
             )
 
     def _make_room(self, more: int, rows: int) -> None:
         if self._end is not None:
             raise StoreError("the log is being closed, as the service ends")
         if self._bytes + more > self._bound:
-            self._refused += rows
+            self._n_refused += rows
             raise StoreError("the log has no room: its store is away, or slower than what comes; try again later")
         self._bytes += more
 
@@ -204,17 +204,17 @@ class LogWriter:
             return bool(self._rows or self._labels or not self._ending.is_set())
 
     def _due(self) -> float:
-        if self._ending.is_set() or self._labels or self._wanted > self._written:
+        if self._ending.is_set() or self._labels or self._flush_target > self._n_written:
             return 0.0
         look = float("inf") if self._retention is None else self._look
-        return min(look, self._rows[0].came + PAUSE) if self._rows else look
+        return min(look, self._rows[0].arrival + PAUSE) if self._rows else look
 
     def _persist_rows(self) -> bool:
         """Store what came, however often that has to be tried; False where the process ends before that."""
         with self._change:
-            taken = _some(self._rows, lambda each: len(each.rows))
-            self._in_hand = taken[0].came if taken else None
-        rows = [row for each in taken for row in each.rows]
+            batches = _take_first(self._rows, lambda batch: len(batch.rows))
+            self._in_hand = batches[0].arrival if batches else None
+        rows = [row for batch in batches for row in batch.rows]
         wait = FIRST_RETRY
         while rows and (error := self._try(lambda: self._store.add_rows(rows))) is not None:
             self._give_labels_back(error)
@@ -224,8 +224,8 @@ class LogWriter:
                 time.sleep(FIRST_RETRY)
             wait = min(2 * wait, LAST_RETRY)
         with self._change:
-            self._written += len(rows)
-            self._bytes -= sum(each.bytes for each in taken)
+            self._n_written += len(rows)
+            self._bytes -= sum(batch.bytes for batch in batches)
             self._in_hand = None
             self._change.notify_all()
         return True
@@ -233,46 +233,46 @@ class LogWriter:
     def _persist_labels(self) -> None:
         """Store labels that came before what still waits: a label is to meet its prediction."""
         with self._change:
-            first = self._rows[0].came if self._rows else float("inf")
-            taken = _some(self._labels, lambda each: len(each.records), lambda each: each.came <= first)
-        if not taken:
+            first = self._rows[0].arrival if self._rows else float("inf")
+            batches = _take_first(self._labels, lambda batch: len(batch.records), lambda batch: batch.arrival <= first)
+        if not batches:
             return
         receipts: list[LabelReceipt] = []
-        error = self._try(lambda: receipts.extend(self._store.add_label_groups([each.records for each in taken])))
+        error = self._try(lambda: receipts.extend(self._store.add_label_groups([batch.records for batch in batches])))
         if error is not None:
             with self._change:
-                self._labels.extendleft(reversed(taken))
+                self._labels.extendleft(reversed(batches))
             self._give_labels_back(error)
             self._ending.wait(FIRST_RETRY)
             return
         with self._change:
-            self._bytes -= sum(each.bytes for each in taken)
-            self._labelled += sum(receipt.new for receipt in receipts)
-        for each, receipt in zip(taken, receipts, strict=True):
-            if each.receipt.set_running_or_notify_cancel():
-                each.receipt.set_result(receipt)
+            self._bytes -= sum(batch.bytes for batch in batches)
+            self._n_labelled += sum(receipt.new for receipt in receipts)
+        for batch, receipt in zip(batches, receipts, strict=True):
+            if batch.receipt.set_running_or_notify_cancel():
+                batch.receipt.set_result(receipt)
 
     def _give_labels_back(self, error: StoreError) -> None:
         """Who sent them waits for an answer."""
         with self._change:
             late = float("inf") if self._ending.is_set() else time.monotonic() - LABEL_PATIENCE
             # They came in this order: the late ones are at the front.
-            back = _some(self._labels, lambda each: 0, lambda each: each.came < late)
-            self._bytes -= sum(each.bytes for each in back)
-        for each in back:
-            if each.receipt.set_running_or_notify_cancel():
-                each.receipt.set_exception(error)
+            late_batches = _take_first(self._labels, lambda batch: 0, lambda batch: batch.arrival < late)
+            self._bytes -= sum(batch.bytes for batch in late_batches)
+        for batch in late_batches:
+            if batch.receipt.set_running_or_notify_cancel():
+                batch.receipt.set_exception(error)
 
     def _forget(self, retention: float) -> None:
         """Delete some of what is too old, and rest four times as long: rows that come go first."""
-        began = time.monotonic()
-        deleted: list[int] = []
-        error = self._try(lambda: deleted.append(self._delete_before(self._clock.now() - retention)))
+        start = time.monotonic()
+        counts: list[int] = []
+        error = self._try(lambda: counts.append(self._delete_before(self._clock.now() - retention)))
         now = time.monotonic()
-        more = error is None and deleted[0] > 0
+        more = error is None and counts[0] > 0
         with self._change:
-            self._deleted += sum(deleted)
-        self._look = now + (4 * (now - began) if more else RETENTION_EVERY)
+            self._n_deleted += sum(counts)
+        self._look = now + (4 * (now - start) if more else RETENTION_EVERY)
 
     def _delete_before(self, old: float) -> int:
         if self._export is not None:
@@ -284,27 +284,27 @@ class LogWriter:
         """The error of a call of the store, which is tried again, whatever it was: a row that was taken stays."""
         try:
             work()
-        except StoreError as caught:
-            error = caught
+        except StoreError as store_error:
+            error = store_error
         except Exception as bug:  # a row that was taken is not lost to a mistake of ours either
             LOGGER.exception("a bug of sortal, in the log")
             error = StoreError(f"the log failed: {type(bug).__name__}")
         else:
-            if self._failing:
+            if self._is_failing:
                 LOGGER.warning("the log is stored again")
-            self._failing = False
+            self._is_failing = False
             return None
-        if not self._failing:
+        if not self._is_failing:
             LOGGER.warning("%s; what comes waits", error)
-        self._failing = True
+        self._is_failing = True
         with self._change:
-            self._failures += 1
+            self._n_failures += 1
         return error
 
     def _finish(self) -> None:
-        lost = self._taken - self._written
-        if lost:
-            LOGGER.error("%d rows could not be stored before the end", lost)
+        rows_left = self._n_taken - self._n_written
+        if rows_left:
+            LOGGER.error("%d rows could not be stored before the end", rows_left)
         self._give_labels_back(StoreError("the service ends, and its log is away"))
         self._try(self._store.close)
 
@@ -313,17 +313,17 @@ class _SteadyClock:
     """Seconds since 1970. A clock of the system that is set forward must not make all rows old at once."""
 
     def __init__(self) -> None:
-        self._wall, self._began = time.time(), time.monotonic()
+        self._wall, self._start = time.time(), time.monotonic()
 
     def now(self) -> float:
-        return min(time.time(), self._wall + time.monotonic() - self._began)
+        return min(time.time(), self._wall + time.monotonic() - self._start)
 
 
-def _some(waiting: deque[T], count: Callable[[T], int], may: Callable[[T], bool] = lambda each: True) -> list[T]:
+def _take_first(queue: deque[T], count: Callable[[T], int], may: Callable[[T], bool] = lambda item: True) -> list[T]:
     """The first of them, as many as one transaction has."""
-    taken: list[T] = []
+    items: list[T] = []
     total = 0
-    while waiting and total < BATCH and may(waiting[0]):
-        taken.append(waiting.popleft())
-        total += count(taken[-1])
-    return taken
+    while queue and total < BATCH and may(queue[0]):
+        items.append(queue.popleft())
+        total += count(items[-1])
+    return items

@@ -47,8 +47,8 @@ FILES = {
 def file(service: Service, request: Request, timing: Timing) -> Response:
     """``GET /`` and the files that the page names; nothing where the browser has the same already."""
     whole = FILES[request.path]
-    known = request.headers.get("if-none-match", "")
-    return Response(304, b"", whole.media_type, whole.headers) if dict(whole.headers)["etag"] in known else whole
+    client_etags = request.headers.get("if-none-match", "")
+    return Response(304, b"", whole.media_type, whole.headers) if dict(whole.headers)["etag"] in client_etags else whole
 
 
 async def live(service: Service, request: Request, timing: Timing) -> Response:
