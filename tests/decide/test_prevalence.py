@@ -24,8 +24,8 @@ def test_the_odds_grow_as_those_of_the_shares():
 def test_the_posterior_of_a_known_mixture_is_that_of_bayes(before, after, seed):
     """Likelihoods of rows within each class do not move: what the shift gives is what Bayes' rule gives."""
     likelihood = np.random.default_rng(seed).uniform(0.05, 1, size=(20, 3))
-    posterior, wanted = ((likelihood * s) / (likelihood * s).sum(axis=1, keepdims=True) for s in (before, after))
-    np.testing.assert_allclose(compile(label_shift(before, after))(posterior), wanted, atol=1e-12)
+    posterior, expected = ((likelihood * s) / (likelihood * s).sum(axis=1, keepdims=True) for s in (before, after))
+    np.testing.assert_allclose(compile(label_shift(before, after))(posterior), expected, atol=1e-12)
 
 
 def test_shares_stand_in_the_order_of_the_classes():

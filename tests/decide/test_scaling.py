@@ -67,10 +67,8 @@ def test_quadratic_follows_a_parabola_that_platt_cannot():
     z = rng.normal(size=20_000)
     right = 1 / (1 + np.exp(-(z + 0.3 * z**2)))
     truth = (rng.random(len(z)) < right).astype(np.int64)
-    told = np.column_stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))])
-    apart = {
-        name: np.abs(compile(fit(name, told, truth))(told)[:, 1] - right).mean() for name in ("platt", "quadratic")
-    }
+    p = np.column_stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))])
+    apart = {name: np.abs(compile(fit(name, p, truth))(p)[:, 1] - right).mean() for name in ("platt", "quadratic")}
     assert apart["quadratic"] < 0.005
     assert apart["platt"] > 3 * apart["quadratic"]
 
@@ -88,9 +86,9 @@ def test_matrix_scaling_undoes_a_mixture_of_logits_that_vector_scaling_cannot():
     z = 1.5 * rng.normal(size=(20_000, 3))
     right = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     truth = np.minimum((rng.random(len(z))[:, None] > right.cumsum(axis=1)).sum(axis=1), 2)
-    told = np.exp(z + 0.4 * z[:, [1, 2, 0]])
-    told /= told.sum(axis=1, keepdims=True)
-    after = {name: loss(compile(fit(name, told, truth))(told), truth) for name in ("vector", "matrix")}
+    p = np.exp(z + 0.4 * z[:, [1, 2, 0]])
+    p /= p.sum(axis=1, keepdims=True)
+    after = {name: loss(compile(fit(name, p, truth))(p), truth) for name in ("vector", "matrix")}
     assert after["matrix"] == pytest.approx(loss(right, truth), abs=2e-3)
     assert after["vector"] > after["matrix"] + 0.01
 
@@ -115,8 +113,8 @@ def test_the_penalties_are_those_that_are_documented(name):
         return losses.sum() + (heavy * change**2).sum() + k * (bias**2).sum()
 
     change, bias = unpacked(minimize(objective, np.zeros(free.sum() + k), method="BFGS").x)
-    found = compile(fit(name, probability, truth))(probability)
-    np.testing.assert_allclose(found, softmax(z + z @ change.T + bias, axis=1), atol=2e-3)
+    predicted = compile(fit(name, probability, truth))(probability)
+    np.testing.assert_allclose(predicted, softmax(z + z @ change.T + bias, axis=1), atol=2e-3)
     weight, _ = fitted(name, probability, truth)
     assert np.abs(weight.sum(axis=1)).max() < 1e-12  # whatever is added to all log-probabilities of a row
 
@@ -131,8 +129,8 @@ def test_few_rows_leave_platts_line_close_to_the_diagonal():
         return np.log1p(np.exp(-signed)).sum() + ((x[0] - 1) ** 2 + x[1] ** 2) / 2
 
     a, b = minimize(objective, [1.0, 0.0], method="BFGS").x
-    found = compile(fit("platt", probability, truth))(probability)[:, 1]
-    np.testing.assert_allclose(found, 1 / (1 + np.exp(-a * log_odds - b)), atol=2e-3)
+    predicted = compile(fit("platt", probability, truth))(probability)[:, 1]
+    np.testing.assert_allclose(predicted, 1 / (1 + np.exp(-a * log_odds - b)), atol=2e-3)
 
 
 def test_few_rows_leave_the_matrix_close_to_a_temperature():
