@@ -206,6 +206,6 @@ def test_rows_that_no_calibrator_was_tried_on_keep_what_all_say() -> None:
     choice = choose(rows, seed=4, most=3000)
     assert choice.program is not None
     calibrated = np.full_like(rows.probability, 1 / 3)
-    untouched = np.setdiff1d(np.arange(3000), choice.rows)
-    assert len(untouched) == 2000
-    assert (choice.cross_fitted(calibrated)[untouched] == calibrated[untouched]).all()
+    other_rows = np.setdiff1d(np.arange(3000), choice.rows)
+    assert len(other_rows) == 2000
+    assert (choice.cross_fitted(calibrated)[other_rows] == calibrated[other_rows]).all()

@@ -42,8 +42,8 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Calibrator]:
 
 
 def positions(rows: Predictions, probability: np.ndarray) -> list[int]:
-    where = {tuple(p): at for at, p in enumerate(rows.probability.tolist())}
-    return [where[tuple(p)] for p in probability.tolist()]
+    row_of = {tuple(p): at for at, p in enumerate(rows.probability.tolist())}
+    return [row_of[tuple(p)] for p in probability.tolist()]
 
 
 @pytest.mark.parametrize("with_folds", [True, False])
@@ -255,8 +255,8 @@ def test_rows_that_were_not_tried_keep_what_all_say(registry: dict[str, Calibrat
     choice = choose(rows, most=2_000, seed=3)
     probability = np.full_like(rows.probability, 0.5)
     assert choice.cross_fitted(probability) is probability  # nothing is applied
-    applied = replace(choice, program=Program("logit_affine"))
-    apart = applied.cross_fitted(probability)
+    with_program = replace(choice, program=Program("logit_affine"))
+    apart = with_program.cross_fitted(probability)
     np.testing.assert_array_equal(apart[choice.rows], choice.unseen)
     rest = np.setdiff1d(np.arange(1_200), choice.rows)
     assert len(rest) == 200

@@ -88,13 +88,13 @@ def test_what_is_certified_is_kept_as_often_as_was_promised(targets):
 def test_a_promise_that_no_threshold_keeps_is_hardly_ever_certified(targets, alone):
     """The worst case: scores of noise, and a precision just below what is asked for at every threshold."""
     rng, runs, confidence = np.random.default_rng(3), 120, 0.8
-    certified = []
+    outcomes = []
     for _ in range(runs):
         tuning, proof = (predictions(rng.random(200), rng.random(200) < 0.795) for _ in range(2))
-        certified.append(
+        outcomes.append(
             certify(Promise(**targets, confidence=confidence), None if alone else tuning, proof, "yes").holds
         )
-    assert np.mean(certified) <= 1 - confidence + 2.5 * np.sqrt(confidence * (1 - confidence) / runs)
+    assert np.mean(outcomes) <= 1 - confidence + 2.5 * np.sqrt(confidence * (1 - confidence) / runs)
 
 
 @pytest.mark.usefixtures("without_outlook")
@@ -256,9 +256,9 @@ def test_every_certificate_says_what_its_rows_say(n, seed, prevalence, levels, t
 @settings(max_examples=40)
 def test_recall_is_certified_no_worse_from_more_labels_or_with_less_confidence(seed, level, times):
     proof = draw(150, np.random.default_rng(seed), 0.5)
-    repeated = predictions(np.repeat(proof.probability[:, 1], times), np.repeat(proof.truth, times))
+    copies = predictions(np.repeat(proof.probability[:, 1], times), np.repeat(proof.truth, times))
     certificate = certify(Promise(recall=level), None, proof, "yes")
-    assert certify(Promise(recall=level), None, repeated, "yes").threshold >= certificate.threshold
+    assert certify(Promise(recall=level), None, copies, "yes").threshold >= certificate.threshold
     assert certify(Promise(recall=level, confidence=0.8), None, proof, "yes").threshold >= certificate.threshold
     assert certify(Promise(recall=level), None, proof, "yes") == certificate
 

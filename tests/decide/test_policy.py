@@ -131,8 +131,8 @@ SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats
 @given(priority=SCORES, most=st.integers(0, 45), paying=st.booleans())
 @settings(max_examples=150)
 def test_exactly_the_best_are_taken_and_of_equal_ones_the_first(priority, most, paying):
-    ranked = sorted(range(len(priority)), key=lambda i: (-priority[i], i))[:most]
-    expected = {i for i in ranked if not paying or priority[i] > 0}
+    order = sorted(range(len(priority)), key=lambda i: (-priority[i], i))[:most]
+    expected = {i for i in order if not paying or priority[i] > 0}
     assert set(np.flatnonzero(best(priority, most, paying)).tolist()) == expected
 
 

@@ -57,13 +57,13 @@ def test_sets_are_those_of_mapie_with_the_most_probable_class(k: int, n: int) ->
     (p, truth), (fresh, _) = draw(n, k, 0), draw(2000, k, 1)
     peer = SplitConformalClassifier(Passthrough(k).fit(None, None), confidence_level=LEVELS, prefit=True)
     peer.conformalize(p, truth)
-    _, theirs = peer.predict_set(fresh)
+    _, peer_sets = peer.predict_set(fresh)
     for i, level in enumerate(LEVELS):
         sets = fit_sets(p, truth, level)
         best = np.eye(k, dtype=bool)[fresh.argmax(axis=1)]
-        tied = np.isclose(fresh, sets.threshold, rtol=2e-5, atol=0)  # where we lean to the side of coverage
-        assert tied.mean() < 0.001
-        np.testing.assert_array_equal(sets.apply(fresh) | tied, theirs[:, :, i] | best | tied)
+        ties = np.isclose(fresh, sets.threshold, rtol=2e-5, atol=0)  # where we lean to the side of coverage
+        assert ties.mean() < 0.001
+        np.testing.assert_array_equal(sets.apply(fresh) | ties, peer_sets[:, :, i] | best | ties)
 
 
 @pytest.mark.parametrize("by_class", [False, True])
@@ -84,13 +84,13 @@ def test_coverage_of_one_sample_varies_like_beta() -> None:
     n, coverage = 99, 0.9
     p, truth = draw(300_000, 6, 3)
     own = p[np.arange(len(truth)), truth]
-    ranked = np.sort(own)
+    sorted_p = np.sort(own)
     rng = np.random.default_rng(2)
     coverages = []
     for _ in range(800):
         rows = rng.integers(len(truth), size=n)
         threshold = fit_sets(p[rows], truth[rows], coverage).threshold[0]
-        coverages.append(1 - np.searchsorted(ranked, threshold) / len(ranked))
+        coverages.append(1 - np.searchsorted(sorted_p, threshold) / len(sorted_p))
     r = rank(n, coverage)
     expected = beta(r, n + 1 - r)
     assert np.mean(coverages) == pytest.approx(expected.mean(), abs=4 * expected.std() / np.sqrt(800))
@@ -155,8 +155,8 @@ def test_differences_of_a_saved_model_change_no_set(rows, coverage: float, by_cl
 def test_the_order_of_rows_does_not_matter(rows, seed: int) -> None:
     p, truth = rows
     order = np.random.default_rng(seed).permutation(len(truth))
-    ours, theirs = fit_sets(p, truth, 0.8), fit_sets(p[order], truth[order], 0.8)
-    assert ours.threshold == theirs.threshold
+    one, other = fit_sets(p, truth, 0.8), fit_sets(p[order], truth[order], 0.8)
+    assert one.threshold == other.threshold
 
 
 @given(st.integers(0, 3000), st.integers(1, 999))
