@@ -51,9 +51,9 @@ def test_unknown_characters_side_by_side_are_one_and_words_are_parted_at_blanks(
 @given(st.binary(max_size=60), st.text(max_size=6))
 def test_any_bytes_are_refused_or_give_a_text(content: bytes, value: str) -> None:
     size = len(content) // 8 * 4
-    made = size.to_bytes(4, "little") + content
+    charsmap = size.to_bytes(4, "little") + content
     if size:
-        assert isinstance(Charsmap(made).normal(value), str)
+        assert isinstance(Charsmap(charsmap).normal(value), str)
     else:
         with pytest.raises(ValueError, match="has another form"):
-            Charsmap(made)
+            Charsmap(charsmap)
