@@ -116,9 +116,9 @@ def test_every_way_of_scoring_follows_the_book(seed, count, leaves, link, compar
     assert_array_equal(many, np.tile(few, (12, 1)))
     assert_array_equal(run(X[:1]), few[:1])
     checked = trees.check(program)
-    walked = traverse.traverse(checked)[1](checked.rounded(X))
+    scores = traverse.traverse(checked)[1](checked.rounded(X))
     if bitvector.suits(checked):
-        assert_array_equal(bitvector.bitvector(checked)[1](checked.rounded(X)), walked)
+        assert_array_equal(bitvector.bitvector(checked)[1](checked.rounded(X)), scores)
     else:
         assert leaves > 64
 

@@ -34,13 +34,13 @@ def test_the_image_network_is_that_of_its_weights() -> None:
         mean, var, scale, shift = (weights[f"{name}.{part}"][:, None, None] for part in names)
         return (x - mean) / np.sqrt(var + 1e-3) * scale + shift
 
-    def conv(x: np.ndarray, name: str, stride: int = 1, apart: bool = False) -> np.ndarray:
+    def conv(x: np.ndarray, name: str, stride: int = 1, depthwise: bool = False) -> np.ndarray:
         weight = weights[f"{name}.weight"]
         kernel, size = weight.shape[-1], x.shape[-1]
         pad = max((-(-size // stride) - 1) * stride + kernel - size, 0)
         x = np.pad(x, ((0, 0), (0, 0), (pad // 2, pad - pad // 2), (pad // 2, pad - pad // 2)))
         windows = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (2, 3))[:, :, ::stride, ::stride]
-        if apart:
+        if depthwise:
             return np.einsum("nchwij,cij->nchw", windows, weight[:, 0])
         return np.einsum("nchwij,ocij->nohw", windows, weight, optimize=True)
 
@@ -52,7 +52,7 @@ def test_the_image_network_is_that_of_its_weights() -> None:
         name, before = f"_blocks.{at}", x
         if at:
             x = np.clip(norm(conv(x, f"{name}._expand_conv"), f"{name}._bn0"), 0, 6)
-        x = np.clip(norm(conv(x, f"{name}._depthwise_conv", stride, apart=True), f"{name}._bn1"), 0, 6)
+        x = np.clip(norm(conv(x, f"{name}._depthwise_conv", stride, depthwise=True), f"{name}._bn1"), 0, 6)
         x = norm(conv(x, f"{name}._project_conv"), f"{name}._bn2")
         x = x + before if x.shape == before.shape else x
     expected = np.clip(norm(conv(x, "_conv_head"), "_bn1"), 0, 6).mean(axis=(2, 3))
