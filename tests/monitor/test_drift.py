@@ -78,9 +78,9 @@ def test_ranks_are_counted_as_one_would_by_hand(codes: list[int]) -> None:
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.integers(1, 39))
-def test_places_are_the_same_however_many_rows_come_at_once(codes: list[int], cut: int) -> None:
+def test_places_are_the_same_however_many_rows_come_at_once(codes: list[int], n_first: int) -> None:
     reference, rows, nothing = np.array([3, 0, 5, 2, 1]), np.array(codes), np.zeros(5, dtype=np.int64)
-    first, rest = rows[:cut], rows[cut:]
+    first, rest = rows[:n_first], rows[n_first:]
     together = drift.places(reference, nothing, rows, 7)
     before = np.bincount(first, minlength=5)
     parts = [drift.places(reference, nothing, first, 7), drift.places(reference, before, rest, 7)]
