@@ -38,8 +38,8 @@ def test_a_worse_one_an_equal_one_and_one_without_labels_do_not_pass() -> None:
     none = gate(Losses("errors", np.zeros(0), np.zeros(0)))
     assert (none.promoted, none.rows, none.champion) == (False, 0, None)
     assert "no label has come yet" in none.reasons[0].text
-    alike = gate(Losses("errors", np.ones(9), np.ones(9)))
-    assert (alike.promoted, alike.evidence) == (False, pytest.approx(1))
+    equal_losses = gate(Losses("errors", np.ones(9), np.ones(9)))
+    assert (equal_losses.promoted, equal_losses.evidence) == (False, pytest.approx(1))
 
 
 gains = arrays(np.float64, st.integers(0, 30), elements=st.floats(-1, 1))
