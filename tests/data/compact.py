@@ -25,8 +25,8 @@ def compact(fields: Fields) -> bytes:
     """A struct of Thrift: of whole numbers, texts, structs and lists of structs."""
     text, before = b"", 0
     for number, value in sorted(fields.items()):
-        kind, written = _value(value)
-        text += bytes([(number - before) << 4 | kind]) + written
+        kind, encoded = _value(value)
+        text += bytes([(number - before) << 4 | kind]) + encoded
         before = number
     return text + b"\0"
 

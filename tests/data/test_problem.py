@@ -52,14 +52,14 @@ def test_rows_without_a_label_are_left_out_and_told():
     assert [problem.task.classes[c] for c in problem.codes[:2]] == ["a", "b"]
 
 
-def labelled(labels, **options):
+def problem_of(labels, **options):
     n = len(labels)
     table = pl.DataFrame({"x": np.linspace(0, 1, n), "y": labels})
     return framed(table, **options)
 
 
 def test_a_class_of_one_row_is_left_out_and_not_named_in_files():
-    problem = labelled(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29)
+    problem = problem_of(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29)
     assert problem.task.classes == ("a", "b")
     assert len(problem.table) == problem.raw.height == 59
     assert problem.table.rows[29:31].tolist() == [29, 31]
@@ -67,8 +67,8 @@ def test_a_class_of_one_row_is_left_out_and_not_named_in_files():
         "1 class of 'y' has one row (row 31), which cannot be both learned and tested: it was left out, and the model "
         "never says it; give more rows, or merge it with another class",
     )
-    assert "(row" not in labelled(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29, private=True).notes[0]
-    both = labelled(["c", *["a"] * 30, "d", *["b"] * 28])
+    assert "(row" not in problem_of(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29, private=True).notes[0]
+    both = problem_of(["c", *["a"] * 30, "d", *["b"] * 28])
     assert both.task.prevalence == (30 / 58, 28 / 58)
     assert both.notes[0].startswith(
         "2 classes of 'y' have one row (row 1, 32), which cannot be both learned and tested"
@@ -76,23 +76,23 @@ def test_a_class_of_one_row_is_left_out_and_not_named_in_files():
 
 
 def test_a_class_called_as_missing_values_are_is_kept_and_told():
-    problem = labelled(["EU", "NA", "AS"] * 20)
+    problem = problem_of(["EU", "NA", "AS"] * 20)
     assert problem.task.classes == ("AS", "EU", "NA")
     assert problem.notes == (
         "'NA' is a class of 'y' (20 rows); if it means that there is no value, say --missing 'NA'",
     )
-    assert labelled(["EU", "NA", "AS"] * 20, missing=("NA",)).task.classes == ("AS", "EU")
+    assert problem_of(["EU", "NA", "AS"] * 20, missing=("NA",)).task.classes == ("AS", "EU")
 
 
 def test_labels_that_mean_missing_are_named_and_counted():
-    problem = labelled(["yes", "no", "?", "yes", "no", ""] * 10)
+    problem = problem_of(["yes", "no", "?", "yes", "no", ""] * 10)
     assert problem.task.classes == ("no", "yes")
     assert problem.notes == (
         "20 rows without a value of 'y' were left out: 10 '?', 10 blank; if '?' is a class, say --missing ''",
     )
-    kept = labelled(["yes", "no", "?", "yes", "no", ""] * 10, missing=())
-    assert kept.task.classes == ("?", "no", "yes")
-    assert kept.notes[0] == "10 rows without a value of 'y' were left out"
+    all_labels = problem_of(["yes", "no", "?", "yes", "no", ""] * 10, missing=())
+    assert all_labels.task.classes == ("?", "no", "yes")
+    assert all_labels.notes[0] == "10 rows without a value of 'y' were left out"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,15 @@ def test_labels_come_back_as_they_were_given(labels, kind, classes):
     assert [task.label(code) for code in range(len(task.classes))] == classes
 
 
-@pytest.mark.parametrize("written", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "FALSE"]])
-@pytest.mark.parametrize("trained", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "False"]])
-def test_labels_of_any_door_meet_the_classes_of_any_other(trained, written):
-    problem = labelled(trained * 20)
-    labels = conform(pl.DataFrame({"y": [*written, None]}), problem.table.schema, ("target",))["y"]
+@pytest.mark.parametrize(
+    "new_labels", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "FALSE"]]
+)
+@pytest.mark.parametrize(
+    "train_labels", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "False"]]
+)
+def test_labels_of_any_door_meet_the_classes_of_any_other(train_labels, new_labels):
+    problem = problem_of(train_labels * 20)
+    labels = conform(pl.DataFrame({"y": [*new_labels, None]}), problem.table.schema, ("target",))["y"]
     assert encode(labels, problem.task).tolist() == [1, 0, -1]
 
 
@@ -177,12 +181,12 @@ def test_names_that_others_take_for_patterns_are_names(name):
     assert framed(renamed, name).task.classes == ("a", "b")
 
 
-@pytest.mark.parametrize(("groups", "refused"), [(2, True), (3, False)])
-def test_too_few_groups_to_train_on_are_named(groups, refused):
+@pytest.mark.parametrize(("groups", "is_refused"), [(2, True), (3, False)])
+def test_too_few_groups_to_train_on_are_named(groups, is_refused):
     table = frame().with_columns(pl.Series("shop", [f"s{i // 3 % groups}" for i in range(60)]))
     problem = framed(table, group="shop")
     everything = np.arange(len(problem.codes))
-    if refused:
+    if is_refused:
         with pytest.raises(
             DataError, match=r"column 'shop' has 2 groups, of which 2 are left .* a column of more groups"
         ):
@@ -193,9 +197,9 @@ def test_too_few_groups_to_train_on_are_named(groups, refused):
 
 def test_a_part_has_its_own_shares_of_classes():
     problem = framed(frame())
-    some = part(problem, np.flatnonzero(problem.codes == 0))
-    assert some.task.prevalence == (1.0, 0.0)
-    assert set(some.raw["y"]) == {"a"}
+    subset = part(problem, np.flatnonzero(problem.codes == 0))
+    assert subset.task.prevalence == (1.0, 0.0)
+    assert set(subset.raw["y"]) == {"a"}
 
 
 def test_nothing_to_predict_from_is_told_with_the_reason_of_each_column():
@@ -265,12 +269,12 @@ def test_a_part_takes_everything_of_its_rows() -> None:
     rows = pl.DataFrame({"x": np.linspace(0, 1, 60), "y": ["a", "b", None] * 20})
     problem = replace(framed(rows), names=pl.DataFrame({"image": [f"{k}.png" for k in range(40)]}))
     index = np.array([5, 0, 30, 1])
-    some = part(problem, index)
-    assert some.codes.tolist() == problem.codes[index].tolist() == [1, 0, 0, 1]
-    assert some.table.rows.tolist() == problem.table.rows[index].tolist() == [7, 0, 45, 1]
-    assert some.raw["x"].to_list() == some.table["x"].to_list() == rows["x"].gather([7, 0, 45, 1]).to_list()
-    assert some.names["image"].to_list() == ["5.png", "0.png", "30.png", "1.png"]
-    assert some.task.prevalence == (0.5, 0.5)
+    subset = part(problem, index)
+    assert subset.codes.tolist() == problem.codes[index].tolist() == [1, 0, 0, 1]
+    assert subset.table.rows.tolist() == problem.table.rows[index].tolist() == [7, 0, 45, 1]
+    assert subset.raw["x"].to_list() == subset.table["x"].to_list() == rows["x"].gather([7, 0, 45, 1]).to_list()
+    assert subset.names["image"].to_list() == ["5.png", "0.png", "30.png", "1.png"]
+    assert subset.task.prevalence == (0.5, 0.5)
     assert part(problem, np.array([1, 3, 5])).task.prevalence == (0.0, 1.0)
     assert part(framed(rows), index).names.shape == (0, 0)
     other = pl.DataFrame({"other": range(4)})
@@ -291,13 +295,13 @@ def test_a_part_takes_everything_of_its_rows() -> None:
 )
 def test_which_weights_a_row_may_have(weights: list[float | None], message: str | None) -> None:
     labels = pl.Series([None, "a", "b", "a"]) if weights[0] != 1.0 and weights != [0.0] * 4 else pl.Series(list("abab"))
-    given = pl.Series(weights, dtype=pl.Float64)
+    weight_series = pl.Series(weights, dtype=pl.Float64)
     if message is None:
-        assert check_weights(given, labels, "w").to_list() == [False, *(w == 0 for w in weights[1:])]
+        assert check_weights(weight_series, labels, "w").to_list() == [False, *(w == 0 for w in weights[1:])]
     else:
-        with pytest.raises(DataError) as raised:
-            check_weights(given, labels, "w")
-        assert str(raised.value).startswith(message)
+        with pytest.raises(DataError) as excinfo:
+            check_weights(weight_series, labels, "w")
+        assert str(excinfo.value).startswith(message)
 
 
 def test_whole_numbers_and_a_yes_may_be_weights() -> None:
@@ -324,18 +328,18 @@ def test_what_too_few_rows_have_is_left_out(values: list[object], why: str | Non
     frame = pl.DataFrame({"x": values, "z": np.arange(40.0)})
     kind = "boolean" if any(isinstance(value, bool) for value in values) else "number"
     schema = Schema((Column("x", kind, "feature"), Column("z", "number", "feature")))
-    left = with_enough_rows(schema, frame, 5)
-    assert left["z"] == schema["z"]
+    new_schema = with_enough_rows(schema, frame, 5)
+    assert new_schema["z"] == schema["z"]
     if why is None:
-        assert left == schema
+        assert new_schema == schema
     else:
-        assert left["x"].role == "ignore"
-        assert left["x"].reason == f"{why}, fewer than 5 (--smallest-count): too few to learn from"
+        assert new_schema["x"].role == "ignore"
+        assert new_schema["x"].reason == f"{why}, fewer than 5 (--smallest-count): too few to learn from"
     assert with_enough_rows(schema, frame, 1) == schema
 
 
 @pytest.mark.parametrize(
-    ("groups", "train", "refused"),
+    ("groups", "train", "is_refused"),
     [
         (["a", "b", "c", "c"], [0, 1, 2, 3], False),
         (["a", "b", "c", "c"], [0, 1], True),
@@ -343,13 +347,15 @@ def test_what_too_few_rows_have_is_left_out(values: list[object], why: str | Non
         (["a", "a", "b", "b"], [0, 1, 2, 3], True),
     ],
 )
-def test_the_groups_that_are_left_to_train_on_are_counted(groups: list[str], train: list[int], refused: bool) -> None:
+def test_the_groups_that_are_left_to_train_on_are_counted(
+    groups: list[str], train: list[int], is_refused: bool
+) -> None:
     rows = pl.DataFrame({"x": np.linspace(0, 1, 40), "who": groups * 10, "y": ["a", "b"] * 20})
     problem = framed(rows, group="who")
     index = np.array(train)
-    if refused:
-        said = f"column 'who' has {len(set(groups))} groups, of which 2 are left to train on"
-        with pytest.raises(DataError, match=said):
+    if is_refused:
+        message = f"column 'who' has {len(set(groups))} groups, of which 2 are left to train on"
+        with pytest.raises(DataError, match=message):
             check_groups(problem, index, RowOptions(group="who"))
     else:
         check_groups(problem, index, RowOptions(group="who"))
@@ -358,7 +364,7 @@ def test_the_groups_that_are_left_to_train_on_are_counted(groups: list[str], tra
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "expected"),
     [
         ({"a": 30, "b": 5}, None),
         (
@@ -371,18 +377,18 @@ def test_the_groups_that_are_left_to_train_on_are_counted(groups: list[str], tra
         ),
     ],
 )
-def test_classes_of_few_rows_are_named(counts: dict[str, int], said: str | None) -> None:
+def test_classes_of_few_rows_are_named(counts: dict[str, int], expected: str | None) -> None:
     labels = pl.Series([label for label, rows in counts.items() for _ in range(rows)] + [None] * 3)
     notes = small_classes(labels, 5)
-    assert [note[: len(said or "")] for note in notes] == ([] if said is None else [said])
+    assert [note[: len(expected or "")] for note in notes] == ([] if expected is None else [expected])
 
 
 def test_of_lone_rows_the_first_are_named_by_their_place_in_what_was_read() -> None:
     lone = pl.Series([k % 2 == 0 for k in range(14)])
     assert "7 classes of 'y' have one row (row 1, 3, 5, 7 and 3 more)" in lone_note("y", lone, None, Disclosure(5))
-    kept = np.arange(14) * 100 + 10
-    assert "(row 11, 211, 411, 611 and 3 more)" in lone_note("y", lone, kept, Disclosure(5))
-    assert "have one row, which cannot" in lone_note("y", lone, kept, Disclosure(5, private=True))
+    source_rows = np.arange(14) * 100 + 10
+    assert "(row 11, 211, 411, 611 and 3 more)" in lone_note("y", lone, source_rows, Disclosure(5))
+    assert "have one row, which cannot" in lone_note("y", lone, source_rows, Disclosure(5, private=True))
     one = pl.Series([None, True, False])
     assert lone_note("y", one, None, Disclosure(5)) == (
         "1 class of 'y' has one row (row 2), which cannot be both learned and tested: it was left out, and the model "
@@ -424,11 +430,11 @@ def test_costs_and_weights_of_columns_have_roles_of_their_own() -> None:
         framed(rows, weight="x", ignore=("x",))
 
 
-@pytest.mark.parametrize("given", [str, Path, lambda path: [path], lambda path: (str(path), path)])
-def test_files_are_opened_by_any_sort_of_path(given, tmp_path: Path) -> None:
+@pytest.mark.parametrize("to_path", [str, Path, lambda path: [path], lambda path: (str(path), path)])
+def test_files_are_opened_by_any_sort_of_path(to_path, tmp_path: Path) -> None:
     rows = frame().drop("id")
     rows.write_csv(tmp_path / "t.csv")
-    source = open_source(given(tmp_path / "t.csv"))
+    source = open_source(to_path(tmp_path / "t.csv"))
     assert source.name.startswith("t.csv")
     assert source.frame.width == 2
     assert (open_source(rows).name, open_source(rows).records, open_source([{"x": 1}]).records) == (
