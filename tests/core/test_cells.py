@@ -71,11 +71,11 @@ numbers = st.one_of(
     st.floats(0, 1e6).map(lambda x: f"{x:.2f}-"),
     st.floats(-1e6, 1e6).map(lambda x: f"{x:,.1f}".replace(",", "\u202f")),
 )
-signed = st.builds(
+signed_numbers = st.builds(
     lambda x, sign, first: f"{sign} {x}" if first else f"{x}{sign}", numbers, st.sampled_from(SIGNS), st.booleans()
 )
 odd = st.text("0123456789.,'’ -+−()eE_xinfa%$€\u00a0\u2009٣\x1c\x85", max_size=8)
-any_number = st.one_of(numbers, signed, odd, st.none())
+any_number = st.one_of(numbers, signed_numbers, odd, st.none())
 
 
 NOTATIONS = [notation + sign for notation in NUMBER_NOTATIONS for sign in ("", "$", "%")]
@@ -143,8 +143,8 @@ zones = st.sampled_from(["+00:00", "Z", "UTC", "+01", "-0930", "+23:59", "+24:00
 PATTERNS = [day + time for day, time in product(DATE_PARTS, TIME_PARTS)]
 
 
-def corrupt(text: str, at: int, by: str) -> str:
-    return text[: at % (len(text) + 1)] + by + text[(at + 1) % (len(text) + 1) :]
+def corrupt(text: str, at: int, replacement: str) -> str:
+    return text[: at % (len(text) + 1)] + replacement + text[(at + 1) % (len(text) + 1) :]
 
 
 dates = st.builds(date_text, moments, st.sampled_from(PATTERNS), zones, st.integers(0, 9))
@@ -240,8 +240,8 @@ def test_floats(values: list[float | None]) -> None:
         column = Column("c", kind, format="" if kind == "number" else form)  # type: ignore[arg-type]
         rule = lambda v, c=column: canonical(c, plain(c, v, "number"), "number")  # noqa: E731
         assert_one_meaning(rule, values, pl.Float64)
-    absent = Column("c", "number", absent=("-1", "99", "x"))
-    assert_one_meaning(lambda v: plain(absent, v, "number"), [*values, -1.0, 99.0], pl.Float64)
+    absent_column = Column("c", "number", absent=("-1", "99", "x"))
+    assert_one_meaning(lambda v: plain(absent_column, v, "number"), [*values, -1.0, 99.0], pl.Float64)
 
 
 @thorough

@@ -23,7 +23,7 @@ def independent(levels: list[int], n: int, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({f"c{i}": rng.integers(0, k, n) for i, k in enumerate(levels)})
 
 
-def twice(frame: pl.DataFrame, share: float, seed: int = 0) -> pl.DataFrame:
+def with_repeats(frame: pl.DataFrame, share: float, seed: int = 0) -> pl.DataFrame:
     """Some of the rows once more."""
     n = frame.height
     return frame[np.concatenate([np.arange(n), RNG(seed).permutation(n)[: int(share * n)]])]
@@ -66,9 +66,9 @@ def test_dependent_columns_agree_more_often_and_still_by_chance():
 @pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
 def test_records_entered_twice_are_no_coincidence(share):
     rng = RNG(0)
-    fine = independent([3, 4, 5], 1_000).with_columns(x=pl.Series(rng.normal(size=1_000).round(2)))
-    fine = fine.with_columns(y=pl.Series(rng.normal(size=1_000)))
-    result = coincidence_of(twice(fine, share))
+    frame = independent([3, 4, 5], 1_000).with_columns(x=pl.Series(rng.normal(size=1_000).round(2)))
+    frame = frame.with_columns(y=pl.Series(rng.normal(size=1_000)))
+    result = coincidence_of(with_repeats(frame, share))
     assert result.copied == pytest.approx(2 * share / (1 + share), abs=0.002)
     assert result.by_chance < 0.2 * result.copied
     assert not result.explains
@@ -78,21 +78,21 @@ def test_where_rows_were_made_to_differ_a_copy_was_put_there():
     levels = itertools.product(range(4), range(4), range(3), range(3), range(2), range(2))
     every = pl.DataFrame(list(levels), schema=list("abcdef"), orient="row")
     assert coincidence_of(every) == Coincidence(0.0, 0.0)
-    assert not coincidence_of(twice(every, 0.05)).explains
+    assert not coincidence_of(with_repeats(every, 0.05)).explains
 
 
 def test_a_text_beside_a_coarse_column_is_a_record():
     frame = pl.DataFrame({"text": [f"message {i}" for i in range(900)], "from": ["a", "b", "c"] * 300})
-    assert not coincidence_of(twice(frame, 0.1)).explains
+    assert not coincidence_of(with_repeats(frame, 0.1)).explains
 
 
 def test_a_table_in_which_everything_is_there_twice_is_no_coarse_one():
-    assert not coincidence_of(twice(pl.DataFrame({"x": np.arange(9.0), "y": np.arange(9.0)}), 1.0)).explains
+    assert not coincidence_of(with_repeats(pl.DataFrame({"x": np.arange(9.0), "y": np.arange(9.0)}), 1.0)).explains
 
 
 def test_a_single_column_is_coarse_where_most_rows_agree_with_another():
     assert coincidence_of(independent([40], 1_000)) == Coincidence(1.0, 1.0)
-    assert not coincidence_of(twice(pl.DataFrame({"x": np.arange(1_000.0)}), 0.1)).explains
+    assert not coincidence_of(with_repeats(pl.DataFrame({"x": np.arange(1_000.0)}), 0.1)).explains
 
 
 def test_records_are_copies_but_for_combinations_that_are_too_frequent():

@@ -50,11 +50,13 @@ def draw(k: int, decisions: int, seed: int, by_row: bool):
 def test_costs_are_those_of_a_loop_over_rows(k, more, seed, by_row):
     costs, truth, decisions, p = draw(k, k + more, seed, by_row)
 
-    def of(row: int, t: int, d: int) -> float:
+    def cost_of_row(row: int, t: int, d: int) -> float:
         return costs[row, t, d] if by_row else costs[t, d]
 
-    loop_costs = [of(row, truth[row], decisions[row]) for row in range(25)]
-    loop_means = [[sum(p[row, t] * of(row, t, d) for t in range(k)) for d in range(k + more)] for row in range(25)]
+    loop_costs = [cost_of_row(row, truth[row], decisions[row]) for row in range(25)]
+    loop_means = [
+        [sum(p[row, t] * cost_of_row(row, t, d) for t in range(k)) for d in range(k + more)] for row in range(25)
+    ]
     np.testing.assert_allclose(incurred(costs, truth, decisions), loop_costs)
     np.testing.assert_allclose(expected(costs, p), loop_means)
 

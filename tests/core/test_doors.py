@@ -166,8 +166,8 @@ def test_the_same_rows_have_the_same_values(name: str, folder: Path, data: st.Da
         results += [conform(raw, schema, allow_missing=records)["c"].to_list() for raw, records in by_door.values()]
     assert all(values == results[0] for values in results), dict(zip(by_door, results, strict=False))
     assert [v is None for v in results[0]] == [v is None for v in new_values]
-    again = [conform(frame, Schema((columns[door],)))["c"].to_list() for door, frame in frames.items()]
-    assert all(values == again[0] for values in again)
+    train_results = [conform(frame, Schema((columns[door],)))["c"].to_list() for door, frame in frames.items()]
+    assert all(values == train_results[0] for values in train_results)
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -51,10 +51,10 @@ class TestConform:
         rng = np.random.default_rng(0)
         frame = pl.DataFrame({f"c{i}": rng.normal(size=500).astype(np.float32) for i in range(20)})
         schema = Schema(tuple(Column(name, "number") for name in frame.columns))
-        alone = conform(frame, schema)
+        result = conform(frame, schema)
         monkeypatch.setattr("sortal.core.frame.FEW_ROWS", 1)
-        assert conform(frame, schema).equals(alone)
-        assert alone["c3"][7] == float(str(frame["c3"].to_numpy()[7]))
+        assert conform(frame, schema).equals(result)
+        assert result["c3"][7] == float(str(frame["c3"].to_numpy()[7]))
 
     @quick
     @given(
@@ -74,9 +74,9 @@ class TestConform:
             for i, (values, ints) in enumerate(zip(columns, whole, strict=True))
         }
         padding = {f"p{i}": pl.Series([0.5] * rows, dtype=pl.Float64) for i in range(FEW_COLUMNS)}
-        together = conform(pl.DataFrame({**named_series, **padding}), schema_of([*named_series, *padding]))
+        result = conform(pl.DataFrame({**named_series, **padding}), schema_of([*named_series, *padding]))
         for name, series in named_series.items():
-            assert together[name].to_list() == conform(series.to_frame(name), schema_of([name]))[name].to_list()
+            assert result[name].to_list() == conform(series.to_frame(name), schema_of([name]))[name].to_list()
 
     def test_many_columns_cost_no_call_of_polars_each(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is done once for each of thousands of columns is most of a short run."""
@@ -97,8 +97,8 @@ class TestConform:
         assert result["7"].to_list() == [1.0, None, None, 4.0]
         assert result["*"].to_list() == [float(str(value)) for value in frame["*"].to_numpy()]
         table = Table(schema, result, np.arange(4))
-        together = table.columns(names)
-        assert all(np.array_equal(together[n], table.columns([n])[n], equal_nan=True) for n in names)
+        all_columns = table.columns(names)
+        assert all(np.array_equal(all_columns[n], table.columns([n])[n], equal_nan=True) for n in names)
         with pytest.raises(DataError, match=r"'\*'.*3"):
             conform(frame.with_columns(pl.Series("*", [1.0, 2.0, -1e300, 1e301])), schema)
 
@@ -286,11 +286,11 @@ class TestUniqueNames:
         unique, notes = unique_names(names)
         assert len(unique) == len(names) == len(set(unique))
         assert all(name and name == name.strip() for name in unique)
-        stripped = [column_name(name) for name in names]
-        for position, name in enumerate(stripped):
-            if name and name not in stripped[:position]:
+        clean_names = [column_name(name) for name in names]
+        for position, name in enumerate(clean_names):
+            if name and name not in clean_names[:position]:
                 assert unique[position] == name
-        assert len(notes) == sum(new != old for new, old in zip(unique, stripped, strict=True))
+        assert len(notes) == sum(new != old for new, old in zip(unique, clean_names, strict=True))
         assert unique_names(unique) == (unique, [])
 
     @quick

@@ -39,25 +39,25 @@ def test_numbers_are_ordered_as_numbers_and_words_as_words():
 @given(st.lists(st.text(max_size=3), min_size=1, max_size=20), st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_the_order_of_classes_does_not_depend_on_the_order_of_rows(labels, random):
-    shuffled = list(labels)
-    random.shuffle(shuffled)
-    assert in_order(labels) == in_order(shuffled)
+    shuffled_labels = list(labels)
+    random.shuffle(shuffled_labels)
+    assert in_order(labels) == in_order(shuffled_labels)
     assert set(in_order(labels)) == set(labels)
 
 
 def test_the_headline_follows_the_situation():
-    balanced = frame_task(series(a=50, b=60), GoalOptions("y"))
-    assert balanced.headline[:3] == ("accuracy", "balanced_accuracy", "roc_auc")
-    skewed = frame_task(series(a=90, b=10), GoalOptions("y"))
-    assert skewed.headline[:2] == ("average_precision", "recall_at_precision")
-    assert any("always saying 'a' has .900" in reason for reason in skewed.reasons)
-    costly = frame_task(series(a=90, b=10), GoalOptions("y", cost="fp=1,fn=12"))
-    assert costly.headline[0] == "expected_cost"
-    assert costly.goal == "cost"
-    assert any("a missed 'b' costs as much as 12 false alarms" in reason for reason in costly.reasons)
-    many = frame_task(series(a=90, b=10, c=5), GoalOptions("y"))
-    assert "recall_at_precision" not in many.headline
-    assert {t.metric for t in (balanced, skewed, costly, many)} == {"log_loss"}
+    balanced_task = frame_task(series(a=50, b=60), GoalOptions("y"))
+    assert balanced_task.headline[:3] == ("accuracy", "balanced_accuracy", "roc_auc")
+    skewed_task = frame_task(series(a=90, b=10), GoalOptions("y"))
+    assert skewed_task.headline[:2] == ("average_precision", "recall_at_precision")
+    assert any("always saying 'a' has .900" in reason for reason in skewed_task.reasons)
+    costly_task = frame_task(series(a=90, b=10), GoalOptions("y", cost="fp=1,fn=12"))
+    assert costly_task.headline[0] == "expected_cost"
+    assert costly_task.goal == "cost"
+    assert any("a missed 'b' costs as much as 12 false alarms" in reason for reason in costly_task.reasons)
+    multiclass_task = frame_task(series(a=90, b=10, c=5), GoalOptions("y"))
+    assert "recall_at_precision" not in multiclass_task.headline
+    assert {t.metric for t in (balanced_task, skewed_task, costly_task, multiclass_task)} == {"log_loss"}
 
 
 def test_a_metric_can_be_told():

@@ -189,7 +189,7 @@ class TestColours:
 
 class TestUnreadable:
     @pytest.mark.parametrize(
-        ("value", "why"),
+        ("value", "reason"),
         [
             ("nowhere.png", "no such file"),
             ("http://example.org/a.png", "an address; images are not fetched"),
@@ -206,8 +206,8 @@ class TestUnreadable:
             (bomb(100, 100), "damaged or cut off"),
         ],
     )
-    def test_says_why(self, value: str | bytes, why: str) -> None:
-        assert fault(value) == why
+    def test_says_why(self, value: str | bytes, reason: str) -> None:
+        assert fault(value) == reason
         assert canonical_or_none(value) is None
 
     def test_never_anything_else(self) -> None:

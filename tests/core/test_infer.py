@@ -84,16 +84,16 @@ class TestNumbers:
         assert look(["1", "2", "", "?"]).missing == 0.5
 
     @pytest.mark.parametrize(
-        ("values", "why"),
+        ("values", "reason"),
         [
             (["00501", "98101"], "leading zeros"),
             (["12345678901234567890", "12345678901234567891"], "more than 16 digits"),
         ],
     )
-    def test_codes_are_no_numbers(self, values: list[str], why: str) -> None:
+    def test_codes_are_no_numbers(self, values: list[str], reason: str) -> None:
         column = look(values)
         assert column.kind == "category"
-        assert column.reason == f"2 values: {', '.join(values)}; numbers with {why} are codes"
+        assert column.reason == f"2 values: {', '.join(values)}; numbers with {reason} are codes"
         assert canonical(values) == values
 
     @pytest.mark.parametrize("values", [["1.5", "1,5"], ["1.5", "abc"], ["12/5"], ["1.2.3"], ["5%", "5"], ["1 2"]])

@@ -33,10 +33,10 @@ def test_work_that_is_done_in_time_is_left_alone_and_so_is_what_follows() -> Non
 def test_a_signal_that_comes_at_the_very_end_leaves_no_timer_running(monkeypatch: pytest.MonkeyPatch) -> None:
     before, disarm = signal.getsignal(signal.SIGALRM), signal.setitimer
 
-    def late(which: int, seconds: float, again: float = 0.0) -> None:
+    def late(timer: int, seconds: float, interval: float = 0.0) -> None:
         if seconds == 0:
             signal.raise_signal(signal.SIGALRM)
-        disarm(which, seconds, again)
+        disarm(timer, seconds, interval)
 
     monkeypatch.setattr(signal, "setitimer", late)
     try:
@@ -147,7 +147,7 @@ def test_what_cleans_up_is_not_interrupted_again() -> None:
 
 
 def test_in_a_block_that_ends_so_a_search_is_ended_first() -> None:
-    def pressed_twice() -> None:
+    def press_twice() -> None:
         with ended_by(signal.SIGINT), finishing_on_interrupt(lambda: None) as interrupts:
             interrupts.in_hand()
             with pytest.raises(TimeUp), interrupts.searching():
@@ -155,7 +155,7 @@ def test_in_a_block_that_ends_so_a_search_is_ended_first() -> None:
             press()
 
     with pytest.raises(KeyboardInterrupt):
-        pressed_twice()
+        press_twice()
 
 
 def test_with_nothing_in_hand_ctrl_c_ends_the_run() -> None:

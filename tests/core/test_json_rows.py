@@ -48,7 +48,7 @@ def plain_values(values: Values) -> list[Any]:
 def single_row(row: dict[str, Any]) -> dict[str, Any]:
     """What a row means to the door; columns that are not named are missing."""
     columns = read_rows([{"plain": None, **row}], SCHEMA, allow_missing=True).columns
-    return {name: plain_values(its)[0] for name, its in columns.items()}
+    return {name: plain_values(column)[0] for name, column in columns.items()}
 
 
 @given(st.lists(rows, min_size=1, max_size=3))

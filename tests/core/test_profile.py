@@ -64,14 +64,14 @@ def test_columns_have_the_same_profile_together_and_alone(least, monkeypatch):
         column[: 10 * min(i, 6)] = np.nan
     values["of few"] = np.repeat([1.0, 2.0, 3.0], 20)
     many = table(**{name: pl.Series(column, nan_to_null=True) for name, column in values.items()}, b=[True, None] * 30)
-    together = profile(many, least)
+    profiles = profile(many, least)
     monkeypatch.setattr("sortal.core.profile.TOGETHER", 1)
-    assert profile(many, least) == together
-    assert list(together) == [*values, "b"]
-    x = together["x3"]
+    assert profile(many, least) == profiles
+    assert list(profiles) == [*values, "b"]
+    x = profiles["x3"]
     sorted_values = np.sort(values["x3"][30:])
     assert (x.missing, x.distinct) == (30, 30)
     assert x.reached == tuple(np.searchsorted(sorted_values, x.quantiles, side="right").tolist())
     assert x.beyond == int(((sorted_values < x.ends[0]) | (sorted_values > x.ends[1])).sum())
-    assert together["of few"].ends == (1.0, 3.0)
-    assert (together["x7"].missing, together["x6"].missing) == (60, 60)
+    assert profiles["of few"].ends == (1.0, 3.0)
+    assert (profiles["x7"].missing, profiles["x6"].missing) == (60, 60)

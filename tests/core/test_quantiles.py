@@ -18,10 +18,10 @@ VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6, wi
 
 @given(VALUES)
 def test_for_a_smallest_count_of_one_they_are_the_plain_ones(values):
-    ordered = np.sort(values)
-    assert quantiles(ordered, GRID) == pytest.approx(np.quantile(values, GRID), rel=1e-12, abs=1e-9)
+    sorted_values = np.sort(values)
+    assert quantiles(sorted_values, GRID) == pytest.approx(np.quantile(values, GRID), rel=1e-12, abs=1e-9)
     assert middle(values) == pytest.approx(np.median(values), rel=1e-12, abs=1e-9)
-    assert ends(ordered) == (values.min(), values.max())
+    assert ends(sorted_values) == (values.min(), values.max())
 
 
 @given(VALUES, SMALLEST)
@@ -42,19 +42,19 @@ def test_they_are_in_order_and_within_the_values_and_the_middle_is_the_middle_qu
 @given(VALUES, SMALLEST, st.lists(st.floats(1, 1e9), min_size=8, max_size=8))
 def test_the_extremes_have_no_part_in_any_figure(values, k, lifts):
     """Whoever has the k - 1 largest or smallest values may have any: nothing that is written down changes."""
-    ordered = np.sort(values)
+    sorted_values = np.sort(values)
     if len(values) < 3 * k - 1:
         return
-    top, bottom = ordered.copy(), ordered.copy()
+    top, bottom = sorted_values.copy(), sorted_values.copy()
     for i, lift in enumerate(sorted(lifts)[: k - 1]):
         top[len(top) - (k - 1) + i] += lift + i
         bottom[k - 2 - i] -= lift + i
     for changed in (np.sort(top), np.sort(bottom)):
-        assert (quantiles(changed, GRID, k) == quantiles(ordered, GRID, k)).all()
-    if k > 1 and ordered[-k] < ordered[-1]:
-        assert ends(np.sort(top), k)[1] == ends(ordered, k)[1]
-    if k > 1 and ordered[0] < ordered[k - 1]:
-        assert ends(np.sort(bottom), k)[0] == ends(ordered, k)[0]
+        assert (quantiles(changed, GRID, k) == quantiles(sorted_values, GRID, k)).all()
+    if k > 1 and sorted_values[-k] < sorted_values[-1]:
+        assert ends(np.sort(top), k)[1] == ends(sorted_values, k)[1]
+    if k > 1 and sorted_values[0] < sorted_values[k - 1]:
+        assert ends(np.sort(bottom), k)[0] == ends(sorted_values, k)[0]
 
 
 @pytest.mark.parametrize("n", [13, 14, 15, 60, 61, 997])
@@ -66,9 +66,9 @@ def test_no_figure_is_the_value_of_a_row(n, k):
 
 
 def test_a_value_that_enough_rows_hold_is_itself():
-    ordered = np.sort(np.concatenate([np.repeat([0.1, 0.3, 0.7], 9), [0.4]]))
-    assert ends(ordered, 5) == (0.1, 0.7)
-    assert set(quantiles(ordered, (0, 1), 5).tolist()) == {0.1, 0.7}
+    sorted_values = np.sort(np.concatenate([np.repeat([0.1, 0.3, 0.7], 9), [0.4]]))
+    assert ends(sorted_values, 5) == (0.1, 0.7)
+    assert set(quantiles(sorted_values, (0, 1), 5).tolist()) == {0.1, 0.7}
 
 
 DISTRIBUTIONS = {

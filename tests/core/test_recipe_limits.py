@@ -142,17 +142,17 @@ def test_names_of_many_parts_are_names():
 
 
 def test_only_an_ordinary_file_of_a_sane_size_is_a_recipe(tmp_path):
-    pipe, large, named = tmp_path / "pipe", tmp_path / "large.toml", tmp_path / "a\x1b[31m.toml"
+    pipe, large, odd_path = tmp_path / "pipe", tmp_path / "large.toml", tmp_path / "a\x1b[31m.toml"
     os.mkfifo(pipe)
     large.write_text('target = "y"\n' + "#" * 2**21)
-    named.write_text("target = ")
-    for path, why in (
+    odd_path.write_text("target = ")
+    for path, reason in (
         (pipe, "no file"),
         (large, "1,048,576 bytes"),
-        (named, r"a\\x1b"),
+        (odd_path, r"a\\x1b"),
         (tmp_path / "none", "no such file"),
     ):
-        with pytest.raises(OptionError, match=f"(?i){why}"):
+        with pytest.raises(OptionError, match=f"(?i){reason}"):
             Recipe.read(path)
 
 

@@ -27,9 +27,9 @@ def test_bins_hold_all_rows_and_no_edge_is_of_a_row(seed: int, n: int, least: in
 def test_what_wanders_between_blocks_is_beyond_chance() -> None:
     rng = np.random.default_rng(0)
     p, blocks = rng.uniform(0.2, 0.8, 40_000), np.repeat(np.arange(20), 2_000)
-    still = Reliability.of(p, rng.random(len(p)) < p, blocks)
+    without_wander = Reliability.of(p, rng.random(len(p)) < p, blocks)
     shifted_p = np.clip(p + rng.normal(0, 0.1, 20)[blocks], 0, 1)
-    wanders = Reliability.of(p, rng.random(len(p)) < shifted_p, blocks)
-    assert still.wander < 0.02
-    assert wanders.wander == pytest.approx(0.1, abs=0.04)
+    with_wander = Reliability.of(p, rng.random(len(p)) < shifted_p, blocks)
+    assert without_wander.wander < 0.02
+    assert with_wander.wander == pytest.approx(0.1, abs=0.04)
     assert Reliability.of(p, rng.random(len(p)) < p).wander == 0

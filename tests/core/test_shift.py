@@ -76,7 +76,7 @@ def test_the_very_rows_of_training_are_never_spoken_of_in_any_order_or_batch(val
 
 
 @pytest.mark.parametrize(
-    ("column", "change", "what", "message"),
+    ("column", "change", "kind", "message"),
     [
         ("plan", pl.col("plan").str.to_uppercase(), "unseen", "none of its 200 values was seen in training, such as"),
         ("fee", pl.col("fee") / 1000, "range", "all values lie outside"),
@@ -95,11 +95,11 @@ def test_the_very_rows_of_training_are_never_spoken_of_in_any_order_or_batch(val
         ("holes", pl.lit(None, pl.Float64), "missing", "all values are missing, "),
     ],
 )
-def test_a_column_that_is_not_as_in_training_is_named_alone(column, change, what, message):
+def test_a_column_that_is_not_as_in_training_is_named_alone(column, change, kind, message):
     batch = customers(1, 200)
     shifts = shifts_by_column(customers(0, 1_000), with_columns(batch, **{column: change}))
     assert [*shifts] == [column]
-    assert [shift.what for shift in shifts[column]] == [what]
+    assert [shift.what for shift in shifts[column]] == [kind]
     assert shifts[column][0].message.startswith(f"{column!r}: ")
     assert message in shifts[column][0].message
 
@@ -136,22 +136,24 @@ def test_batches_add_up(seed, n_first):
     assert shifts_by_column(before, *parts) == shifts_by_column(before, whole) != {}
 
 
-@given(rows=st.integers(1, 60), share=st.floats(0, 1), of=st.integers(2, 80), then=st.integers(0, 79))
+@given(rows=st.integers(1, 60), share=st.floats(0, 1), n_before=st.integers(2, 80), k_before=st.integers(0, 79))
 @settings(max_examples=100)
-def test_the_tail_is_beta_binomial(rows, share, of, then):
-    now, then = round(share * rows), min(then, of - 1)
+def test_the_tail_is_beta_binomial(rows, share, n_before, k_before):
+    now, k_before = round(share * rows), min(k_before, n_before - 1)
     # From its mode on, where it is used, the sum goes to the end.
-    if now / rows >= then / of:
-        assert _tail(now, rows, then, of) == pytest.approx(betabinom(rows, then + 1, of - then).sf(now - 1), rel=1e-6)
+    if now / rows >= k_before / n_before:
+        assert _tail(now, rows, k_before, n_before) == pytest.approx(
+            betabinom(rows, k_before + 1, n_before - k_before).sf(now - 1), rel=1e-6
+        )
 
 
 def test_values_beyond_the_extremes_of_like_rows_are_as_likely_as_the_tail_says():
     rng = np.random.default_rng(0)
     draws = rng.normal(size=(20_000, 39))
     before, after = draws[:, :29], draws[:, 29:]
-    beyond = ((after < before.min(axis=1)[:, None]) | (after > before.max(axis=1)[:, None])).sum(axis=1)
+    n_beyond = ((after < before.min(axis=1)[:, None]) | (after > before.max(axis=1)[:, None])).sum(axis=1)
     for k in (1, 2, 3):
-        assert (beyond >= k).mean() == pytest.approx(_tail(k, 10, 1, 29), abs=0.01)
+        assert (n_beyond >= k).mean() == pytest.approx(_tail(k, 10, 1, 29), abs=0.01)
 
 
 def test_columns_of_one_side_alone_are_passed_over():

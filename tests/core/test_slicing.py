@@ -43,15 +43,15 @@ def test_what_cannot_be_sliced_by_is_refused(name, error, message):
 
 def test_what_was_asked_for_comes_first_once_and_beyond_the_most():
     columns = [SCHEMA["age"], SCHEMA["pay"]]
-    by = with_strongest(columns, SCHEMA, ["y", "pay", "note", "when", "gone"], most=1)
-    assert by.names == ("age", "pay", "when")
-    assert {column.role for column in by.columns} == {"feature"}
+    slices = with_strongest(columns, SCHEMA, ["y", "pay", "note", "when", "gone"], most=1)
+    assert slices.names == ("age", "pay", "when")
+    assert {column.role for column in slices.columns} == {"feature"}
     assert with_strongest([], SCHEMA, ["when", "pay"], most=1).names == ("when",)
 
 
 def test_raw_rows_have_their_values():
-    by = with_strongest([SCHEMA["age"]], SCHEMA, [], most=5)
-    table = table_of(FRAME[:1], by, SCHEMA_ROWS)
+    slices = with_strongest([SCHEMA["age"]], SCHEMA, [], most=5)
+    table = table_of(FRAME[:1], slices, SCHEMA_ROWS)
     assert table["age"].to_list() == [31.0]
 
 

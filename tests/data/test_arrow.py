@@ -207,12 +207,12 @@ def test_a_message_and_its_body_lie_in_what_there_is() -> None:
 def test_no_offset_leads_out_of_a_message() -> None:
     whole = message(batch([(0, 24)], [(3, 0)], 3), 24)
     root = 8 + struct.unpack_from("<i", whole, 8)[0]
-    behind = struct.unpack_from("<i", whole, 4)[0] + 8
+    end = struct.unpack_from("<i", whole, 4)[0] + 8
     for place, value in [(8, 1_000), (8, -1_000), (root, 1_000), (root, -1_000)]:
         content = whole[:place] + struct.pack("<i", value) + whole[place + 4 :]
-        assert f"of {behind} bytes" in error_of(content)
+        assert f"of {end} bytes" in error_of(content)
     # The list of buffers is one longer than it is, and one longer than the message.
-    (count,) = (k for k in range(8, behind) if whole[k : k + 20] == struct.pack("<iqq", 1, 0, 24))
+    (count,) = (k for k in range(8, end) if whole[k : k + 20] == struct.pack("<iqq", 1, 0, 24))
     for more in (2, 1_000):
         assert "a part of its metadata is said to lie at" in error_of(
             whole[:count] + struct.pack("<i", more) + whole[count + 4 :]

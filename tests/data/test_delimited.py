@@ -104,7 +104,7 @@ def strictly(text: str) -> list[tuple[list[str], str]]:
     return rows
 
 
-def alone(line: str) -> int:
+def field_count(line: str) -> int:
     """The fields of a line for itself, where a quote that breaks the rule is a letter."""
     count, at = 1, 0
     while at < len(line):
@@ -188,7 +188,7 @@ def test_rows_read_are_the_rows_of_the_file_or_a_line_is_named(
     assert re.match(r"table.csv, line \d+", message)
     if "could be a row for itself" in message:
         doubts = [text.split("\n") for _, text in expected or [] if "\n" in text]
-        assert expected is None or any(all(alone(x) == width for x in d if x not in ("", "\r")) for d in doubts)
+        assert expected is None or any(all(field_count(x) == width for x in d if x not in ("", "\r")) for d in doubts)
     else:
         assert expected is None
 
@@ -472,7 +472,7 @@ def test_the_last_whole_row_ends_outside_of_quotes(data: bytes, end: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("data", "stray"),
+    ("data", "has_stray"),
     [
         (b'"a",1\n', False),
         (b'1,"a"\n', False),
@@ -490,12 +490,12 @@ def test_the_last_whole_row_ends_outside_of_quotes(data: bytes, end: int) -> Non
         (b'"a",y"b"\n', True),
     ],
 )
-def test_a_quote_stands_between_separators_or_it_is_stray(data: bytes, stray: bool) -> None:
-    assert delimited._has_stray_quotes(data, ",") == stray
+def test_a_quote_stands_between_separators_or_it_is_stray(data: bytes, has_stray: bool) -> None:
+    assert delimited._has_stray_quotes(data, ",") == has_stray
 
 
 @pytest.mark.parametrize(
-    ("data", "without"),
+    ("data", "expected"),
     [
         (b"a\n\nb\n", b"a\nb\n"),
         (b"\n\na\n", b"a\n"),
@@ -504,8 +504,8 @@ def test_a_quote_stands_between_separators_or_it_is_stray(data: bytes, stray: bo
         (b"a\nb\n", b"a\nb\n"),
     ],
 )
-def test_blank_lines_go(data: bytes, without: bytes) -> None:
-    assert delimited._without_blank_lines(data, quoted=False) == without
+def test_blank_lines_go(data: bytes, expected: bytes) -> None:
+    assert delimited._without_blank_lines(data, quoted=False) == expected
     assert delimited._without_blank_lines(b'"a\n\nb"\n\n\r\n', quoted=True) == b'"a\n\nb"\n'
 
 

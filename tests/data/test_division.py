@@ -59,7 +59,7 @@ def test_it_can_be_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("options", "message"),
     [
         ({"precision": 0.9}, "a promise is proven on rows that nothing else sees"),
         ({"sets": 0.9}, "a promise is proven on rows that nothing else sees"),
@@ -67,8 +67,8 @@ def test_it_can_be_asked_for():
         ({"capacity": 50}, "give the capacity in percent"),
     ],
 )
-def test_refuses_what_needs_rows_set_apart(options, why):
-    with pytest.raises(OptionError, match=why):
+def test_refuses_what_needs_rows_set_apart(options, message):
+    with pytest.raises(OptionError, match=message):
         parts_of_sizes([600, 600], split="cv", **options)
 
 

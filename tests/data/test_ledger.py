@@ -65,8 +65,8 @@ class TestSealing:
     def test_the_hash_can_be_checked_with_other_tools(self) -> None:
         lines = [json.loads(line) for line in LEDGER.splitlines()]
         for before, entry in zip([None, *lines[:-1]], lines, strict=True):
-            for name, without in (("hash", {"time": "", "hash": "", "check": ""}), ("check", {"check": ""})):
-                blank = json.dumps(entry | without, separators=(",", ":"), ensure_ascii=False)
+            for name, blank_fields in (("hash", {"time": "", "hash": "", "check": ""}), ("check", {"check": ""})):
+                blank = json.dumps(entry | blank_fields, separators=(",", ":"), ensure_ascii=False)
                 assert hashlib.sha256(blank.encode()).hexdigest() == entry[name]
             assert entry["previous"] == (before["hash"] if before else "0" * 64)
 
@@ -262,8 +262,8 @@ class TestOpening:
             for event in events:
                 entries += (ledger._next(entries, event, 3, "0" * 64, "test", "x"),)
             assert is_refused(b"".join(entry.line() for entry in entries))
-        good: tuple[ledger.Entry, ...] = ()
+        valid_entries: tuple[ledger.Entry, ...] = ()
         for event in ("sealed", "opened", "opened"):
-            good += (ledger._next(good, event, 3, "0" * 64, "test", "x"),)
-        assert not is_refused(b"".join(entry.line() for entry in good))
-        assert is_refused(b"".join(replace(entry, index=entry.index + 1).chained().line() for entry in good))
+            valid_entries += (ledger._next(valid_entries, event, 3, "0" * 64, "test", "x"),)
+        assert not is_refused(b"".join(entry.line() for entry in valid_entries))
+        assert is_refused(b"".join(replace(entry, index=entry.index + 1).chained().line() for entry in valid_entries))

@@ -364,8 +364,8 @@ def test_a_limit_above_the_memory_of_the_machine_is_none(monkeypatch: pytest.Mon
     import resource
 
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for allowed in (resource.RLIM_INFINITY, 1 << 60):
-        monkeypatch.setattr(resource, "getrlimit", lambda which, most=allowed: (most, resource.RLIM_INFINITY))
+    for limit in (resource.RLIM_INFINITY, 1 << 60):
+        monkeypatch.setattr(resource, "getrlimit", lambda kind, most=limit: (most, resource.RLIM_INFINITY))
         assert memory_left() == machine
     assert str(too_many_columns("t.csv", 123_456)) == (
         "t.csv has 123,456 columns, and 100,000 is the most that sortal reads; leave some out"

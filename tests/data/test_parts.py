@@ -51,9 +51,9 @@ def test_every_value_stays_under_its_own_name(
     with writer(tmp_path / f"out{suffix}") as out:
         for frame in frames:
             out.write(frame)
-    again = read(tmp_path / f"out{suffix}").frame
-    assert again.columns == table.columns
-    assert again.cast(pl.String).equals(table.cast(pl.String))
+    copy = read(tmp_path / f"out{suffix}").frame
+    assert copy.columns == table.columns
+    assert copy.cast(pl.String).equals(table.cast(pl.String))
 
 
 @pytest.mark.parametrize("first", HEADERS)

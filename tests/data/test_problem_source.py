@@ -25,7 +25,7 @@ ROWS = {
 }
 
 
-def framed(data: Any, limit: RowLimit | None = None, **options: Any) -> Problem:
+def problem_from(data: Any, limit: RowLimit | None = None, **options: Any) -> Problem:
     recipe = Recipe.of("y", **options)
     return frame_problem(data, recipe.goal, recipe.rows, *([] if limit is None else [limit]))
 
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_told_with_the_name_of_the_file(
     frame = pl.DataFrame(rows)
     frame.write_csv(tmp_path / "t.csv")
     with pytest.raises(InputError) as excinfo:
-        framed(str(tmp_path / "t.csv") if file else frame, **options)
+        problem_from(str(tmp_path / "t.csv") if file else frame, **options)
     name = "t.csv" if file else "the data"
     assert message.format(name) in str(excinfo.value)
     assert name in str(excinfo.value)
@@ -73,14 +73,16 @@ def test_of_a_sample_rows_are_counted_in_what_was_read(tmp_path: Path) -> None:
         calls.append((rows, columns))
         return rows // 2
 
-    problem = framed(str(tmp_path / "t.csv"), RowLimit(half, seed=5))
+    problem = problem_from(str(tmp_path / "t.csv"), RowLimit(half, seed=5))
     assert calls == [(40, 4)]
     assert (problem.name, problem.sampled) == ("t.csv", 20)
     assert problem.table.rows.tolist() == [round(x - 0.5) for x in problem.table["x"].to_list()]
     assert len(problem.table) == 20
-    assert framed(str(tmp_path / "t.csv"), RowLimit(half, seed=6)).table.rows.tolist() != problem.table.rows.tolist()
+    assert (
+        problem_from(str(tmp_path / "t.csv"), RowLimit(half, seed=6)).table.rows.tolist() != problem.table.rows.tolist()
+    )
     with pytest.raises(InputError, match=r"a sample of t\.csv"):
-        framed(str(tmp_path / "t.csv"), RowLimit(half), ignore=("x", "fee", "word"))
+        problem_from(str(tmp_path / "t.csv"), RowLimit(half), ignore=("x", "fee", "word"))
 
 
 def test_what_reading_images_may_take_limits_the_rows_once_more(
@@ -96,10 +98,10 @@ def test_what_reading_images_may_take_limits_the_rows_once_more(
         return 12
 
     monkeypatch.setattr(problem_module, "affordable", twelve)
-    problem = framed(str(tmp_path / "t.csv"), RowLimit(lambda rows, columns: rows // 2, 3, 7.5))
+    problem = problem_from(str(tmp_path / "t.csv"), RowLimit(lambda rows, columns: rows // 2, 3, 7.5))
     assert calls == [(20, 7.5)]
     assert (len(problem.table), problem.sampled) == (12, 12)
-    expected = framed(str(tmp_path / "t.csv"), RowLimit(lambda rows, columns: 12, 3)).table.rows.tolist()
+    expected = problem_from(str(tmp_path / "t.csv"), RowLimit(lambda rows, columns: 12, 3)).table.rows.tolist()
     assert problem.table.rows.tolist() == expected
     assert problem.table.rows.tolist() == [round(x - 0.5) for x in problem.table["x"].to_list()]
 
@@ -125,7 +127,7 @@ def test_a_part_that_a_source_tells_is_used_where_it_is_asked_for_and_no_feature
 
 def test_an_order_of_rows_is_kept_with_the_problem(tmp_path: Path) -> None:
     pl.DataFrame(ROWS).write_csv(tmp_path / "t.csv")
-    assert framed(str(tmp_path / "t.csv")).ordered
+    assert problem_from(str(tmp_path / "t.csv")).ordered
     source = open_source([str(tmp_path / "t.csv")])
     assert source.name == "t.csv"
     assert open_source(pl.DataFrame(ROWS)).notes == ()
@@ -145,7 +147,7 @@ def test_five_doubts_have_a_line_each(count: int, lines: int, last: str | None) 
 
 def test_rows_that_are_left_out_are_left_out_of_everything() -> None:
     rows = pl.DataFrame(ROWS | {"y": ["a", None, "b", "a"] * 10, "w": [1.0, 1.0, 1.0, 0.0] * 10})
-    problem = framed(rows, weight="w")
+    problem = problem_from(rows, weight="w")
     used_rows = np.flatnonzero(np.arange(40) % 2 == 0)
     assert problem.table.rows.tolist() == used_rows.tolist()
     assert problem.raw["x"].to_list() == problem.table["x"].to_list() == rows["x"].gather(used_rows).to_list()

@@ -31,7 +31,7 @@ def table(rows: int = 3_000) -> pl.DataFrame:
     return pl.DataFrame({"x": x, "place": np.arange(rows) / 2, "y": y.tolist()})
 
 
-def framed(frame: pl.DataFrame, most: int, seed: int = 0):
+def problem_from(frame: pl.DataFrame, most: int, seed: int = 0):
     recipe = Recipe.of("y")
     return frame_problem(frame, recipe.goal, recipe.rows, RowLimit(lambda rows, columns: most, seed))
 
@@ -47,7 +47,7 @@ def test_each_class_has_its_share_and_two_rows_at_least():
 
 def test_rows_of_a_sample_keep_their_places_and_it_is_said():
     frame = table()
-    problem = framed(frame, 300)
+    problem = problem_from(frame, 300)
     assert problem.sampled == 300
     assert 300 <= problem.raw.height + 1 <= 303  # the lone one is left out
     assert problem.table.rows.tolist() == (problem.table["place"] * 2).cast(int).to_list()
@@ -59,11 +59,11 @@ def test_rows_of_a_sample_keep_their_places_and_it_is_said():
     assert f"{problem.raw.height + 1} of 3,000 rows are used, drawn at random" in note
     assert "the sealed test among them" in note
     assert "(row 8)" in lone
-    assert problem.digest == framed(frame, 3_000).digest
+    assert problem.digest == problem_from(frame, 3_000).digest
 
 
 def test_where_there_is_time_for_all_rows_all_are_used():
-    problem = framed(table(), 3_000)
+    problem = problem_from(table(), 3_000)
     assert (problem.sampled, len(problem.table)) == (0, 2_999)
     assert not any("are used" in note for note in problem.notes)
 
@@ -71,9 +71,9 @@ def test_where_there_is_time_for_all_rows_all_are_used():
 def test_a_target_that_is_no_class_is_drawn_from_all_the_same(tmp_path: Path):
     numbers = table().with_columns(y=pl.col("x"))
     with pytest.raises(sortal.InputError, match="looks continuous: 300 distinct numbers in 300 rows"):
-        framed(numbers, 300)
-    holed = table().with_columns(y=pl.when(pl.col("place") < 500).then(None).otherwise("y"))
-    assert any("100 rows without a value of 'y'" in note for note in framed(holed, 300).notes)
+        problem_from(numbers, 300)
+    with_gaps = table().with_columns(y=pl.when(pl.col("place") < 500).then(None).otherwise("y"))
+    assert any("100 rows without a value of 'y'" in note for note in problem_from(with_gaps, 300).notes)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_a_run_on_a_sample_repeats(monkeypatch, tmp_path, hurried):
     assert "of 3,000 rows are used" in run.report.html
     assert pl.read_parquet(run.folder / "oof.parquet")["row"].max() > 1_000
     monkeypatch.setattr(workflow, "affordable_rows", lambda deadline, rows, columns: rows)
-    again = sortal.train(frame, recipe=run.folder / "recipe.toml", out=tmp_path / "again")
-    assert (again.folder / "model.sortal").read_bytes() == (run.folder / "model.sortal").read_bytes()
-    assert again.record.data == run.record.data
+    second_run = sortal.train(frame, recipe=run.folder / "recipe.toml", out=tmp_path / "again")
+    assert (second_run.folder / "model.sortal").read_bytes() == (run.folder / "model.sortal").read_bytes()
+    assert second_run.record.data == run.record.data
 
 
 def test_a_recipe_with_no_number_of_rows_is_refused():
@@ -176,6 +176,6 @@ def test_a_limit_is_asked_for_rows_and_columns_and_seed_and_time_have_defaults()
 
 
 def test_another_seed_draws_other_rows() -> None:
-    first, second = (framed(table(), 300, seed).table.rows.tolist() for seed in (1, 2))
+    first, second = (problem_from(table(), 300, seed).table.rows.tolist() for seed in (1, 2))
     assert first != second
-    assert any("(seed 2)" in note for note in framed(table(), 300, 2).notes)
+    assert any("(seed 2)" in note for note in problem_from(table(), 300, 2).notes)

@@ -40,7 +40,7 @@ def parts_of(parts: Parts) -> list[np.ndarray]:
     return [part for part in (parts.train, parts.valid, parts.test) if len(part)]
 
 
-def where(parts: Parts, n: int) -> np.ndarray:
+def side_of(parts: Parts, n: int) -> np.ndarray:
     side = np.full(n, -1)
     for number, rows in enumerate((parts.train, parts.valid, parts.test)):
         assert (side[rows] == -1).all()
@@ -135,15 +135,15 @@ class TestStratified:
     def test_complete_and_within_one_row_of_every_class(self, codes: np.ndarray, plan: str, seed: int) -> None:
         shares = SplitPlan.parse(plan).parts
         parts = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
-        side = where(parts, len(codes))
+        side = side_of(parts, len(codes))
         for c, size in enumerate(np.bincount(codes)):
             counts = [int((codes[rows] == c).sum()) for rows in parts_of(parts)]
             if size <= len(shares):
                 assert counts[0] == size
             else:
                 assert all(abs(g - size * share) < 1 + 1e-9 for g, share in zip(counts, shares.values(), strict=True))
-        again = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
-        assert (where(again, len(codes)) == side).all()
+        second_split = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
+        assert (side_of(second_split, len(codes)) == side).all()
 
     def test_sizes_hold_with_many_classes(self) -> None:
         codes = np.repeat(np.arange(77), 10)
@@ -196,12 +196,12 @@ class TestCopies:
         values = np.random.default_rng(seed).integers(0, max(1, int(different * n)), n)
         rows = table(pl.DataFrame({"x": values.astype(float), "y": (values % 3).astype(str)}))
         parts = split(rows, codes, SplitPlan.parse(plan), seed)
-        side = where(parts, n)
-        together = "copies of a row together" in parts.method
+        side = side_of(parts, n)
+        copies_together = "copies of a row together" in parts.method
         has_note = any("copies" in note or "agree with another" in note for note in parts.notes)
         records = rows.records
-        assert together or has_note or records.max() + 1 == n
-        assert crossing(side, records) == 0 or not together
+        assert copies_together or has_note or records.max() + 1 == n
+        assert crossing(side, records) == 0 or not copies_together
         assert np.array_equal(connected_groups(rows.copies, values), rows.copies)
         assert np.array_equal(connected_groups(records, rows.copies), rows.copies)
 
@@ -244,11 +244,11 @@ class TestCopies:
         copies = table(pl.DataFrame(coarse)).copies
         assert parts.method == "stratified"
         assert np.isin(copies[parts.test], copies[parts.train]).mean() > 0.9
-        fine = pl.DataFrame({**coarse, "x": rng.normal(size=600)})
-        twice = table(fine[np.concatenate([np.arange(600), np.arange(60)])])
-        parts = split(twice, np.concatenate([codes, codes[:60]]), SplitPlan(), seed=0)
+        fine_frame = pl.DataFrame({**coarse, "x": rng.normal(size=600)})
+        with_copies = table(fine_frame[np.concatenate([np.arange(600), np.arange(60)])])
+        parts = split(with_copies, np.concatenate([codes, codes[:60]]), SplitPlan(), seed=0)
         assert parts.method == "stratified; exact copies of a row together"
-        assert crossing(where(parts, 660), twice.copies) == 0
+        assert crossing(side_of(parts, 660), with_copies.copies) == 0
 
     @pytest.mark.parametrize(
         ("roles", "plan", "is_stratified"),
@@ -284,7 +284,7 @@ class TestGroups:
         groups[:3] = [0, 1, 2]
         rows = table(pl.DataFrame({"x": np.arange(n, dtype=float), "who": groups.astype(str)}), who="group")
         parts = split(rows, codes, SplitPlan.parse(plan), seed)
-        assert crossing(where(parts, n), groups) == 0
+        assert crossing(side_of(parts, n), groups) == 0
         assert len(parts_of(parts)) == len(SplitPlan.parse(plan).parts)
 
     def test_balance_is_that_of_scikit_learn_or_better(self) -> None:
@@ -302,14 +302,14 @@ class TestGroups:
 
     def test_groups_that_share_copies_go_together(self) -> None:
         codes = np.tile([0, 1], 100)
-        who = np.repeat(np.arange(100), 2)
+        groups = np.repeat(np.arange(100), 2)
         values = np.arange(200.0)
         values[[0, 50, 100]] = values[1]
-        rows = table(pl.DataFrame({"x": values, "who": who.astype(str)}), who="group")
+        rows = table(pl.DataFrame({"x": values, "who": groups.astype(str)}), who="group")
         parts = split(rows, codes, SplitPlan(), seed=0)
-        side = where(parts, 200)
+        side = side_of(parts, 200)
         assert "copies of a row together" in parts.method
-        assert crossing(side, who) == 0
+        assert crossing(side, groups) == 0
         assert len(set(side[[0, 1, 50, 100]])) == 1
 
     def test_too_few_groups_are_refused(self) -> None:
@@ -319,10 +319,10 @@ class TestGroups:
 
     def test_rows_without_a_group_stay_together(self) -> None:
         codes = np.tile([0, 1], 50)
-        who = [None if i % 10 == 0 else str(i % 30) for i in range(100)]
-        rows = table(pl.DataFrame({"x": np.arange(100.0), "who": who}), who="group")
+        groups = [None if i % 10 == 0 else str(i % 30) for i in range(100)]
+        rows = table(pl.DataFrame({"x": np.arange(100.0), "who": groups}), who="group")
         parts = split(rows, codes, SplitPlan(), seed=0)
-        assert len(set(where(parts, 100)[::10])) == 1
+        assert len(set(side_of(parts, 100)[::10])) == 1
         assert "10 rows without 'who' are kept together as one group" in parts.notes
 
 
@@ -335,10 +335,10 @@ class TestTime:
         times[:4] = [0, 1, 2, 3]
         rows = table(pl.DataFrame({"x": np.arange(n, dtype=float), "when": times.astype(float)}), when="time")
         parts = split(rows, codes, SplitPlan.parse(plan), seed)
-        where(parts, n)
-        ordered = [times[rows] for rows in parts_of(parts)]
-        assert len(ordered) == len(SplitPlan.parse(plan).parts)
-        assert all(older.max() < newer.min() for older, newer in itertools.pairwise(ordered))
+        side_of(parts, n)
+        part_times = [times[rows] for rows in parts_of(parts)]
+        assert len(part_times) == len(SplitPlan.parse(plan).parts)
+        assert all(older.max() < newer.min() for older, newer in itertools.pairwise(part_times))
 
     def test_takes_the_newest_share(self) -> None:
         times = np.random.default_rng(0).permutation(200)
@@ -373,20 +373,20 @@ class TestTime:
         frame = pl.DataFrame({"x": np.arange(n) * 1.0, "when": times * 1.0, "who": groups.astype(str)})
         rows = table(frame, when="time", who="group")
         parts = split(rows, codes, SplitPlan(), seed)
-        assert crossing(where(parts, n), groups) == 0
+        assert crossing(side_of(parts, n), groups) == 0
         ends = [times[groups == g].max() for g in np.unique(groups[parts.test])]
         assert times[parts.train].max() < min(ends)
 
     @pytest.mark.parametrize(
-        ("when", "words"),
+        ("times", "words"),
         [
             ([1.0, 1.0, 1.0, 1.0], "end at 1 times only"),
             ([1.0, 2.0, None, 3.0], r"no time in 1 row \(first: row 3\)"),
             (["a", "b", "c", "d"], "neither dates nor numbers"),
         ],
     )
-    def test_refuses_what_cannot_be_ordered(self, when: list[object], words: str) -> None:
-        rows = table(pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "when": when}), when="time")
+    def test_refuses_what_cannot_be_ordered(self, times: list[object], words: str) -> None:
+        rows = table(pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "when": times}), when="time")
         with pytest.raises(DataError, match=words):
             split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0)
 
@@ -452,13 +452,13 @@ class TestFolds:
 
     def test_repeats_deal_anew(self) -> None:
         codes = np.tile([0, 1, 1], 30)
-        once, often = folds(codes, 5, seed=3), folds(codes, 5, seed=3, repeats=3)
-        assert len(often) == 15
+        one_repeat, three_repeats = folds(codes, 5, seed=3), folds(codes, 5, seed=3, repeats=3)
+        assert len(three_repeats) == 15
         assignments = [
             np.concatenate([np.full(18, k) for k in range(5)])[np.argsort(np.concatenate(parts))]
-            for parts in ([valid for _, valid in often[i : i + 5]] for i in (0, 5, 10))
+            for parts in ([valid for _, valid in three_repeats[i : i + 5]] for i in (0, 5, 10))
         ]
-        assert all(np.array_equal(a[1], b[1]) for a, b in zip(once, often[:5], strict=True))
+        assert all(np.array_equal(a[1], b[1]) for a, b in zip(one_repeat, three_repeats[:5], strict=True))
         for one, other in itertools.combinations(assignments, 2):
             assert 0.1 < (one == other).mean() < 0.4
 
@@ -517,8 +517,8 @@ def test_a_part_without_any_row_gets_the_smallest_unit_of_the_commonest_class() 
     for seed in range(5):
         part = stratified_assign(codes, units, np.array([0.99, 0.01]), seed)
         assert np.flatnonzero(part == 1).tolist() == [9, 10]
-        alone = stratified_assign(codes, np.arange(15), np.array([0.99, 0.01]), seed)
-        assert codes[alone == 1].tolist() == [0]
+        row_part = stratified_assign(codes, np.arange(15), np.array([0.99, 0.01]), seed)
+        assert codes[row_part == 1].tolist() == [0]
 
 
 def test_fold_count_never_exceeds_the_rows() -> None:
@@ -576,7 +576,7 @@ def test_cuts_lie_where_the_values_change(values: list[int], targets: list[float
 
 
 @pytest.mark.parametrize(
-    ("counts", "near"),
+    ("counts", "is_near"),
     [
         ([[60, 20], [10, 10]], True),
         ([[60, 20], [14, 6]], True),
@@ -588,11 +588,11 @@ def test_cuts_lie_where_the_values_change(values: list[int], targets: list[float
         ([[57, 23], [18, 2]], False),
     ],
 )
-def test_parts_are_near_what_was_wished_or_not(counts: list[list[int]], near: bool) -> None:
+def test_parts_are_near_what_was_wished_or_not(counts: list[list[int]], is_near: bool) -> None:
     """Wished are 60 and 20 rows of the first class, and 10 and 10 of the second."""
     pairs = [(c, p) for c in (0, 1) for p in (0, 1) for _ in range(counts[c][p])]
     codes, part = np.array(pairs).T
-    assert split_module._near(part, codes, np.array([[60, 20], [10, 10]])) == near
+    assert split_module._near(part, codes, np.array([[60, 20], [10, 10]])) == is_near
 
 
 @pytest.mark.parametrize(
@@ -616,9 +616,9 @@ def test_other_sizes_are_told(sizes: list[int], notes: list[str]) -> None:
 
 def test_groups_are_as_new_as_their_newest_row() -> None:
     """Group b ends latest and is the test, with its old rows; a and c end earlier."""
-    who = ["c", "a", "b", "a", "b", "c", "a", "c", "b", "a"]
-    when = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 6.5]
-    rows = table(pl.DataFrame({"x": np.arange(10.0), "who": who, "when": when}), who="group", when="time")
+    groups = ["c", "a", "b", "a", "b", "c", "a", "c", "b", "a"]
+    times = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 6.5]
+    rows = table(pl.DataFrame({"x": np.arange(10.0), "who": groups, "when": times}), who="group", when="time")
     parts = split(rows, np.array([0, 1, 0, 1, 1, 0, 1, 0, 0, 1]), SplitPlan.parse("70/30"), seed=0)
     assert parts.test.tolist() == [2, 4, 8]
     assert parts.method == "newest groups of 'who' by 'when'"
@@ -626,15 +626,15 @@ def test_groups_are_as_new_as_their_newest_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "words"),
+    ("groups", "words"),
     [
         (["a", "a", "a", "a"], r"the groups of 'who' end at 1 times only; use another .*, or --time or --group alone$"),
         (None, r"the rows end at 1 times only; use another time column$"),
     ],
 )
-def test_what_cannot_be_ordered_is_named(who: list[str] | None, words: str) -> None:
-    frame = pl.DataFrame({"x": np.arange(4.0), "when": [1.0] * 4} | ({} if who is None else {"who": who}))
-    rows = table(frame, when="time", **({} if who is None else {"who": "group"}))
+def test_what_cannot_be_ordered_is_named(groups: list[str] | None, words: str) -> None:
+    frame = pl.DataFrame({"x": np.arange(4.0), "when": [1.0] * 4} | ({} if groups is None else {"who": groups}))
+    rows = table(frame, when="time", **({} if groups is None else {"who": "group"}))
     with pytest.raises(DataError, match=words):
         split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0)
 

@@ -10,7 +10,7 @@ from sortal.data.stratify import allocate, connected_groups, stratified_assign, 
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "together"),
+    ("first", "second", "expected"),
     [
         ([0, 0, 1, 2], [0, 1, 1, 2], [0, 0, 0, 1]),
         ([2, 1, 0], [0, 1, 2], [2, 1, 0]),
@@ -20,8 +20,8 @@ from sortal.data.stratify import allocate, connected_groups, stratified_assign, 
         ([0], [0], [0]),
     ],
 )
-def test_units_that_share_a_row_are_one(first: list[int], second: list[int], together: list[int]) -> None:
-    assert connected_groups(np.array(first), np.array(second)).tolist() == together
+def test_units_that_share_a_row_are_one(first: list[int], second: list[int], expected: list[int]) -> None:
+    assert connected_groups(np.array(first), np.array(second)).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ def test_beside_a_large_unit_the_others_are_dealt_in_proportion(size: int, room:
     units = np.concatenate([np.zeros(size, dtype=np.int64), np.arange(1, 51 - size)])
     for seed in range(5):
         part = stratified_assign(codes, units, np.array([0.5, 0.5]), seed)
-        beside = part[size:] == part[0]
+        is_beside = part[size:] == part[0]
         assert len(set(part[:size])) == 1
-        assert beside.sum() == pytest.approx(25 - size if size < 25 else 0, abs=1)
+        assert is_beside.sum() == pytest.approx(25 - size if size < 25 else 0, abs=1)
         # Of the rows beside the unit and of those without it as many are of either class.
-        other = codes[size:][~beside]
+        other = codes[size:][~is_beside]
         assert other.mean() == pytest.approx(0.5, abs=0.03)
 
 

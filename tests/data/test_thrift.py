@@ -119,9 +119,9 @@ def test_what_cannot_be_is_said(text: bytes, message: str) -> None:
 )
 def test_a_stack_of_structs_has_an_end(way: bytes, most: int) -> None:
     """Lists and maps count as steps of their own."""
-    behind = b"\x02" if way.endswith(b"\xc5") else b""
+    suffix = b"\x02" if way.endswith(b"\xc5") else b""
     for depth in (most, most + 1):
-        text = reduce(lambda inner, _: way + inner + behind + b"\0", range(depth), b"\0")
+        text = reduce(lambda inner, _: way + inner + suffix + b"\0", range(depth), b"\0")
         if depth == most:
             assert len(read(text)) == 1
         else:

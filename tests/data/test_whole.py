@@ -97,13 +97,13 @@ def test_a_new_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError, SystemExit])
 def test_a_folder_that_was_not_finished_leaves_nothing(error: type[BaseException], tmp_path: Path) -> None:
-    def interrupted() -> None:
+    def write_and_fail() -> None:
         with new_folder(tmp_path / "runs" / "first") as temporary:
             (temporary / "report").write_text("x")
             raise error
 
     with pytest.raises(error):
-        interrupted()
+        write_and_fail()
     assert os.listdir(tmp_path) == []
 
 
@@ -164,8 +164,8 @@ class TestNothingIsPlanted:
     def test_names_cannot_be_told_in_advance(self, name: str, tmp_path: Path) -> None:
         names = set()
         for _ in range(20):
-            with claimed(tmp_path, name) as aside:
-                names.add(aside.path.name)
+            with claimed(tmp_path, name) as claim:
+                names.add(claim.path.name)
         assert len(names) == 20
 
     def test_a_planted_link_or_folder_stops_and_loses_nothing(self, tmp_path: Path, monkeypatch) -> None:
@@ -225,13 +225,13 @@ class TestNothingIsPlanted:
         assert os.listdir(tmp_path / "a") == ["other"]
 
     def test_a_copy_of_the_process_removes_nothing(self, tmp_path: Path) -> None:
-        with claimed(tmp_path, "run") as aside:
+        with claimed(tmp_path, "run") as claim:
             child = os.fork()
             if not child:
-                aside.remove()
+                claim.remove()
                 os._exit(0)
             os.waitpid(child, 0)
-            assert aside.path.is_dir()
+            assert claim.path.is_dir()
         assert os.listdir(tmp_path) == []
 
 
@@ -307,8 +307,8 @@ class TestKilledProcesses:
         for name in (f"d.partial-{digits}", ".e.partial-123", ".f"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "file").touch()
-        with claimed(tmp_path, "mine") as mine:
-            (mine.path / "file").touch()
+        with claimed(tmp_path, "mine") as claim:
+            (claim.path / "file").touch()
             assert abandoned(tmp_path) == []
         assert abandoned(tmp_path / "missing") == []
 
@@ -382,8 +382,8 @@ def test_what_a_killed_process_left_of_one_result_is_given_the_oldest_first(tmp_
     (tmp_path / f".run.partial-{'f' * 16}").mkdir()  # empty
     folders = whole.unfinished(tmp_path / "run")
     assert [path.name[-1] for path in folders] == ["e", "a", "b"]
-    with new_folder(tmp_path / "run") as mine:
-        (mine / "file").touch()
+    with new_folder(tmp_path / "run") as own_folder:
+        (own_folder / "file").touch()
         assert len(whole.unfinished(tmp_path / "run")) == 3
     assert whole.unfinished(tmp_path / "missing" / "run") == []
 

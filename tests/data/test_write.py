@@ -36,13 +36,13 @@ def test_after_an_error_all_is_as_it_was(suffix: str, error: type[BaseException]
     path = tmp_path / f"table{suffix}"
     path.write_text("former")
 
-    def interrupted() -> None:
+    def write_and_fail() -> None:
         with writer(path) as out:
             out.write(TABLE)
             raise error
 
     with pytest.raises(error):
-        interrupted()
+        write_and_fail()
     assert path.read_text() == "former"
     assert os.listdir(tmp_path) == [path.name]
 

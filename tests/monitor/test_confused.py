@@ -75,13 +75,17 @@ def kind_of_shift(p: Floats, y: Ints, labels: int, seed: int = 0) -> str:
 @pytest.mark.parametrize("seed", range(3))
 def test_each_shift_is_called_by_its_name(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    shifted, hard, turn = world(2_000, SKEWED, rng), harder(2_000, rng), half_relabelled(2_000, rng)
-    assert kind_of_shift(*shifted, 0, seed).startswith("label shift (a in ")
-    assert kind_of_shift(*shifted, 1_000, seed).startswith("label shift: rows of a class look as before")
-    assert kind_of_shift(*hard, 0, seed).endswith("or covariate shift: labels will tell")
-    assert kind_of_shift(*hard, 1_000, seed).startswith("covariate shift: rows are of another mix")
-    assert kind_of_shift(*turn, 0, seed).startswith("covariate shift that hardly moves the decisions")
-    assert kind_of_shift(*turn, 1_000, seed).startswith("concept shift: ")
+    label_shift, covariate_shift, concept_shift = (
+        world(2_000, SKEWED, rng),
+        harder(2_000, rng),
+        half_relabelled(2_000, rng),
+    )
+    assert kind_of_shift(*label_shift, 0, seed).startswith("label shift (a in ")
+    assert kind_of_shift(*label_shift, 1_000, seed).startswith("label shift: rows of a class look as before")
+    assert kind_of_shift(*covariate_shift, 0, seed).endswith("or covariate shift: labels will tell")
+    assert kind_of_shift(*covariate_shift, 1_000, seed).startswith("covariate shift: rows are of another mix")
+    assert kind_of_shift(*concept_shift, 0, seed).startswith("covariate shift that hardly moves the decisions")
+    assert kind_of_shift(*concept_shift, 1_000, seed).startswith("concept shift: ")
 
 
 def test_where_nothing_changes_that_is_said() -> None:
@@ -101,16 +105,16 @@ def test_labels_of_some_decisions_alone_do_not_make_a_concept_of_label_shift() -
 
 def test_shares_are_recovered_and_their_intervals_hold_them() -> None:
     """The simulation of 0068, small: 95 % intervals of shares by black-box shift estimation."""
-    inside, missed = [], []
+    is_inside, errors = [], []
     for seed in range(12):
         rng = np.random.default_rng(seed)
         shares = 0.6 * rng.dirichlet(np.ones(K)) + 0.4 / K
         comparison = comparison_of(*world(2_000, shares, rng), np.zeros(2_000, dtype=bool), seed)
         low, high = comparison.interval_of_shares(rng)
-        inside += ((low <= shares) & (shares <= high)).tolist()
-        missed.append(np.abs(comparison.mixture()[0] - shares).max())
-    assert np.mean(inside) >= 0.85
-    assert np.mean(missed) < 0.03
+        is_inside += ((low <= shares) & (shares <= high)).tolist()
+        errors.append(np.abs(comparison.mixture()[0] - shares).max())
+    assert np.mean(is_inside) >= 0.85
+    assert np.mean(errors) < 0.03
 
 
 def test_exact_mixtures_are_fitted_exactly() -> None:

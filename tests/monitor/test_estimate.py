@@ -53,10 +53,12 @@ def present(interval: Interval | None) -> Interval:
 def test_without_gaps_it_is_the_expectation_under_the_probabilities(seed: int) -> None:
     rng = np.random.default_rng(seed)
     p = rng.beta(0.5, 1.5, 400)
-    alone = replace(an_estimator(p, rng.random(400) < p), reliability={"yes": Reliability((), (400,), (80.0,), (80,))})
+    estimator = replace(
+        an_estimator(p, rng.random(400) < p), reliability={"yes": Reliability((), (400,), (80.0,), (80,))}
+    )
     days = EstimateDays()
-    alone.count(0, both(p), decisions(p), days)
-    estimates = figures(alone, days)
+    estimator.count(0, both(p), decisions(p), days)
+    estimates = figures(estimator, days)
     is_yes = p >= 1 / 9
     assert present(estimates["errors"].expected).value == pytest.approx(np.where(is_yes, 1 - p, p).mean())
     assert present(estimates["cost"].expected).value == pytest.approx(np.where(is_yes, 1 - p, 8 * p).mean())
@@ -71,14 +73,14 @@ def test_rows_count_alike_in_one_part_or_many(day: list[int], seed: int) -> None
     p = rng.beta(0.5, 1.5, len(day))
     truth = np.where(rng.random(len(day)) < p, "yes", "no").tolist()
     estimator = an_estimator(rng.random(200), rng.random(200) < 0.5)
-    once, many = EstimateDays(), EstimateDays()
-    estimator.count(0, both(p), decisions(p), once)
-    estimator.count_labels(0, both(p), decisions(p), truth, once)
+    one_day, many_days = EstimateDays(), EstimateDays()
+    estimator.count(0, both(p), decisions(p), one_day)
+    estimator.count_labels(0, both(p), decisions(p), truth, one_day)
     for at, number in enumerate(day):
         row = p[at : at + 1]
-        estimator.count_labels(number, both(row), decisions(row), truth[at : at + 1], many)
-        estimator.count(number, both(row), decisions(row), many)
-    for one, other in zip(figures(estimator, once).values(), figures(estimator, many).values(), strict=True):
+        estimator.count_labels(number, both(row), decisions(row), truth[at : at + 1], many_days)
+        estimator.count(number, both(row), decisions(row), many_days)
+    for one, other in zip(figures(estimator, one_day).values(), figures(estimator, many_days).values(), strict=True):
         assert (one.rows, one.labelled) == (other.rows, other.labelled)
         for a, b in ((one.expected, other.expected), (one.seen, other.seen)):
             if a is None or b is None:
@@ -90,7 +92,7 @@ def test_rows_count_alike_in_one_part_or_many(day: list[int], seed: int) -> None
 def test_intervals_hold_what_comes_also_of_probabilities_that_were_wrong() -> None:
     """The truth bends the probabilities; sealed rows show it, and fresh rows are of another mix."""
     rng = np.random.default_rng(1)
-    coverage, errors, without = np.zeros(3), np.zeros(3), np.zeros(3)
+    coverage, errors, raw_errors = np.zeros(3), np.zeros(3), np.zeros(3)
     trials = 200
     for _ in range(trials):
         test_p, fresh_p = rng.beta(1, 3, 2_000), rng.beta(2, 2, 500)
@@ -104,11 +106,11 @@ def test_intervals_hold_what_comes_also_of_probabilities_that_were_wrong() -> No
             expected, observed = present(figure.expected), present(figure.seen).value
             coverage[at] += expected.low <= observed <= expected.high
             errors[at] += abs(expected.value - observed)
-            without[at] += abs(
+            raw_errors[at] += abs(
                 present(list(figures(raw, raw_days(days), confidence=0.9).values())[at].expected).value - observed
             )
     assert (coverage >= 0.85 * trials).all()
-    assert (errors[:2] < without[:2] * 0.9).all()
+    assert (errors[:2] < raw_errors[:2] * 0.9).all()
 
 
 def raw_days(days: EstimateDays) -> EstimateDays:

@@ -66,9 +66,9 @@ def test_a_late_change_costs_the_logarithm_of_a_year_and_its_day_is_named() -> N
     rng = np.random.default_rng(0)
     loss = [(rng.random(20) < (0.1 if day < 200 else 0.5)).astype(float) for day in range(230)]
     daily = np.array([risk.gains(day_loss, 0.1) for day_loss in loss])
-    alone = log_evidence(daily[200:], risk.log_wealth)
-    late = log_evidence(daily, risk.log_wealth)
-    assert late > np.log(1 / 0.01)
-    assert abs(late - alone) < np.log(evidence.YEAR)
+    recent_evidence = log_evidence(daily[200:], risk.log_wealth)
+    late_evidence = log_evidence(daily, risk.log_wealth)
+    assert late_evidence > np.log(1 / 0.01)
+    assert abs(late_evidence - recent_evidence) < np.log(evidence.YEAR)
     assert likeliest_start(daily, risk.log_wealth) == pytest.approx(200, abs=5)
     assert log_evidence(daily[:200], risk.log_wealth) < np.log(1 / 0.01)

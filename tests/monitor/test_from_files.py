@@ -129,12 +129,12 @@ def test_with_a_state_rows_are_counted_once(model: Path, capsys: pytest.CaptureF
     frame = rows()
     frame[:300].write_parquet("first.parquet")
     frame.write_parquet("all.parquet")
-    once = monitor(["all.parquet", "--time", "at"], capsys)[1]
+    status_of_all = monitor(["all.parquet", "--time", "at"], capsys)[1]
     state = ["--time", "at", "--state", "kept.json"]
     for files, count in (("first.parquet", 300), ("first.parquet", 300), ("all.parquet", len(frame))):
         status = monitor([files, *state], capsys)[1]
         assert status["rows"] == count
-    assert figures(status)["columns"] == figures(once)["columns"]
+    assert figures(status)["columns"] == figures(status_of_all)["columns"]
     message = refusal(["all.parquet", "--state", "kept.json"], capsys)
     assert "no column says which rows were counted already; name one with --time" in message
 

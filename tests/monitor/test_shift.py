@@ -24,7 +24,7 @@ def grid(p: Floats, is_positive: Any, n_labelled: int) -> GridDay:
     cell, size = cells(p), 82
     is_labelled = np.arange(len(p)) < n_labelled
     rows, labelled_counts, positive_counts = (
-        np.bincount(cell[which], minlength=size) for which in (slice(None), is_labelled, is_labelled & is_positive)
+        np.bincount(cell[mask], minlength=size) for mask in (slice(None), is_labelled, is_labelled & is_positive)
     )
     return GridDay(
         rows.tolist(), np.bincount(cell, p, size).tolist(), labelled_counts.tolist(), positive_counts.tolist()
@@ -49,8 +49,8 @@ def test_each_shift_is_called_by_its_name(seed: int) -> None:
         "covariate shift: rows are of another mix"
     )
     p, is_positive = world(2_000, 0.5, rng)
-    relabelled = is_positive ^ (rng.random(2_000) < np.where(p > 0.5, 0.4, 0.0))
-    assert kind_of_shift(p, relabelled, 1_000, seed).startswith("concept shift: ")
+    truth = is_positive ^ (rng.random(2_000) < np.where(p > 0.5, 0.4, 0.0))
+    assert kind_of_shift(p, truth, 1_000, seed).startswith("concept shift: ")
 
 
 def test_without_a_change_of_probabilities_that_is_said() -> None:

@@ -94,7 +94,7 @@ def test_every_row_and_label_counts_once_however_often_one_looks(
     """Hours: of the prediction and of its label, which may come first, or never."""
     hour, watcher = 3600.0, Watcher.of(a_model())
     url = f"sqlite:///{tmp_path_factory.mktemp('log')}/served.db"
-    many, once = State(SHA256), State(SHA256)
+    many_looks, one_look = State(SHA256), State(SHA256)
     store = open_store(url)
     added_records: set[tuple[str, int]] = set()
     for look in [*sorted(looks), 300]:
@@ -105,13 +105,13 @@ def test_every_row_and_label_counts_once_however_often_one_looks(
             if has_label and label_hour <= look and ("l", at) not in added_records:
                 store.add_labels([LabelRecord(f"r{at}", "yes" if right else "no", label_hour * hour)])
                 added_records.add(("l", at))
-        watcher.look(store, many, look * hour + SETTLE_SECONDS + 1)
-    watcher.look(store, once, 300 * hour + SETTLE_SECONDS + 1)
+        watcher.look(store, many_looks, look * hour + SETTLE_SECONDS + 1)
+    watcher.look(store, one_look, 300 * hour + SETTLE_SECONDS + 1)
     store.close()
-    assert summary(many) == summary(once)
-    assert sum(many.rows) == len(rows)
+    assert summary(many_looks) == summary(one_look)
+    assert sum(many_looks.rows) == len(rows)
     labels = [right for _, _, _, there, right in rows if there]
-    errors = many.risks.get("errors")
+    errors = many_looks.risks.get("errors")
     assert (0 if errors is None else sum(errors.rows)) == len(labels)
     assert (0 if errors is None else sum(errors.loss)) == labels.count(False)
 

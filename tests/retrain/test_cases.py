@@ -124,12 +124,12 @@ def test_the_time_of_an_answer_stands_in_for_a_date_and_for_nothing_else() -> No
 def test_a_recipe_leaves_out_what_nobody_sends_and_keeps_kinds() -> None:
     model, recipe = a_model(), Recipe.of("y", seed=3, budget="7s").with_options(sampled=9)
     fresh = fresh_rows([case(1.0, x=4.0)], model, None)
-    own, notes = recipe_for(recipe, fresh, fresh, model)
-    assert (own.rows.ignore, own.search.seed, own.search.sampled) == (("plan",), 3, 0)
+    own_recipe, notes = recipe_for(recipe, fresh, fresh, model)
+    assert (own_recipe.rows.ignore, own_recipe.search.seed, own_recipe.search.sampled) == (("plan",), 3, 0)
     assert notes == ["no fresh row has 'plan', so the challenger does without"]
     codes = pl.DataFrame({"x": ["1", "2"], "plan": ["1", "2"], "y": ["no", "yes"]})
-    own, notes = recipe_for(recipe, codes, codes, model)
-    assert (own.rows.kind, own.rows.ignore, notes) == ({"plan": "category"}, (), [])
+    own_recipe, notes = recipe_for(recipe, codes, codes, model)
+    assert (own_recipe.rows.kind, own_recipe.rows.ignore, notes) == ({"plan": "category"}, (), [])
 
 
 ROW_LISTS = st.lists(
@@ -152,8 +152,8 @@ def test_what_a_challenger_learned_from_does_not_judge_it(
     except DataError as error:
         assert (expected, "copies of rows that a challenger" in str(error)) == ([], True)  # noqa: PT017
         return
-    everything = pl.DataFrame([*old, *train_rows, *judge_rows], schema=["x", "plan"], orient="row")
-    by_chance = everything.height > 0 and coincidence(everything, same_rows(everything)).explains
+    all_rows = pl.DataFrame([*old, *train_rows, *judge_rows], schema=["x", "plan"], orient="row")
+    by_chance = all_rows.height > 0 and coincidence(all_rows, same_rows(all_rows)).explains
     assert new == (cases if by_chance else expected)
     assert [int(note.split()[0]) for note in notes] == ([] if new == cases else [len(cases) - len(new)])
 

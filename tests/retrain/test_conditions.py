@@ -79,16 +79,18 @@ def test_a_certificate_has_to_be_earned_again_and_to_hold_on_these_rows() -> Non
 
 
 def test_what_the_shadow_said_is_taken_from_the_log() -> None:
-    ours, theirs = contender(SHA256), contender(OTHER)
+    champion, challenger = contender(SHA256), contender(OTHER)
     cases = [case(float(at), label="no") for at in range(40)]
     for item in cases:
         shadow = replace_probabilities(item.record)
         item.answers[OTHER] = shadow  # type: ignore[index]
-    verdict = judge(ours, theirs, cases, Recipe.of("y"), Terms())
+    verdict = judge(champion, challenger, cases, Recipe.of("y"), Terms())
     assert (verdict.champion, verdict.challenger) == (1.0, 0.0)
     assert verdict.notes == ("of 40 rows the challenger's answers are those of the shadow",)
-    recomputed = judge(ours, theirs, [case(float(at), label="no") for at in range(40)], Recipe.of("y"), Terms())
-    assert (recomputed.challenger, recomputed.notes) == (1.0, ())
+    new_verdict = judge(
+        champion, challenger, [case(float(at), label="no") for at in range(40)], Recipe.of("y"), Terms()
+    )
+    assert (new_verdict.challenger, new_verdict.notes) == (1.0, ())
 
 
 def test_of_rows_that_belong_together_one_counts() -> None:

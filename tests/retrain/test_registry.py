@@ -135,9 +135,9 @@ def test_what_cannot_be_used_is_a_sentence(registry: Registry, runs: list[Path],
 
 def test_the_commands_list_and_roll_back(tmp_path: Path, runs: list[Path], sortal: Sortal) -> None:
     folder = tmp_path / "models"
-    added = sortal("registry", folder, "--add", runs[0])
-    assert added.code == 0
-    assert "champion" in added.out
+    result = sortal("registry", folder, "--add", runs[0])
+    assert result.code == 0
+    assert "champion" in result.out
     assert sortal("registry", folder, "--add", runs[1], "--why", "by hand").code == 0
     listing = sortal("registry", folder, "--json").json
     assert [version["aliases"] for version in listing["versions"]] == [["challenger"], ["champion"]]

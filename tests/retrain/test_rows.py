@@ -60,8 +60,8 @@ def test_the_same_image_comes_from_the_log_as_from_its_file(folder: Path, run: P
     old_case, new_case = case(1.0, "0", image=encoded_images[0]), case(2.0, "1", image=encoded_images[70])
     fresh = fresh_rows([old_case, new_case], model, old)
     assert fresh["image"][0] == old["image"][0]
-    judging, notes = new_rows([old_case, new_case], [], old, model)
-    assert judging == [new_case]
+    judge_rows, notes = new_rows([old_case, new_case], [], old, model)
+    assert judge_rows == [new_case]
     assert notes[0].startswith("1 labelled rows judge nothing")
 
 
