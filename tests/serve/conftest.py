@@ -45,7 +45,7 @@ _photos = st.sampled_from(
     [None, PHOTO, b64encode(sample_image(1)).decode(), "data:image/png;base64," + PHOTO, "", "NA"]
 )
 _COLUMNS = dict.fromkeys(("age", "city", "member", "since", "note", "unread"), _anything) | {"photo": _photos}
-_likely = st.fixed_dictionaries(
+_likely_rows = st.fixed_dictionaries(
     {},
     optional={
         "age": st.one_of(st.none(), _numbers),
@@ -56,7 +56,7 @@ _likely = st.fixed_dictionaries(
         "photo": _photos,
     },
 )
-_rows = st.one_of(_likely, st.fixed_dictionaries({}, optional=_COLUMNS))
+_rows = st.one_of(_likely_rows, st.fixed_dictionaries({}, optional=_COLUMNS))
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +94,8 @@ class MemoryLog:
         new = [record for record in records if record.row_id not in self.label_records]
         self.label_records |= {record.row_id: record for record in new}
         future: Future[LabelReceipt] = Future()
-        unmatched = sum(record.row_id not in rows for record in new)
-        future.set_result(LabelReceipt(len(new), len(records) - len(new), unmatched))
+        n_unmatched = sum(record.row_id not in rows for record in new)
+        future.set_result(LabelReceipt(len(new), len(records) - len(new), n_unmatched))
         return future
 
     def counts(self) -> Counts:

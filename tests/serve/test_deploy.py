@@ -104,10 +104,10 @@ def test_what_the_image_copies_is_there() -> None:
 
 
 def test_a_service_needs_no_more_than_is_installed_for_it(tmp_path: Path) -> None:
-    installed = {
+    packages = {
         re.split(r"[>\[]", line)[0] for line in (DEPLOY / "runtime.txt").read_text().splitlines() if line[0] != "#"
     }
-    assert installed == {"numpy", "msgspec", "typer", "uvicorn", "httptools", "psycopg"}
+    assert packages == {"numpy", "msgspec", "typer", "uvicorn", "httptools", "psycopg"}
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({NOT_NEEDED!r}))\n")
     a_model().save(tmp_path / "churn.sortal")
     with serving(tmp_path / "churn.sortal", path=tmp_path) as running:

@@ -56,11 +56,11 @@ def test_a_row_is_read_as_by_every_other_door_or_refused_where_they_refuse_it(
     for _ in range(2):  # the second time what was remembered is looked up
         if refused_rows:
             assert {fault.row for fault in refusal(door, *rows).errors} == refused_rows
-        fine = [row for at, row in enumerate(rows) if at not in refused_rows]
-        if fine:
-            read_rows = door.read(fine, LIMITS).rows
+        good_rows = [row for at, row in enumerate(rows) if at not in refused_rows]
+        if good_rows:
+            read_rows = door.read(good_rows, LIMITS).rows
             accepted_rows = [outcome for outcome in expected if outcome is not None]
-            assert [values(read_rows, at) for at in range(len(fine))] == [
+            assert [values(read_rows, at) for at in range(len(good_rows))] == [
                 values(outcome, 0) for outcome in accepted_rows
             ]
 
@@ -201,23 +201,23 @@ odd = st.one_of(
 @settings(max_examples=300)
 def test_every_notation_is_read_as_by_every_other_door(name: str, cells: list[Any]) -> None:
     rows = [{name: cell} for cell in cells]
-    model = reading(ODD_NOTATIONS)
+    model = model_of(ODD_NOTATIONS)
     door = Door(model)
     expected = [by_the_other_door(model, row) for row in rows]
     refused_rows = {at for at, outcome in enumerate(expected) if outcome is None}
     if refused_rows:
         assert {fault.row for fault in refusal(door, *rows).errors} == refused_rows
-    fine = [row for at, row in enumerate(rows) if at not in refused_rows]
+    good_rows = [row for at, row in enumerate(rows) if at not in refused_rows]
     for _ in range(2):
-        if fine:
-            read_rows = door.read(fine, LIMITS).rows
+        if good_rows:
+            read_rows = door.read(good_rows, LIMITS).rows
             accepted_rows = [outcome for outcome in expected if outcome is not None]
-            assert [values(read_rows, at) for at in range(len(fine))] == [
+            assert [values(read_rows, at) for at in range(len(good_rows))] == [
                 values(outcome, 0) for outcome in accepted_rows
             ]
 
 
-def reading(columns: Sequence[Column]) -> Model:
+def model_of(columns: Sequence[Column]) -> Model:
     """A model that reads these columns, whatever it makes of them."""
     ops = {
         column.name: Program("number", {"column": column.name})
@@ -236,7 +236,7 @@ def reading(columns: Sequence[Column]) -> Model:
 
 def test_a_kind_of_a_plug_in_is_read_by_its_own_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BUILT_IN, "colour", Colour())
-    door = Door(reading([Column("paint", "colour")]))
+    door = Door(model_of([Column("paint", "colour")]))
     for _ in range(2):
         assert door.read([{"paint": "#FF8800"}, {"paint": None}], LIMITS).rows.columns["paint"] == ["#ff8800", None]
     error = refusal(door, {"paint": "red"}, {"paint": 7})
@@ -259,9 +259,9 @@ def test_a_row_alone_is_read_and_answered_as_a_batch_of_one(
         batch = door.read([row], LIMITS)
         values, warnings = door.read_row(row, LIMITS)
         assert list(warnings) == list(batch.warnings[0])
-        together, answer = model.answer_rows(batch.rows, warnings=True), model.answer_row(values)
-        assert answer.probabilities == together.probabilities[0].tolist()
-        assert together.warnings is not None
-        assert answer.warnings == together.warnings[0]
-        assert (answer.label, answer.decision) == (together.labels[0], together.decisions[0])
-        assert answer.set == (None if together.sets is None else together.sets[0].tolist())
+        batch_answer, answer = model.answer_rows(batch.rows, warnings=True), model.answer_row(values)
+        assert answer.probabilities == batch_answer.probabilities[0].tolist()
+        assert batch_answer.warnings is not None
+        assert answer.warnings == batch_answer.warnings[0]
+        assert (answer.label, answer.decision) == (batch_answer.labels[0], batch_answer.decisions[0])
+        assert answer.set == (None if batch_answer.sets is None else batch_answer.sets[0].tolist())

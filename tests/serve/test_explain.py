@@ -32,18 +32,18 @@ def test_an_effect_is_the_mean_over_usual_values_or_that_of_a_missing_one(ask: A
     effects = effects_of(answer)
     assert set(effects) == {"age", "city", "member", "since", "note", "photo"}
 
-    def of(**change: Any) -> float:
+    def odds_of(**change: Any) -> float:
         row = ask("POST", "/v1/predict", {"row": {**ROW, **change}}).json["predictions"][0]
         return odds(row["probabilities"]["yes"])
 
-    assert of() == pytest.approx(odds(answer.json["probability"]))
+    assert odds_of() == pytest.approx(odds(answer.json["probability"]))
     assert effects["member"] == {
         "field": "member",
         "method": "missing",
-        "effect": pytest.approx(of() - of(member=None)),
+        "effect": pytest.approx(odds_of() - odds_of(member=None)),
     }
-    mean_odds = (60 * of(city="Bonn") + 30 * of(city="Ulm")) / 90
-    assert effects["city"]["effect"] == pytest.approx(of() - mean_odds)
+    mean_odds = (60 * odds_of(city="Bonn") + 30 * odds_of(city="Ulm")) / 90
+    assert effects["city"]["effect"] == pytest.approx(odds_of() - mean_odds)
     assert effects["age"]["method"] == "usual values"
     assert effects["age"]["effect"] > 0 > effects["since"]["effect"] - 1
     strongest = [abs(effect["effect"]) for effect in answer.json["effects"]]

@@ -54,8 +54,8 @@ def test_labels_of_a_file_meet_their_rows_and_conflicts_are_told(sortal: Sortal,
         "  r2: 'no' is known, 'maybe' was given",
     ]
     assert labels_of(url) == ["yes", None, "no"]
-    again = sortal("label", url, file, "--json").json
-    assert again == {
+    second = sortal("label", url, file, "--json").json
+    assert second == {
         "rows": 6,
         "blank": 2,
         "new": 0,

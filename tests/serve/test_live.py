@@ -180,8 +180,8 @@ def test_the_page_is_files_of_the_package_with_a_strict_policy(call: Any, model:
     assert not re.search(r"\son\w+=|\sstyle=|<style|<script(?! type=\"module\" src=\"page/)|https?://", text)
     for address in re.findall(r'(?:href|src)="([^"#]+)"', text):
         assert call(app, "GET", f"/{address}").status == 200
-    again = call(app, "GET", "/", headers={"if-none-match": html.headers["etag"]})
-    assert (again.status, again.body) == (304, b"")
+    second_answer = call(app, "GET", "/", headers={"if-none-match": html.headers["etag"]})
+    assert (second_answer.status, second_answer.body) == (304, b"")
     assert call(app, "GET", "/v1/live").status == 401
 
 

@@ -279,14 +279,14 @@ def test_a_label_is_sent_once_and_of_two_the_first_stays(chromium: Browser, site
 
 
 def test_all_of_it_by_the_keyboard(chromium: Browser, site: str) -> None:
-    focused = "(e => e.innerText || e.labels?.[0]?.innerText || e.id)(document.activeElement)"
+    focus_text = "(e => e.innerText || e.labels?.[0]?.innerText || e.id)(document.activeElement)"
     with visit(chromium, site) as page:
         page.press("Tab")
-        assert page.js(focused) == "To the form"
+        assert page.js(focus_text) == "To the form"
         page.press("Tab", 3)
-        assert page.js(focused) == "The model"
+        assert page.js(focus_text) == "The model"
         page.press("Tab")
-        assert page.js(focused) == "age"
+        assert page.js(focus_text) == "age"
         outline = "(s => s.outlineStyle + s.outlineWidth)(getComputedStyle(document.activeElement))"
         assert page.js(outline) == "solid3px"
         page.write("85")
@@ -296,16 +296,16 @@ def test_all_of_it_by_the_keyboard(chromium: Browser, site: str) -> None:
         page.press("Tab")
         page.press("ArrowLeft")
         assert page.js("document.activeElement.labels[0].innerText") == "no"
-        while page.js(focused) != "Decide":
+        while page.js(focus_text) != "Decide":
             page.press("Tab")
         page.press("Enter")
         assert page.text("#decision") == "yes"
-        assert page.js(focused) == "Decide"  # where it was: what is said is read out
+        assert page.js(focus_text) == "Decide"  # where it was: what is said is read out
         assert page.text(".answer [role=status]").startswith("Decision: yes, probability ")
         while page.js("document.activeElement.name") != "truth":
             page.press("Tab")
         page.press(" ")
-        while page.js(focused) != "Send the label":
+        while page.js(focus_text) != "Send the label":
             page.press("Tab")
         page.press("Enter")
         page.until("document.querySelector('.truth p[role=status]').innerText.startsWith('Stored')")
@@ -383,8 +383,8 @@ def test_an_image_is_chosen_or_dropped_and_shown(chromium: Browser, site: str, t
     with visit(chromium, site) as page:
         file = tmp_path / "<i>one.png"
         file.write_bytes(sample_image(1))
-        where = field(page, "photo")
-        page.choose_file(where, file)
+        selector = field(page, "photo")
+        page.choose_file(selector, file)
         page.until("document.querySelector('.drop img').naturalWidth > 0")
         assert "<i>one.png" in page.text(".drop .hint")
         press_button(page, "Take it away")

@@ -77,8 +77,8 @@ def test_a_full_queue_drops_and_counts_and_does_not_wait(
 
 def test_a_row_that_it_cannot_read_spoils_no_other(make_shadow: MakeShadow) -> None:
     shadow, _, metrics, log = make_shadow()
-    good = batches(3)
-    for batch in (good[0], Batch([{"tenure": "long"}], ["bad"]), good[1], good[2]):
+    good_batches = batches(3)
+    for batch in (good_batches[0], Batch([{"tenure": "long"}], ["bad"]), good_batches[1], good_batches[2]):
         shadow.offer(batch)
     shadow.start()
     shadow.stop(30)

@@ -45,8 +45,8 @@ def test_a_worker_that_starts_beside_a_bad_file_takes_the_last_model_that_answer
     champion, source = shared.champion(path, None)
     assert source == path
     Swap(Deployment(champion), path, shared=shared)
-    good = path.read_bytes()
-    for spoil in (lambda: path.write_bytes(good[:-50]), path.unlink):
+    content = path.read_bytes()
+    for spoil in (lambda: path.write_bytes(content[:-50]), path.unlink):
         spoil()
         fallback, source = shared.champion(path, None)
         assert (fallback.name, fallback.sha256) == ("churn", champion.sha256)
@@ -56,5 +56,5 @@ def test_a_worker_that_starts_beside_a_bad_file_takes_the_last_model_that_answer
     a_model(intercept=-2.0).save(path)
     swap.look()
     assert deployment.champion.sha256 != champion.sha256
-    assert (tmp_path / "churn.previous.sortal").read_bytes() == good
+    assert (tmp_path / "churn.previous.sortal").read_bytes() == content
     assert (tmp_path / "shared" / "churn.sortal").read_bytes() == path.read_bytes()

@@ -118,9 +118,9 @@ def test_labels_say_what_evaluate_says(rows: tuple[list[float], list[bool | None
 
 
 def test_the_last_answer_to_a_row_counts_and_other_models_do_not() -> None:
-    again, first = log_rows([80.0], [True], [NOW - 5]), log_rows([20.0], [True], [NOW - 10])
+    last, first = log_rows([80.0], [True], [NOW - 5]), log_rows([20.0], [True], [NOW - 10])
     other = log_rows([30.0, 40.0], [None, True], [NOW - 3, NOW - 2], sha256="cd" * 32)
-    log = Log([*first, *again, *other])
+    log = Log([*first, *last, *other])
     assert [row.prediction.inputs["age"] for row in last_answers(log.labelled(SHA256, 9))] == [80.0]
     assert judge_log(SERVED_MODEL, log)["rows"] == 1
 
@@ -158,6 +158,6 @@ def test_a_column_that_the_log_must_not_hold_is_not_said_to_be_missing(
     ages, labels = rows
     records = log_rows(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist())
     redacted_rows = log_rows(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist(), with_inputs=False)
-    with_it, without = (judge_log(SERVED_MODEL, Log(log))["evaluation"] for log in (records, redacted_rows))
-    assert without["columns_absent"] == ()
-    assert without["comparisons"] == with_it["comparisons"]
+    with_inputs, without_inputs = (judge_log(SERVED_MODEL, Log(log))["evaluation"] for log in (records, redacted_rows))
+    assert without_inputs["columns_absent"] == ()
+    assert without_inputs["comparisons"] == with_inputs["comparisons"]

@@ -121,16 +121,16 @@ def test_colons_in_texts_are_no_names(ask: Any) -> None:
 
 
 def test_sets_and_rejects_and_notes_are_said(model: Model, client_of: Any) -> None:
-    unsure = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
-    prediction = client_of(unsure)("POST", "/v1/predict", {"row": ROW}).json["predictions"][0]
+    set_model = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
+    prediction = client_of(set_model)("POST", "/v1/predict", {"row": ROW}).json["predictions"][0]
     assert prediction["set"] == ["no", "yes"]
     costs = ((0.0, 1.0), (1.0, 0.0))
-    wary = replace(model, decision=Decision("cost", ("no", "yes"), "yes", cost=costs, reject_cost=0.0))
-    assert client_of(wary)("POST", "/v1/predict", {"row": ROW}).json["predictions"][0]["decision"] == "reject"
-    few = Decision("capacity", ("no", "yes"), "yes", threshold=0.5, capacity=Capacity(0.1))
-    scarce = client_of(replace(model, decision=few))
-    assert "give the rows of a batch at once" in scarce("POST", "/v1/predict", {"row": ROW}).json["notes"][0]
-    assert scarce("POST", "/v1/predict", {"rows": [ROW] * 10}).json["notes"] == []
+    reject_model = replace(model, decision=Decision("cost", ("no", "yes"), "yes", cost=costs, reject_cost=0.0))
+    assert client_of(reject_model)("POST", "/v1/predict", {"row": ROW}).json["predictions"][0]["decision"] == "reject"
+    decision = Decision("capacity", ("no", "yes"), "yes", threshold=0.5, capacity=Capacity(0.1))
+    capacity_client = client_of(replace(model, decision=decision))
+    assert "give the rows of a batch at once" in capacity_client("POST", "/v1/predict", {"row": ROW}).json["notes"][0]
+    assert capacity_client("POST", "/v1/predict", {"rows": [ROW] * 10}).json["notes"] == []
 
 
 BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
@@ -155,8 +155,8 @@ def test_a_form_says_the_same_as_an_object(ask: Any) -> None:
 
 def test_an_empty_field_of_a_form_is_missing(ask: Any) -> None:
     empty = ask("POST", "/v1/predict?id=a", form(age="", city="Bonn", photo=b""), BOUNDARY).json
-    absent = ask("POST", "/v1/predict", {"row": {"age": None, "city": "Bonn", "photo": None}, "id": "a"}).json
-    assert empty == absent
+    expected = ask("POST", "/v1/predict", {"row": {"age": None, "city": "Bonn", "photo": None}, "id": "a"}).json
+    assert empty == expected
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_labels_are_new_then_repeated_and_may_come_before_their_row(ask: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("task", "fine", "wrong"),
+    ("task", "valid_labels", "wrong_labels"),
     [
         ({"classes": ("no", "yes")}, ["no"], ["No", 1, True, "maybe", ""]),
         ({"classes": ("0", "1"), "label_type": "int"}, [1, 1.0], ["1", True, 2, 0.5]),
@@ -202,22 +202,22 @@ def test_labels_are_new_then_repeated_and_may_come_before_their_row(ask: Any) ->
     ],
 )
 def test_labels_are_classes_in_the_type_of_the_model(
-    model: Model, client_of: Any, log: Any, task: Mapping[str, Any], fine: list[Any], wrong: list[Any]
+    model: Model, client_of: Any, log: Any, task: Mapping[str, Any], valid_labels: list[Any], wrong_labels: list[Any]
 ) -> None:
     settings: dict[str, Any] = {"positive": task["classes"][1], "label_type": "str", **task}
     other: Task = replace(model.task, **settings)
     decision = replace(model.decision, classes=other.classes, positive=other.positive)
     ask = client_of(replace(model, task=other, decision=decision))
-    for at, label in enumerate(fine):
+    for at, label in enumerate(valid_labels):
         assert ask("POST", "/v1/labels", {"labels": [{"id": str(at), "label": label}]}).status == 200
     assert len({type(record.label) for record in log.label_records.values()}) == 1
     assert {type(label) for label in other_labels(other)} == {
         type(record.label) for record in log.label_records.values()
     }
-    labels = [{"id": str(at), "label": label} for at, label in enumerate([*fine, *wrong])]
+    labels = [{"id": str(at), "label": label} for at, label in enumerate([*valid_labels, *wrong_labels])]
     answer = ask("POST", "/v1/labels", {"labels": labels})
     assert answer.status == 422
-    assert [error["row"] for error in answer.json["errors"]] == list(range(len(fine), len(labels)))
+    assert [error["row"] for error in answer.json["errors"]] == list(range(len(valid_labels), len(labels)))
     assert {error["code"] for error in answer.json["errors"]} == {"unknown-class"}
 
 

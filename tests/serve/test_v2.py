@@ -90,8 +90,8 @@ def test_types_of_outputs_are_those_of_the_labels(model: Model, client_of: Any) 
     tensors = outputs(client_of(counting)("POST", INFER, {"inputs": [tensor("age", [40])]}))
     assert (tensors["label"]["datatype"], type(tensors["label"]["data"][0])) == ("INT64", int)
     assert (tensors["decision"]["datatype"], tensors["decision"]["data"]) == ("BYTES", ["reject"])
-    unsure = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
-    members = outputs(client_of(unsure)("POST", INFER, {"inputs": [tensor("age", [40])]}))["set"]
+    set_model = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
+    members = outputs(client_of(set_model)("POST", INFER, {"inputs": [tensor("age", [40])]}))["set"]
     assert (members["shape"], members["datatype"], members["data"]) == ([1, 2], "BOOL", [True, True])
 
 

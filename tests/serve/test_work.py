@@ -24,18 +24,18 @@ from tests.serve.process import a_model
 
 
 def test_what_is_quick_is_done_at_once_and_what_is_long_in_a_thread() -> None:
-    async def where() -> tuple[str, str]:
+    async def thread_names() -> tuple[str, str]:
         workers = Workers(1, 0)
         name = partial(lambda: threading.current_thread().name)
         return await workers.run(name, LONG / 2), await workers.run(name, 2 * LONG)
 
-    quick, long = asyncio.run(where())
+    quick, long = asyncio.run(thread_names())
     assert quick == threading.current_thread().name
     assert long.startswith("sortal-work")
 
 
 def test_beyond_the_line_there_is_a_refusal_and_places_are_given_back() -> None:
-    async def together() -> list[Any]:
+    async def all_answers() -> list[Any]:
         workers, gate = Workers(2, 1), threading.Event()
         waiting = [asyncio.create_task(workers.run(gate.wait, 1.0)) for _ in range(5)]
         await asyncio.sleep(0.05)
@@ -43,11 +43,11 @@ def test_beyond_the_line_there_is_a_refusal_and_places_are_given_back() -> None:
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         return [*answers, await workers.run(lambda: "again", 1.0)]
 
-    *answers, again = asyncio.run(together())
+    *answers, last_answer = asyncio.run(all_answers())
     refusals = [result for result in answers if isinstance(result, HttpError)]
     assert [refusal.status for refusal in refusals] == [503, 503]
     assert answers.count(True) == 3
-    assert again == "again"
+    assert last_answer == "again"
 
 
 def test_a_place_is_given_back_where_work_fails_or_nobody_waits_for_it() -> None:

@@ -210,12 +210,12 @@ def test_nothing_is_half_written(
 
 def test_the_service_exports_in_a_process_of_its_own(tmp_path: Path, small: LogStore, folder: Path) -> None:
     small.add_predictions([prediction("a", 1.0, {"age": 4})])
-    exporting = DailyExport(f"sqlite:///{tmp_path}/served.db", folder, "churn")
-    exporting.start()
+    daily_export = DailyExport(f"sqlite:///{tmp_path}/served.db", folder, "churn")
+    daily_export.start()
     end = time.monotonic() + 30
     while not (folder / "1970-01-01.parquet").exists() and time.monotonic() < end:
         time.sleep(0.02)
-    exporting.stop()
+    daily_export.stop()
     assert pl.read_parquet(folder / "1970-01-01.parquet").columns == ["age", "churn", "served"]
 
 
@@ -227,12 +227,12 @@ def test_an_export_that_fails_is_told(
     (folder / ".exported").touch()
     os.utime(folder / ".exported", (1.0, 1.0))
     small.add_labels([LabelRecord("a", "yes", time.time())])
-    exporting = DailyExport(f"sqlite:///{tmp_path}/served.db", folder, "churn")
-    exporting.start()
+    daily_export = DailyExport(f"sqlite:///{tmp_path}/served.db", folder, "churn")
+    daily_export.start()
     end = time.monotonic() + 30
     while "could not be exported" not in caplog.text and time.monotonic() < end:
         time.sleep(0.02)
-    exporting.stop()
+    daily_export.stop()
     assert "the log could not be exported: " in caplog.text
     assert "is a folder; give the name of a file" in caplog.text
     assert threading.active_count() < 10

@@ -122,11 +122,11 @@ def test_what_is_known_the_truth_of_is_read_by_model_the_last_label_first(store:
     rows = [prediction(f"r{at}", 10.0 + at) for at in range(6)]
     rows[1] = msgspec.structs.replace(rows[1], model="another")
     rows[2] = msgspec.structs.replace(rows[2], role="shadow")
-    again = prediction("r3", 20.0)
-    store.add_predictions([*rows, again])
+    second = prediction("r3", 20.0)
+    store.add_predictions([*rows, second])
     store.add_labels([LabelRecord(f"r{at}", "yes", 90.0 - at) for at in range(5)])
     back = list(store.labelled(rows[0].model, 10))
-    assert [row.prediction for row in back] == [rows[0], again, rows[3], rows[4]]
+    assert [row.prediction for row in back] == [rows[0], second, rows[3], rows[4]]
     assert {row.label.label for row in back if row.label is not None} == {"yes"}
     assert len(list(store.labelled(rows[0].model, 2))) == 2
     assert list(store.labelled("a third", 10)) == []
@@ -135,10 +135,10 @@ def test_what_is_known_the_truth_of_is_read_by_model_the_last_label_first(store:
 def test_inputs_can_be_left_in_the_log(store: LogStore) -> None:
     store.add_predictions([prediction("r0")])
     store.add_labels([LabelRecord("r0", "yes", 1.0)])
-    without = msgspec.structs.replace(prediction("r0"), inputs={})
+    without_inputs = msgspec.structs.replace(prediction("r0"), inputs={})
     assert prediction("r0").inputs
-    assert [row.prediction for row in store.read(inputs=False)] == [without]
-    assert [row.prediction for row in store.labelled(without.model, 1, inputs=False)] == [without]
+    assert [row.prediction for row in store.read(inputs=False)] == [without_inputs]
+    assert [row.prediction for row in store.labelled(without_inputs.model, 1, inputs=False)] == [without_inputs]
 
 
 def test_labels_are_read_by_the_time_they_came(store: LogStore) -> None:
@@ -175,8 +175,8 @@ def test_of_labels_that_contradict_each_other_the_first_stays(store: LogStore) -
 
 
 def test_a_label_belongs_to_every_prediction_of_its_row(store: LogStore) -> None:
-    again = [prediction("a", 1.0), prediction("a", 2.0, role="shadow"), prediction("a", 3.0)]
-    store.add_predictions(again)
+    predictions = [prediction("a", 1.0), prediction("a", 2.0, role="shadow"), prediction("a", 3.0)]
+    store.add_predictions(predictions)
     assert store.add_labels([LabelRecord("a", "no", 4.0)]) == LabelReceipt(1, 0, 0)
     assert [p.label and p.label.label for p in store.read()] == ["no", "no", "no"]
 

@@ -44,10 +44,10 @@ def test_workers_share_a_log_and_one_that_crashes_beside_a_bad_file_is_replaced(
         models = {running.predict(ROW, ids=[f"row-{at}"]).json["model"] for at in range(N_ROWS)}
         assert min(wait_for_sum(running, "rows_total", N_ROWS).values()) > 0
         wait_for_sum(running, "log_written", N_ROWS)
-        first, again = (
+        first, second = (
             running.ask("POST", "/v1/labels", labels, content_type="application/json").json for _ in range(2)
         )
-        assert (first["new"], first["unmatched"], again["new"], again["repeated"]) == (N_ROWS, 0, 0, N_ROWS)
+        assert (first["new"], first["unmatched"], second["new"], second["repeated"]) == (N_ROWS, 0, 0, N_ROWS)
 
         path.write_bytes(b"no model")
         running.wait_for("the new model file is not used; the former model goes on", times=2)

@@ -149,8 +149,8 @@ def test_the_same_record_twice_in_a_request_is_new_once(url: str, start: Start) 
 def test_a_receipt_that_nobody_waits_for_any_more_stops_nothing(away: Away, start: Start) -> None:
     writer = start(away)
     away.away = True
-    dropped = writer.labels([LabelRecord("a", "yes", 1.0)])
-    assert dropped.cancel()
+    receipt = writer.labels([LabelRecord("a", "yes", 1.0)])
+    assert receipt.cancel()
     away.away = False
     assert writer.labels([LabelRecord("b", "yes", 1.0)]).result(5).new == 1
 
