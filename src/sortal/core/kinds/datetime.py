@@ -125,14 +125,16 @@ def datetime_from_text(text: E, pattern: str) -> E:
 
 @cache
 def _short_year(pattern: str) -> str:
-    """A regular expression by which a year of one or two digits is nothing else; the rest may be anything."""
-    year, anything = r"\s*[+-]?\d{1,2}", ".*"
+    """A regular expression by which a year of one or two digits is nothing else; what is no number may be anything."""
+    year, number, anything = r"\s*[+-]?\d{1,2}", r"\s*[+-]?\d+", ".*"
     pieces = re.split(r"(%[-_0]?(?:[A-Za-z%]|\.?[369]?f))", pattern.replace("%D", "%m/%d/%y"))
     regex = re.escape(pieces[0])
     for directive, literal in zip(pieces[1::2], pieces[2::2], strict=True):
-        regex += (year if directive.endswith("y") else anything) + re.escape(literal)
-    # Of digits without a break the year has two.
-    return f"^{regex}$".replace(year + anything, r"\d\d" + anything)
+        letter = directive[-1]
+        regex += year if letter == "y" else number if letter in "YCmdeHkIlMSj" else anything
+        regex += re.escape(literal)
+    # Of numbers without a break the year has two digits.
+    return f"^{regex}$".replace(year + number, r"\d\d" + number)
 
 
 def plausible_dates(moments: E) -> E:
