@@ -30,7 +30,7 @@ def main() -> int:
         "--peers", type=Path, help="folder of the peers' environments: ag, flaml, lama, mljar (quality)"
     )
     parser.add_argument(
-        "--resume", type=Path, help="file of what is finished, to go on with (quality, ablation, honesty)"
+        "--resume", type=Path, help="file of what is finished, to go on with (quality, ablation, honesty, quiet)"
     )
     parser.add_argument("--json", type=Path, help="file for the figures")
     args = parser.parse_args()

@@ -44,10 +44,14 @@ class Population:
 
 @dataclass(frozen=True)
 class WatchedColumn:
-    """A column, or a measure of one, with a profile of training, and its ``values`` in the population."""
+    """A column, or a measure of one, with a profile of training, and its ``values`` in the population.
+
+    ``training``: the rows of the population that the profile is of.
+    """
 
     bins: Bins
     values: Any
+    training: NDArray[np.int64]
 
     @property
     def codes(self) -> NDArray[np.int64]:
@@ -83,11 +87,14 @@ def draw(pool: Sequence[Population], columns: int, rng: np.random.Generator) -> 
     watched: dict[str, WatchedColumn] = {}
     for at in rng.choice(len(pool), columns, replace=columns > len(pool)).tolist():
         population = pool[at]
-        profiles = profile(population.table.take(rng.integers(len(population.table), size=TRAINING_ROWS)))
+        training = rng.integers(len(population.table), size=TRAINING_ROWS)
+        profiles = profile(population.table.take(training))
         values = comparable(profiles, population.table.columns(population.table.schema.names))
         for name, column in compared(profiles).items():
             if column.n_values:
-                watched[f"{len(watched)} {population.name} {name}"] = WatchedColumn(Bins(column), values[name])
+                watched[f"{len(watched)} {population.name} {name}"] = WatchedColumn(
+                    Bins(column), values[name], training
+                )
     return watched
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from bench import _streams, alarm, quiet
@@ -51,3 +52,31 @@ def test_small_benches_run() -> None:
     pool = _streams.populations(options.data)
     seen = alarm._drift(pool, "its unit changes", 3, 0)
     assert (seen.rows, seen.false) == (alarm.A_DAY, False)
+
+
+def test_what_peers_call_drift_is_counted_by_day_and_stream() -> None:
+    years = [quiet.Year(20, 100, 0, (), False)]
+    peers = [quiet.PeerDays("nannyml", 20, 100, 30, 4, 0), quiet.PeerDays("nannyml", 20, 100, 30, 0, 0)]
+    assert quiet.outcome(years, 365, peers).notes == [
+        "nannyml, 20 columns, 100 rows a day: a column drifted on 4 of 60 days, in 1 of 2 streams; the table on 0",
+        "not run: evidently",
+    ]
+    assert quiet._peers((None, 5, 50, 5, 0), None) == []
+
+
+def test_peers_see_the_values_of_training_and_of_the_days(tmp_path) -> None:
+    """A peer that writes down what it is given."""
+    python = tmp_path / "evidently" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\ncp "$4" "$5" {tmp_path}\necho \'{{"columns": [1, 3], "table": [3]}}\'\n')
+    python.chmod(0o755)
+    assert quiet._peers((None, 5, 50, 4, 0), tmp_path) == [quiet.PeerDays("evidently", 5, 50, 4, 2, 1)]
+    reference, stream = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("reference", "stream"))
+    assert len(reference) == _streams.TRAINING_ROWS
+    assert len(stream) == 4 * 50
+    assert reference.schema == stream.schema
+    watched = _streams.draw(_streams.populations(None), 5, quiet._generator((None, 5, 50, 4, 0)))
+    assert list(watched) == reference.columns
+    for name, column in watched.items():
+        counts = np.bincount(column.bins.codes(reference[name].to_numpy()), minlength=len(column.bins.reference))
+        np.testing.assert_array_equal(counts, column.bins.reference)
