@@ -26,7 +26,10 @@ from bench._outcome import Goal, Options, Outcome
 from bench._tables import EXAMPLE, no_table
 from sortal.artifact.model import Model, load
 from sortal.core.arrays import Floats
-from sortal.monitor.estimate import ERRORS, ROC_AUC, EstimateDays, Estimator
+from sortal.monitor.estimate import ERRORS, ROC_AUC, FigureEstimate
+from sortal.monitor.from_files import Files
+from sortal.monitor.state import State
+from sortal.monitor.watch import Watcher
 
 PERIOD, MOST_PERIODS = 1_000, 8
 """Rows of a period, and how many are taken of a case, spread over all."""
@@ -166,7 +169,7 @@ def _case(
         sortal.train(old, target=target, models=[family], budget="40s", out=f"{folder}/run", **where)
         model = load(Path(folder) / "run" / "model.sortal")
         sealed = pl.read_parquet(next((Path(folder) / "run" / "sealed").glob("*.parquet")))
-    estimator, periods = Estimator.of(model), list(_periods(fresh))
+    periods = list(_periods(fresh))
     answers = [_answers(model, rows) for rows in periods]
     first = answers[0][0]
     if any(np.array_equal(first, other) for other in first_answers):
@@ -175,16 +178,22 @@ def _case(
     first_answers.append(first)
     results: list[Result] = []
     for rows, (probability, decided) in zip(periods, answers, strict=True):
-        days = EstimateDays()
-        estimator.count(0, probability, decided, days)
-        estimator.count_labels(0, probability, decided, _labels(rows, target), days)
-        for figure in estimator.between(days, 0, 1, CONFIDENCE):
+        for figure in _monitored(model, rows):
             if figure.expected is None or figure.seen is None:
                 continue
             e = figure.expected
             raw = _raw(figure.name, probability, decided, model)
             results.append(Result(name, family, figure.name, len(rows), figure.seen.value, e.value, e.low, e.high, raw))
     return _beside_cbpe(results, model, sealed, periods, target, peers)
+
+
+def _monitored(model: Model, rows: pl.DataFrame) -> Iterator[FigureEstimate]:
+    """What ``sortal monitor MODEL FILE`` says of the rows."""
+    watcher, state = Watcher.of(model), State("")
+    with tempfile.TemporaryDirectory() as folder:
+        rows.write_parquet(f"{folder}/rows.parquet")
+        watcher.read(Files(model, [f"{folder}/rows.parquet"], now=0.0).batches(), state, now=0.0)
+    return watcher.estimator.between(state.estimates, 0, len(state.rows), CONFIDENCE)
 
 
 def _periods(fresh: pl.DataFrame) -> Iterator[pl.DataFrame]:

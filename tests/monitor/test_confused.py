@@ -60,7 +60,7 @@ def comparison_of(p: Floats, y: Ints, is_labelled: Any, seed: int) -> Comparison
     reliability = {name: Reliability.of(test_p[:, k], test_y == k) for k, name in enumerate(CLASSES)}
     estimator, days = Estimator(CLASSES, {}, reliability), EstimateDays()
     for day, part in enumerate(np.array_split(np.arange(len(p)), 3)):
-        estimator.count(day, p[part], names(p[part].argmax(axis=1)), days)
+        estimator.count(day, p[part], names(p[part].argmax(axis=1)), np.zeros(len(part), dtype=np.bool_), days)
         labelled_part = part[is_labelled[part]]
         estimator.count_labels(
             day, p[labelled_part], names(p[labelled_part].argmax(axis=1)), names(y[labelled_part]), days

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sortal.core.arrays import Floats
 from sortal.core.interval import Interval
 from sortal.core.reliability import Reliability
-from sortal.monitor.estimate import EstimateDays, Estimator, FigureEstimate
+from sortal.monitor.estimate import GAP_OF_UNLIKE, EstimateDays, Estimator, FigureEstimate
 from sortal.monitor.losses import LabelPair, wrong
 
 COST = {("no", "yes"): 1.0, ("yes", "no"): 8.0}
@@ -37,6 +37,11 @@ def both(p: Floats) -> Floats:
     return np.stack([1 - p, p], axis=1)
 
 
+def alike(rows: np.ndarray) -> np.ndarray:
+    """All of them are like rows of training."""
+    return np.zeros(len(rows), dtype=np.bool_)
+
+
 def figures(
     estimator: Estimator, days: EstimateDays, end: int = 99, confidence: float = 0.95
 ) -> dict[str, FigureEstimate]:
@@ -57,7 +62,7 @@ def test_without_gaps_it_is_the_expectation_under_the_probabilities(seed: int) -
         an_estimator(p, rng.random(400) < p), reliability={"yes": Reliability((), (400,), (80.0,), (80,))}
     )
     days = EstimateDays()
-    estimator.count(0, both(p), decisions(p), days)
+    estimator.count(0, both(p), decisions(p), alike(p), days)
     estimates = figures(estimator, days)
     is_yes = p >= 1 / 9
     assert present(estimates["errors"].expected).value == pytest.approx(np.where(is_yes, 1 - p, p).mean())
@@ -74,12 +79,13 @@ def test_rows_count_alike_in_one_part_or_many(day: list[int], seed: int) -> None
     truth = np.where(rng.random(len(day)) < p, "yes", "no").tolist()
     estimator = an_estimator(rng.random(200), rng.random(200) < 0.5)
     one_day, many_days = EstimateDays(), EstimateDays()
-    estimator.count(0, both(p), decisions(p), one_day)
+    unlike = rng.random(len(day)) < 0.3
+    estimator.count(0, both(p), decisions(p), unlike, one_day)
     estimator.count_labels(0, both(p), decisions(p), truth, one_day)
     for at, number in enumerate(day):
         row = p[at : at + 1]
         estimator.count_labels(number, both(row), decisions(row), truth[at : at + 1], many_days)
-        estimator.count(number, both(row), decisions(row), many_days)
+        estimator.count(number, both(row), decisions(row), unlike[at : at + 1], many_days)
     for one, other in zip(figures(estimator, one_day).values(), figures(estimator, many_days).values(), strict=True):
         assert (one.rows, one.labelled) == (other.rows, other.labelled)
         for a, b in ((one.expected, other.expected), (one.seen, other.seen)):
@@ -99,7 +105,7 @@ def test_intervals_hold_what_comes_also_of_probabilities_that_were_wrong() -> No
         estimator = an_estimator(test_p, rng.random(2_000) < test_p**1.4)
         days = EstimateDays()
         truth = np.where(rng.random(500) < fresh_p**1.4, "yes", "no").tolist()
-        estimator.count(0, both(fresh_p), decisions(fresh_p), days)
+        estimator.count(0, both(fresh_p), decisions(fresh_p), alike(fresh_p), days)
         estimator.count_labels(0, both(fresh_p), decisions(fresh_p), truth, days)
         raw = replace(estimator, reliability={"yes": Reliability((), (1,), (0.0,), (0,))})
         for at, figure in enumerate(figures(estimator, days, confidence=0.9).values()):
@@ -111,6 +117,39 @@ def test_intervals_hold_what_comes_also_of_probabilities_that_were_wrong() -> No
             )
     assert (coverage >= 0.85 * trials).all()
     assert (errors[:2] < raw_errors[:2] * 0.9).all()
+
+
+def test_rows_unlike_those_of_training_may_have_a_gap_of_their_own() -> None:
+    """By hand: of 200 rows of .3 that are decided no, and all of which may be off by as much as a quarter of them is."""
+    p, unlike = np.full(200, 0.3), np.arange(200) % 4 == 0
+    reliability = {"yes": Reliability((), (1_000_000,), (300_000.0,), (300_000,))}
+    estimator = Estimator(("no", "yes"), {"errors": (wrong, 1.0), "cost": (cost, 8.0)}, reliability)
+    for mask, share in ((np.zeros(200, dtype=np.bool_), 0.0), (unlike, 0.25)):
+        days = EstimateDays()
+        estimator.count(0, both(p), ["no"] * 200, mask, days)
+        errors, dear = (present(figures(estimator, days)[name].expected) for name in ("errors", "cost"))
+        half = 1.96 * np.sqrt(0.3 * 0.7 / 200 + 0.21e-6 + (GAP_OF_UNLIKE * share) ** 2)
+        assert (errors.low, errors.value, errors.high) == pytest.approx((0.3 - half, 0.3, 0.3 + half), abs=1e-4)
+        assert (dear.low, dear.high) == pytest.approx((2.4 - 8 * half, 2.4 + 8 * half), abs=1e-3)
+
+
+def test_intervals_hold_where_all_rows_are_unlike_and_off_by_as_much_as_is_usual() -> None:
+    rng = np.random.default_rng(4)
+    test_p = rng.beta(1, 3, 2_000)
+    estimator = an_estimator(test_p, rng.random(2_000) < test_p)
+    coverage, trials = np.zeros(3), 200
+    for _ in range(trials):
+        p = rng.beta(3, 3, 1_000)
+        rows = np.clip(p + rng.normal(scale=GAP_OF_UNLIKE), 0, 1)
+        truth = np.where(rng.random(1_000) < rows, "yes", "no").tolist()
+        days = EstimateDays()
+        estimator.count(0, both(p), decisions(p), ~alike(p), days)
+        estimator.count_labels(0, both(p), decisions(p), truth, days)
+        for at, figure in enumerate(figures(estimator, days, confidence=0.9).values()):
+            expected = present(figure.expected)
+            coverage[at] += expected.low <= present(figure.seen).value <= expected.high
+    assert (coverage >= 0.85 * trials).all()
+    assert coverage[0] < 0.98 * trials
 
 
 def raw_days(days: EstimateDays) -> EstimateDays:
@@ -131,7 +170,7 @@ def test_more_than_two_classes_and_rows_that_are_left_to_a_person() -> None:
     )
     row_decisions = ["reject" if row.max() < 0.5 else classes[int(row.argmax())] for row in p]
     days = EstimateDays()
-    estimator.count(3, p, row_decisions, days)
+    estimator.count(3, p, row_decisions, alike(codes), days)
     estimator.count_labels(3, p, row_decisions, [classes[code] for code in codes], days)
     [errors] = estimator.between(days, 0, 4)
     assert errors.rows == errors.labelled == sum(decision != "reject" for decision in row_decisions)
@@ -143,7 +182,7 @@ def test_without_the_sealed_test_nothing_is_expected_and_labels_still_say_what_c
     p = np.linspace(0.01, 0.99, 50)
     estimator = Estimator(("no", "yes"), {"errors": (wrong, 1.0)}, {})
     days = EstimateDays()
-    estimator.count(0, both(p), decisions(p), days)
+    estimator.count(0, both(p), decisions(p), alike(p), days)
     estimator.count_labels(0, both(p), decisions(p), ["yes"] * 25 + ["no"] * 24 + ["other"], days)
     estimates = figures(estimator, days)
     assert all(figure.expected is None for figure in estimates.values())

@@ -175,3 +175,14 @@ def test_a_capacity_is_of_batches_that_files_do_not_know(model: Path, capsys: py
     replace(sortal.load(model), decision=rule).save("m.sortal")
     rows().write_parquet("rows.parquet")
     assert "decides within a capacity" in refusal(["rows.parquet"], capsys)
+
+
+def test_rows_of_a_plan_that_never_was_are_expected_less_sharply(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows()[: 10 * A_DAY].write_parquet("rows.parquet")
+    periods = monitor(["rows.parquet", "--time", "at"], capsys)[1]["periods"]
+    expected = [period["figures"][0]["expected"] for period in periods]
+    widths = [interval["high"] - interval["low"] for interval in expected]
+    assert len(widths) == 10
+    assert max(widths[:8]) < 0.7 * min(widths[8:])

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from sortal.artifact.model import Model
-from sortal.core.arrays import Codes, Floats
+from sortal.core.arrays import Codes, Floats, Mask
 from sortal.core.coded import Coded
 from sortal.core.interval import Interval
 from sortal.core.reliability import GRID, Reliability, cells
@@ -34,6 +34,9 @@ from sortal.stats.ranking import roc_auc, roc_auc_effect
 CONFIDENCE = 0.95
 """Of intervals, as everywhere."""
 ERRORS, ROC_AUC = "errors", "ROC-AUC"
+GAP_OF_UNLIKE = 0.15
+"""By how much the share of a class among rows unlike those of training differs from its probabilities (a standard
+deviation, ``bench group_shift``)."""
 
 _Day = TypeVar("_Day")
 
@@ -41,14 +44,15 @@ _Day = TypeVar("_Day")
 @dataclass
 class FigureDay:
     """Of a loss in some rows: how many count, the sum of its expectation, the variance of the sum, and by bin of the
-    probabilities what the sum gains where a class is more probable. ``labelled``: rows whose label came, the sum of
-    their losses, and of their squares.
+    probabilities what the sum gains where a class is more probable, and ``unlike``, what it gains or loses by that in
+    rows unlike those of training. ``labelled``: rows whose label came, the sum of their losses, and of their squares.
     """
 
     rows: int = 0
     said: float = 0.0
     variance: float = 0.0
     slopes: list[float] = field(default_factory=list)
+    unlike: float = 0.0
     labelled: int = 0
     came: float = 0.0
     squares: float = 0.0
@@ -58,6 +62,7 @@ class FigureDay:
         self.said += other.said
         self.variance += other.variance
         self.slopes = _sum(self.slopes, other.slopes)
+        self.unlike += other.unlike
         self.labelled += other.labelled
         self.came += other.came
         self.squares += other.squares
@@ -65,17 +70,18 @@ class FigureDay:
 
 @dataclass
 class GridDay:
-    """By cell of the probability of the second class: rows, the sum of the probabilities, rows whose label came, and
-    those of them that are of the class.
+    """By cell of the probability of the second class: rows, the sum of the probabilities, rows whose label came, those
+    of them that are of the class, and rows unlike those of training.
     """
 
     rows: list[float] = field(default_factory=list)
     said: list[float] = field(default_factory=list)
     labelled: list[float] = field(default_factory=list)
     came: list[float] = field(default_factory=list)
+    unlike: list[float] = field(default_factory=list)
 
     def add(self, other: GridDay) -> None:
-        for name in ("rows", "said", "labelled", "came"):
+        for name in ("rows", "said", "labelled", "came", "unlike"):
             setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
 
 
@@ -160,19 +166,20 @@ class Estimator:
         of_class = {classes[model.task.classes.index(name)]: curve for name, curve in model.reliability.items()}
         return cls(classes, losses, of_class)
 
-    def count(self, day: int, probability: Floats, decisions: Sequence[str], days: EstimateDays) -> None:
-        """(n, K) probabilities of the rows of a day, and what was decided."""
+    def count(self, day: int, probability: Floats, decisions: Sequence[str], unlike: Mask, days: EstimateDays) -> None:
+        """(n, K) probabilities of the rows of a day, what was decided, and which are ``unlike`` those of training."""
         bins = [(self.classes.index(label), curve.bins(probability[:, self.classes.index(label)]), len(curve.rows))
                 for label, curve in self.reliability.items()]  # fmt: skip
         for name in self.losses:
             loss, counts = self._by_class(name, decisions)
             self._figure(days, name, day).add(
-                _expected_loss(probability[counts], loss, [(k, b[counts], m) for k, b, m in bins])
+                _expected_loss(probability[counts], loss, [(k, b[counts], m) for k, b, m in bins], unlike[counts])
             )
         if len(self.classes) == 2:
             cell, size = cells(probability[:, 1]), len(GRID) + 1
-            rows, probability_sum = np.bincount(cell, minlength=size), np.bincount(cell, probability[:, 1], size)
-            _at(days.grid, day, GridDay).add(GridDay(rows.astype(float).tolist(), probability_sum.tolist()))
+            sums = [np.bincount(cell, weights, size) for weights in (None, probability[:, 1], unlike)]
+            counts, probability_sum, odd = (column.astype(float).tolist() for column in sums)
+            _at(days.grid, day, GridDay).add(GridDay(counts, probability_sum, unlike=odd))
         elif self.reliability:
             rows = np.bincount(self._decisions(decisions), minlength=len(self.classes) + 1)
             _at(days.decided, day, DecidedDay).add(DecidedDay(rows.astype(float).tolist()))
@@ -265,7 +272,8 @@ class Estimator:
             return None
         slope = np.array(total.slopes)
         value = (total.said + float(self._gaps.gap @ slope)) / total.rows
-        error = np.sqrt(total.variance + self._gaps.variance(slope)) / total.rows
+        variance = total.variance + self._gaps.variance(slope) + (GAP_OF_UNLIKE * total.unlike) ** 2
+        error = np.sqrt(variance) / total.rows
         return _clip(value, z * error, top)
 
     def _roc_auc(self, grid: GridDay, z: float) -> Interval | None:
@@ -274,6 +282,7 @@ class Estimator:
             return None
         rows = np.array(grid.rows)
         nonempty = rows > 0
+        odd = np.array(grid.unlike or np.zeros(len(rows)))[nonempty]
         rows, probability_sum = rows[nonempty], np.array(grid.said)[nonempty]
         [reliable] = self.reliability.values()
         bins = reliable.bins(probability_sum / rows)
@@ -288,6 +297,7 @@ class Estimator:
         slope = (below - above) / (hits.sum() * misses.sum()) - value * (1 / hits.sum() - 1 / misses.sum())
         variance = float((rows * p * (1 - p)) @ slope**2)
         variance += self._gaps.variance(np.bincount(bins, rows * slope, len(reliable.rows)).astype(np.float64))
+        variance += (GAP_OF_UNLIKE * float(odd @ np.abs(slope))) ** 2
         return _clip(value, z * float(np.sqrt(variance)), 1.0)
 
     @staticmethod
@@ -295,15 +305,19 @@ class Estimator:
         return _at(days.figures.setdefault(name, []), day, FigureDay)
 
 
-def _expected_loss(probability: Floats, loss: Floats, bins: Sequence[tuple[int, Codes, int]]) -> FigureDay:
+def _expected_loss(
+    probability: Floats, loss: Floats, bins: Sequence[tuple[int, Codes, int]], unlike: Mask
+) -> FigureDay:
     """``loss``: (n, K) if each class were true. ``bins``: a class, the bin of each row, and how many there are."""
     mean = (probability * loss).sum(axis=1)
     variance = (probability * loss**2).sum(axis=1) - mean**2
     # Gaps of all classes sum to zero, so that a constant more or less changes nothing: the one that leaves the least.
     usual = loss[:, :1] if probability.shape[1] == 2 else np.median(loss, axis=1, keepdims=True)
-    slopes = [np.bincount(bin_, (loss - usual)[:, at], count) for at, bin_, count in bins]
+    slope = loss - usual
+    slopes = [np.bincount(bin_, slope[:, at], count) for at, bin_, count in bins]
     together = np.concatenate(slopes).tolist() if slopes else []
-    return FigureDay(len(loss), float(mean.sum()), float(np.maximum(variance, 0).sum()), together)
+    odd = float(sum(np.abs(slope[unlike, at]).sum() for at, _, _ in bins))
+    return FigureDay(len(loss), float(mean.sum()), float(np.maximum(variance, 0).sum()), together, odd)
 
 
 def _mean(total: FigureDay, top: float, z: float) -> Interval | None:

@@ -15,6 +15,7 @@ from sortal.core.arrays import Codes, Floats
 from sortal.core.kinds import kind_of
 from sortal.core.profile import comparable, compared
 from sortal.core.schema import Schema
+from sortal.core.unlike import unlike
 from sortal.monitor import drift, risk
 from sortal.monitor.batch import Batch
 from sortal.monitor.bins import Bins, change
@@ -117,9 +118,11 @@ class Watcher:
             _add_traffic(its, day, state)
             profiles = self.model.profiled().items()
             reference = {name: p for name, p in profiles if name in its.columns and name in self.reads}
-            self.estimator.count(day, its.probability, its.decisions, state.estimates)
+            inputs = comparable(reference, its.columns)
+            odd = unlike(compared(reference), inputs, len(its))
+            self.estimator.count(day, its.probability, its.decisions, odd, state.estimates)
             scores = {_of_class(label): its.probability[:, at] for at, label in enumerate(self.model.task.classes)}
-            values = {**comparable(reference, its.columns), **scores}
+            values = {**inputs, **scores}
             self.count_bins(day, {n: b.codes(values[n]) for n, b in self.columns.items() if n in values}, state)
         self.count_labels(batch.labelled(), state)
 
