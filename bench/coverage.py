@@ -33,7 +33,7 @@ from sortal.data.problem import frame_problem
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.models.family import Resources, Settings
-from sortal.record.shipped import Gap, as_shipped
+from sortal.record.expected_score import Gap, as_shipped
 from sortal.stats.ranking import roc_auc
 from sortal.stats.sampling import Mean
 from sortal.training.candidate import Candidate, Development, fit, prepare_rows

@@ -16,7 +16,7 @@ import sortal as sortal_package
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data import images
 from sortal.data.problem import Problem, frame_problem
-from sortal.data.sampled import RowLimit
+from sortal.data.row_sample import RowLimit
 from tests.conftest import Sortal
 from tests.core.test_images import bomb
 from tests.test_images import picture

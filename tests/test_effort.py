@@ -12,7 +12,7 @@ import sortal
 from sortal.core.recipe import Recipe
 from sortal.models.family import Resources
 from sortal.training import develop
-from sortal.training.drawn import random_candidate
+from sortal.training.random_search import random_candidate
 from sortal.training.trained import EFFORT_THREADS, development
 from tests.training.conftest import development as small
 

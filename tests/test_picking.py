@@ -14,7 +14,7 @@ from sortal.core.errors import DataError, OptionError
 from sortal.decide.calibrate import choose
 from sortal.evaluation import evaluate
 from sortal.picking import pick
-from sortal.record import kept
+from sortal.record import candidate_predictions
 from sortal.run import Run
 
 
@@ -56,7 +56,7 @@ def test_a_picked_model_is_calibrated_and_decides_like_the_chosen_one(
     model = run.pick(name, tmp_path / "m.sortal")
     assert (run.folder / "ledger.jsonl").read_bytes() == ledger
     file = run.folder / next(row.file for row in run.record.leaderboard if row.name == name)
-    raw, fold = kept.read(file.with_suffix(".parquet"), model.task.classes)
+    raw, fold = candidate_predictions.read(file.with_suffix(".parquet"), model.task.classes)
     calibration = choose(raw, fold=fold, seed=run.record.seed, most=100_000)
     base = sortal.load(file)
     ops = [step.op for step in model.program.steps]

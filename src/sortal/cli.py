@@ -112,7 +112,7 @@ def predict(
 ) -> None:
     """Label, decision and probabilities for every row; files may be larger than memory."""
     from sortal.artifact.score import score_file
-    from sortal.data.sealed import is_sealed
+    from sortal.data.sealed_rows import is_sealed
     from sortal.data.standard_input import spooled
 
     _tell_of_abandoned(out, data)

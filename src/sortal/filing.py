@@ -24,9 +24,9 @@ from sortal.data.problem import Problem
 from sortal.evaluate.trend import BLOCK_ROWS, BLOCKS, in_blocks
 from sortal.record.assemble import Results, assemble, facts, model_card
 from sortal.record.checklist import checklist
-from sortal.record.opened import OpenedTest
 from sortal.record.parts import Artifact
 from sortal.record.run import Outcome, RunRecord
+from sortal.record.sealed_scores import OpenedTest
 from sortal.record.tables import leaderboard_table, predictions_table
 from sortal.record.wording import microseconds, size
 from sortal.report.examples import render_examples

@@ -13,13 +13,13 @@ from sortal.artifact.card import Card, LedgerHead
 from sortal.artifact.model import Model, load
 from sortal.core.errors import DataError, OptionError, did_you_mean
 from sortal.core.plain import quoted
-from sortal.data.sealed import RECORD
+from sortal.data.sealed_rows import RECORD
 from sortal.decide.calibrate import choose, entries
-from sortal.decide.chosen import decide_apart
 from sortal.decide.threshold import decide
+from sortal.decide.threshold_interval import decide_apart
 from sortal.engine import compile as compile_program
 from sortal.evaluate.figures import figures
-from sortal.record import kept
+from sortal.record import candidate_predictions
 from sortal.record.run import RunRecord
 
 
@@ -34,7 +34,7 @@ def pick(folder: Path, name: str, out: Path) -> Model:
         raise DataError(f"{str(folder)!r} holds no run ({error.strerror}); give the folder that train wrote") from None
     file = _file(record, name)
     model = load(folder / file)
-    raw, fold = kept.read((folder / file).with_suffix(".parquet"), model.task.classes)
+    raw, fold = candidate_predictions.read((folder / file).with_suffix(".parquet"), model.task.classes)
     allowance = record.timing.budget_seconds or record.timing.effort or float("inf")
     own_folds = fold if fold.max(initial=0) > 0 else None
     calibration = choose(raw, fold=own_folds, seed=record.seed, most=entries(allowance))

@@ -16,7 +16,7 @@ from sortal.core.profile import profile
 from sortal.core.table import Table
 from sortal.core.task import Task
 from sortal.decide.threshold import decide
-from sortal.record import kept
+from sortal.record import candidate_predictions
 from sortal.training.finalize import Finalized
 from sortal.training.front import alternatives
 from sortal.training.trained import Trained
@@ -83,7 +83,7 @@ def keep_front(
         candidate = replace(model, program=program, decision=rule, sets=None, metrics={}, card=None)
         check_parity(candidate, rows, other.ensemble.predict_proba(rows), TOLERANCE[other.ensemble.precision])
         candidate.save(path)
-        kept.write(path.with_suffix(".parquet"), other.result.predictions, other.result.fold)
+        candidate_predictions.write(path.with_suffix(".parquet"), other.result.predictions, other.result.fold)
         files[other.result.name] = path.relative_to(folder).as_posix()
     return files
 

@@ -26,19 +26,19 @@ from sortal.data.division import divide
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem, check_groups, frame_problem, part
 from sortal.data.read import Source
-from sortal.data.sampled import RowLimit
+from sortal.data.row_sample import RowLimit
 from sortal.data.split import Parts
 from sortal.data.whole import is_taken, new_folder
-from sortal.decide.chosen import decide_apart
+from sortal.decide.threshold_interval import decide_apart
 from sortal.evaluate.figures import figures
 from sortal.evaluation import score_labelled
 from sortal.filing import MODEL_FILE, Release, file_run
 from sortal.record.assemble import Results
 from sortal.record.describe import describe_data, describe_split
 from sortal.record.events import RunObserver
-from sortal.record.opened import OpenedTest
 from sortal.record.parts import Split
 from sortal.record.run import RunRecord
+from sortal.record.sealed_scores import OpenedTest
 from sortal.resuming import fold_store
 from sortal.shipping import ship
 from sortal.timetable import (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sortal.data import arrow
-from sortal.data.declared import DamagedError
+from sortal.data.declared_size import DamagedError
 from tests.data.compact import Fields, flat
 
 SCHEMA, WORDS, ROWS = 1, 2, 3

@@ -29,7 +29,7 @@ from sortal.core.frame import from_any
 from sortal.core.names import unique_names
 from sortal.data import arrow, parquet
 from sortal.data.blocks import raw_blocks, utf8_blocks
-from sortal.data.declared import declared
+from sortal.data.declared_size import declared
 from sortal.data.limits import memory_left, too_many_columns
 from sortal.data.read import batches, read
 from sortal.data.standard_input import spooled
@@ -315,14 +315,14 @@ def test_more_than_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     TABLE.write_parquet(path, row_group_size=50)
     size = declared(path, parquet.walk)
     assert size.total > 2 * size.largest > 0
-    monkeypatch.setattr("sortal.data.declared.memory_left", lambda: size.total - 1)
+    monkeypatch.setattr("sortal.data.declared_size.memory_left", lambda: size.total - 1)
     assert "bytes of memory, and" in refusal(path)
     assert sum(frame.height for frame in batches(path)) == 200
 
 
 def test_two_billion_rows_in_a_kilobyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pl.DataFrame({"x": pl.repeat(1.0, 1_000_000, eager=True)}).write_parquet(tmp_path / "t.parquet")
-    monkeypatch.setattr("sortal.data.declared.FREELY_DECODED", 1 << 20)
+    monkeypatch.setattr("sortal.data.declared_size.FREELY_DECODED", 1 << 20)
     assert "when they are unpacked" in refusal(tmp_path / "t.parquet")
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from sortal.data import parquet
-from sortal.data.declared import DamagedError, declared
+from sortal.data.declared_size import DamagedError, declared
 from tests.data.compact import compact
 
 INT64, FIXED_LENGTH = 2, 7

@@ -15,7 +15,7 @@ from sortal.core.schema import Column, Schema
 from sortal.data import problem as problem_module
 from sortal.data.problem import Problem, doubts, frame_problem, open_source
 from sortal.data.read import Source
-from sortal.data.sampled import RowLimit
+from sortal.data.row_sample import RowLimit
 
 ROWS = {
     "x": [k + 0.5 for k in range(40)],

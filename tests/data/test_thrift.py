@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sortal.data.declared import DamagedError
+from sortal.data.declared_size import DamagedError
 from sortal.data.thrift import Reader
 
 

@@ -19,10 +19,10 @@ from sortal.core.sheets import RowOptions
 from sortal.core.task import Capacity, Task
 from sortal.decide.calibrate import CalibrationResult
 from sortal.decide.certificate import Bound, Certificate, Outlook
-from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
 from sortal.decide.threshold import cost_threshold, decide
+from sortal.decide.threshold_interval import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.engine.program import Program
 from sortal.evaluate.decisions import rejected
 from sortal.evaluate.figures import figures, per_class, share
@@ -42,8 +42,8 @@ from sortal.record.assemble import (
     model_card,
 )
 from sortal.record.examples import describe_examples
-from sortal.record.opened import OpenedTest
 from sortal.record.parts import Nested, Split
+from sortal.record.sealed_scores import OpenedTest
 from sortal.training.imbalance import WORDS
 from sortal.training.permutation import NOTHING_PERMUTED, Permuted
 from sortal.version import __version__

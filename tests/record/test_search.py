@@ -19,8 +19,8 @@ from sortal.core.writing import number
 from sortal.decide.policy import Decision
 from sortal.engine.program import Program
 from sortal.evaluate.compare import difference
-from sortal.record.opened import OpenedTest
 from sortal.record.parts import Spread
+from sortal.record.sealed_scores import OpenedTest
 from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.training.bounds import NO_BOUNDS, Bounds
 from sortal.training.candidate import Candidate

@@ -93,7 +93,7 @@ class ColumnProfile:
 
     def format_value(self, value: float) -> str:
         """A value as a person writes it."""
-        return kind_of(self.kind).shown(value)
+        return kind_of(self.kind).format_value(value)
 
 
 def profile(table: Table, smallest_count: int = 1) -> dict[str, ColumnProfile]:

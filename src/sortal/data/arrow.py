@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.data.declared import DamagedError, Piece, inflated, within
+from sortal.data.declared_size import DamagedError, Piece, inflated, within
 from sortal.data.limits import SPARE
 
 MAGIC = b"ARROW1"

@@ -29,7 +29,7 @@ import msgspec
 import polars as pl
 
 from sortal.core.errors import DataError, OutputError
-from sortal.data.sealed import LEDGER, MARK, TEST
+from sortal.data.sealed_rows import LEDGER, MARK, TEST
 from sortal.data.whole import PRIVATE, PRIVATE_FOLDER, replacing
 
 if sys.platform == "win32":

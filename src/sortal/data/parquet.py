@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Iterator
 from typing import Any
 
-from sortal.data.declared import DamagedError, Piece, inflated, within
+from sortal.data.declared_size import DamagedError, Piece, inflated, within
 from sortal.data.thrift import Reader, Struct
 
 MAGIC = b"PAR1"

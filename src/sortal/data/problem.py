@@ -30,7 +30,7 @@ from sortal.core.values import MISSING, is_text
 from sortal.core.writing import listing
 from sortal.data.images import affordable, with_images
 from sortal.data.read import Source, digest, read
-from sortal.data.sampled import ALL_ROWS, RowLimit, sampled
+from sortal.data.row_sample import ALL_ROWS, RowLimit, sampled
 
 
 @dataclass(frozen=True)

@@ -26,13 +26,13 @@ from sortal.core.series import Times
 from sortal.data import arrow, delimited, parquet
 from sortal.data.arrays import arrays
 from sortal.data.blocks import encoding_of, raw_blocks
-from sortal.data.declared import declared, refuse_beyond_memory
+from sortal.data.declared_size import declared, refuse_beyond_memory
 from sortal.data.foreign import refuse_foreign
 from sortal.data.image_folder import PART, holds_images, image_folder, is_npz, is_zip
 from sortal.data.json_lines import decoded, json_lines, json_table
 from sortal.data.limits import LONGEST_LINE, MOST_COLUMNS, too_many_columns
 from sortal.data.parts import Note, Part, common_types, fitted
-from sortal.data.sealed import refuse_sealed
+from sortal.data.sealed_rows import refuse_sealed
 from sortal.data.untrusted import quiet, untrusted
 
 Format = Literal["images", "arrays", "delimited", "parquet", "arrow", "arrow stream", "json lines", "json"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import mmap
 from typing import Any
 
-from sortal.data.declared import DamagedError
+from sortal.data.declared_size import DamagedError
 
 Struct = dict[int, Any]
 """The values of a struct by the numbers of its fields; a text is None."""

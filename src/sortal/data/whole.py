@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sortal.core.errors import OutputError
-from sortal.data import sealed
+from sortal.data import sealed_rows
 
 if sys.platform != "win32":
     import fcntl
@@ -219,7 +219,7 @@ def _identity(path: Path) -> tuple[int, int]:
 def _refuse_to_replace(path: Path, sparing: Sequence[str | Path]) -> None:
     if path.is_dir():
         raise OutputError(f"{str(path)!r} is a folder; give the name of a file")
-    if sealed.is_kept(path):
+    if sealed_rows.is_kept(path):
         raise OutputError(f"{str(path)!r} belongs to the sealed test of a run; give the name of another file")
     if not path.exists():
         return

@@ -51,12 +51,12 @@ def cut(table: Table, name: str, disclosure: Disclosure, requested: bool = False
     levels, codes = _levels(values)
     if isinstance(values, np.ndarray) and len(levels) > LEVELS:
         ends = _ends(values[codes >= 0], kind.storage == "moment", disclosure.smallest_count)
-        conditions = _ranges([kind.shown(end) for end in ends])
+        conditions = _ranges([kind.format_value(end) for end in ends])
         codes = np.where(codes >= 0, np.searchsorted(ends, values, side="right"), -1)
     else:
         # That a yes or no is one of the two tells nothing of anybody.
         least = 1 if kind.storage == "boolean" else disclosure.smallest_count
-        texts = [kind.shown(level) for level in levels] if kind.numeric else levels
+        texts = [kind.format_value(level) for level in levels] if kind.numeric else levels
         conditions, codes = _frequent(texts, codes, ASKED_LEVELS if requested else LEVELS, least)
     if disclosure.private:
         conditions = [c if c == OTHERS else f"part {i} of {len(conditions)}" for i, c in enumerate(conditions, 1)]

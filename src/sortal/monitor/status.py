@@ -11,7 +11,7 @@ import numpy as np
 
 from sortal.core.plain import plain, short
 from sortal.core.writing import interval, number, percent
-from sortal.monitor import confused, shift
+from sortal.monitor import confusion, shift
 from sortal.monitor.estimate import FigureEstimate
 from sortal.monitor.state import DAY, PACES, Alarm, Look, State, date_of
 from sortal.monitor.watch import Stream, Watcher
@@ -138,9 +138,9 @@ def kind_of_change(watcher: Watcher, state: State) -> str:
         return ""
     start = int(min(alarm.since for alarm in state.alarms.values()) // DAY) - (state.first or 0)
     if len(estimator.classes) > 2:
-        test = confused.confusion_of(watcher.model)
+        test = confusion.confusion_of(watcher.model)
         day = estimator.decision_counts(state.estimates, start, len(state.rows))
-        return "" if test is None else confused.kind(confused.Comparison.of(test, estimator, day), estimator.classes)
+        return "" if test is None else confusion.kind(confusion.Comparison.of(test, estimator, day), estimator.classes)
     [(label, reliability)] = estimator.reliability.items()
     return shift.kind(reliability, estimator.grid(state.estimates, start, len(state.rows)), label)
 

@@ -24,12 +24,12 @@ from sortal.core.writing import level
 from sortal.data.ledger import Seal
 from sortal.data.problem import Problem
 from sortal.decide.certificate import Certificate, about
-from sortal.decide.chosen import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.decide.policy import Decision
 from sortal.decide.recalibration import recalibration_gain
 from sortal.decide.set_figures import describe as describe_sets
 from sortal.decide.sets import notes
 from sortal.decide.threshold import alternatives, cost_threshold
+from sortal.decide.threshold_interval import by_threshold_of_others, decide_apart, threshold_interval
 from sortal.engine.program import Program
 from sortal.engine.run import reads
 from sortal.evaluate.decisions import confusion, rejected
@@ -41,15 +41,15 @@ from sortal.evaluate.verification import COVERAGE, Level, Promises, Verification
 from sortal.record import parts
 from sortal.record.describe import describe_columns, describe_ledger
 from sortal.record.examples import describe_examples, item_columns
+from sortal.record.expected_score import classes_reaching, metric_reaching, with_its_own_calibration
 from sortal.record.facts import Facts, SavedModel
-from sortal.record.opened import OpenedTest
 from sortal.record.prevalence import costs_at_shares
 from sortal.record.rule import rule as words
 from sortal.record.run import Outcome
+from sortal.record.sealed_scores import OpenedTest
 from sortal.record.search import baselines, imbalance, leaderboard, selection
-from sortal.record.shipped import classes_reaching, metric_reaching, with_its_own_calibration
 from sortal.record.slices import describe_slices
-from sortal.record.wording import count, counted, number
+from sortal.record.wording import count, count_of, number
 from sortal.stats.strata import Strata
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import WORDS
@@ -261,7 +261,7 @@ def _permutation(permuted: Permuted) -> parts.Importance | None:
     if not permuted.importance:
         return None
     return parts.Importance(
-        f"log-loss lost where the column is shuffled, on {counted(permuted.rows, 'row')} out of fold",
+        f"log-loss lost where the column is shuffled, on {count_of(permuted.rows, 'row')} out of fold",
         tuple(parts.ColumnWeight(name, loss.value, loss.low, loss.high) for name, loss in permuted.importance.items()),
     )
 

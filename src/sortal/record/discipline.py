@@ -12,7 +12,7 @@ from sortal.record.wording import (
     beside,
     costs,
     count,
-    counted,
+    count_of,
     interval,
     level,
     listing,
@@ -72,7 +72,7 @@ def split(outcome: Outcome, facts: Facts) -> Verdict:
     if split.test == 0:
         return False, f"{parts}: there is no test"
     if split.folds < 2:
-        return predicted >= LARGE_HOLDOUT, f"{parts}; compared on one holdout of {counted(predicted, 'row')}"
+        return predicted >= LARGE_HOLDOUT, f"{parts}; compared on one holdout of {count_of(predicted, 'row')}"
     text = f"{count(predicted)} of {count(split.train)} rows out of fold"
     if split.forward:
         # Each fold is newer than what it is predicted from, and the oldest rows have nothing older.
@@ -88,7 +88,7 @@ def pipeline(outcome: Outcome, facts: Facts) -> Verdict:
     holds = "table" in facts.saved.operations and parity.label_flips == 0
     return (
         holds,
-        f"{steps} on {counted(facts.saved.features, 'raw column')} in one file; {agreement(parity)}",
+        f"{steps} on {count_of(facts.saved.features, 'raw column')} in one file; {agreement(parity)}",
     )
 
 
@@ -136,7 +136,7 @@ def imbalance(outcome: Outcome, facts: Facts) -> Verdict:
 def selection(outcome: Outcome, facts: Facts) -> Verdict:
     n = len(outcome.leaderboard)
     evidence = (
-        f"{counted(n, 'candidate')} compared on {counted(facts.out_of_fold_rows, 'out-of-fold row')}, "
+        f"{count_of(n, 'candidate')} compared on {count_of(facts.out_of_fold_rows, 'out-of-fold row')}, "
         f"{count(facts.sealed_rows_scored)} of them sealed"
     )
     return n > 0 and facts.out_of_fold_rows > 0 and facts.sealed_rows_scored == 0, evidence
@@ -147,7 +147,7 @@ def threshold(outcome: Outcome, facts: Facts) -> Verdict:
     if decision.kind == "argmax":
         return None, "no threshold: the most probable class is taken"
     rule = decision.rule
-    rows, sealed = counted(facts.decision_rows, facts.decision_part + " row"), facts.sealed_rows_decided
+    rows, sealed = count_of(facts.decision_rows, facts.decision_part + " row"), facts.sealed_rows_decided
     holds = facts.decision_part != "test" and facts.decision_rows > 0 and sealed == 0
     return holds, f"{rule}, judged on {rows}, {count(sealed)} of them sealed"
 
@@ -169,7 +169,7 @@ def refit(outcome: Outcome, facts: Facts) -> Verdict:
         why = NO_REFIT[facts.no_refit]
         refit = f"the model of the first fold, trained on {count(facts.refit_rows)} of {count(unsealed)} rows: {why}"
     if promises and facts.no_refit is None:
-        refit = f"the tested model itself, trained on {counted(facts.refit_rows, 'row')}"
+        refit = f"the tested model itself, trained on {count_of(facts.refit_rows, 'row')}"
     if before is None:
         return False, f"{refit}; calibration was not examined"
     change = f"log-loss {number(before, 4)}" + ("" if after is None else f" → {number(after, 4)}")
@@ -182,7 +182,7 @@ def saved(outcome: Outcome, facts: Facts) -> Verdict:
     saved = facts.saved
     if saved is None:
         return False, "no model was saved"
-    steps, metrics = counted(len(saved.operations), "step"), counted(len(saved.metrics), "metric")
+    steps, metrics = count_of(len(saved.operations), "step"), count_of(len(saved.metrics), "metric")
     inside = f"{steps}, {metrics}, version {saved.version or 'unknown'}"
     holds = bool(saved.operations and saved.metrics) and saved.version == outcome.sortal_version
     return holds, f"read back from {saved.file}: {inside}"
@@ -192,5 +192,5 @@ def monitoring(outcome: Outcome, facts: Facts) -> Verdict:
     if facts.saved is None:
         return False, "no model was saved"
     saved = facts.saved
-    columns = f"{saved.profiled} of {counted(saved.features, 'column')}"
+    columns = f"{saved.profiled} of {count_of(saved.features, 'column')}"
     return 0 < saved.features == saved.profiled, f"schema and training profile of {columns} in the model file"

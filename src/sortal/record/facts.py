@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from sortal.artifact.model import Parity
 from sortal.core.predictions import Part
-from sortal.record.wording import counted, tiny
+from sortal.record.wording import count_of, tiny
 from sortal.training.finalize import NoRefit
 
 
@@ -62,4 +62,4 @@ Verdict = tuple[bool | Literal["not looked for"] | None, str]
 
 def agreement(parity: Parity) -> str:
     difference = f"probabilities differ by at most {tiny(parity.max_difference)}"
-    return f"on {counted(parity.rows, 'row')} {difference}, {counted(parity.label_flips, 'label')} changed"
+    return f"on {count_of(parity.rows, 'row')} {difference}, {count_of(parity.label_flips, 'label')} changed"

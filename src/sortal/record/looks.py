@@ -17,7 +17,7 @@ from sortal.core.errors import DataError, OptionError
 from sortal.core.files import sha256_of
 from sortal.data.ledger import Seal
 from sortal.data.read import Source, read
-from sortal.data.sealed import LEDGER, RECORD, is_sealed, run_of
+from sortal.data.sealed_rows import LEDGER, RECORD, is_sealed, run_of
 from sortal.data.whole import replacing
 from sortal.record.describe import describe_ledger
 from sortal.record.parts import Split

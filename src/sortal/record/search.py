@@ -16,9 +16,9 @@ from sortal.core.writing import number
 from sortal.decide.threshold import decide
 from sortal.evaluate.compare import difference, row_values
 from sortal.evaluate.metrics import Metric, label_of
-from sortal.record.opened import OpenedTest
+from sortal.record.expected_score import Gap, as_shipped, gap, reaching, score_out_of_fold
 from sortal.record.parts import Baseline, Imbalance, Row, Selection, Spread
-from sortal.record.shipped import Gap, as_shipped, gap, reaching, score_out_of_fold
+from sortal.record.sealed_scores import OpenedTest
 from sortal.record.wording import count, listing
 from sortal.training.balancing import balancing
 from sortal.training.comparison import margin, paired_difference

@@ -8,7 +8,7 @@ from sortal.checks.audit import Finding
 from sortal.checks.run_counts import LEAKED, REOPENED
 from sortal.record.facts import UNSEEN, Facts, Verdict, agreement
 from sortal.record.run import Outcome
-from sortal.record.wording import counted, listing, metric, percent, plain, times
+from sortal.record.wording import count_of, listing, metric, percent, plain, times
 
 SHARE_TOLERANCE = 0.005
 """A class share of a stratified part may differ by this much (or by two rows): rare classes, and duplicates
@@ -30,7 +30,7 @@ def train_only(outcome: Outcome, facts: Facts) -> Verdict:
         return False, "no fit was watched"
     leaked = next((finding.evidence["rows"] for finding in outcome.audit if finding.code == LEAKED), 0)
     assert isinstance(leaked, int)
-    text = f"all fits together saw {counted(leaked, 'row')} that they should not have seen"
+    text = f"all fits together saw {count_of(leaked, 'row')} that they should not have seen"
     if leaked:
         return False, text
     holds, why = _audited(outcome, PREPARED, "columns prepared on all rows before the split")
@@ -109,7 +109,7 @@ def as_promised(outcome: Outcome, facts: Facts) -> Verdict:
         else ""
     )
     doubts = f"; {'; '.join(doubts)}" if (doubts := [n for n in verification.notes if n.endswith("chance")]) else ""
-    return True, f"{names} as promised, on {counted(verification.rows, 'row')}{beside}{doubts}"
+    return True, f"{names} as promised, on {count_of(verification.rows, 'row')}{beside}{doubts}"
 
 
 def apart(outcome: Outcome, facts: Facts) -> Verdict:
@@ -120,7 +120,7 @@ def no_future(outcome: Outcome, facts: Facts) -> Verdict:
     holds, why = _audited(outcome, OUTCOME, "columns that tell the outcome")
     if holds is True:
         n_features = sum(column.role == "feature" for column in outcome.columns)
-        return True, f"{why} among {counted(n_features, 'feature')}"
+        return True, f"{why} among {count_of(n_features, 'feature')}"
     return holds, f"{why}: if it is known only afterwards, --ignore it" if holds is False else why
 
 
@@ -131,7 +131,7 @@ def sound(outcome: Outcome, facts: Facts) -> Verdict:
         return False, "; ".join(f"{f.code} {plain(f.message)}" for f in severe)
     others = [f for f in outcome.audit if f.code not in elsewhere]
     codes = f" ({_codes(others)})" if others else ""
-    return True, f"{counted(len(others), 'other finding')}{codes}, none of them severe"
+    return True, f"{count_of(len(others), 'other finding')}{codes}, none of them severe"
 
 
 def _audited(outcome: Outcome, codes: tuple[str, ...], what: str) -> Verdict:
@@ -145,7 +145,7 @@ def _audited(outcome: Outcome, codes: tuple[str, ...], what: str) -> Verdict:
         reasons = dict.fromkeys(skip.reason for skip in blind)
         return UNSEEN, f"{listing([skip.code for skip in blind])} did not look for {what} ({', '.join(reasons)})"
     notes = [f for f in outcome.audit if f.code in codes]
-    return True, f"no {what}" + (f" but {counted(len(notes), 'note')} ({_codes(notes)})" if notes else "")
+    return True, f"no {what}" + (f" but {count_of(len(notes), 'note')} ({_codes(notes)})" if notes else "")
 
 
 def _listed(outcome: Outcome, codes: tuple[str, ...]) -> str:

@@ -36,7 +36,7 @@ __all__ = [
     "by_slice",
     "costs",
     "count",
-    "counted",
+    "count_of",
     "decided_first",
     "decimals",
     "evidence",
@@ -71,10 +71,10 @@ def count(n: int) -> str:
     return f"{n:,}"
 
 
-def counted(n: int, thing: str) -> str:
+def count_of(n: int, thing: str) -> str:
     """A number of things.
 
-    >>> counted(1, "row"), counted(1200, "row"), counted(3, "category"), counted(2, "day")
+    >>> count_of(1, "row"), count_of(1200, "row"), count_of(3, "category"), count_of(2, "day")
     ('1 row', '1,200 rows', '3 categories', '2 days')
     """
     plural = thing[:-1] + "ies" if thing.endswith("y") and thing[-2] not in "aeiou" else thing + "s"
@@ -184,7 +184,7 @@ def by_slice(slice_: Slice) -> str:
     own = "" if slice_.expected is None else f" ({number(slice_.expected, digits)} by its own probabilities)"
     against = f" against {number(slice_.elsewhere, digits)} elsewhere"
     name = f"{short(slice_.column)} {short(slice_.condition)}"
-    return f"{name}: {interval(slice_.figure)}{against}{own}, {counted(slice_.rows, 'row')}"
+    return f"{name}: {interval(slice_.figure)}{against}{own}, {count_of(slice_.rows, 'row')}"
 
 
 def measured(slices: Slices, costs: bool) -> str:
@@ -216,7 +216,7 @@ def kinds(columns: Sequence[Column]) -> str:
     '2 numbers, 1 category'
     """
     tally = Counter(column.kind for column in columns if column.role == "feature")
-    return ", ".join(counted(n, kind) for kind, n in tally.most_common()) or "no features"
+    return ", ".join(count_of(n, kind) for kind, n in tally.most_common()) or "no features"
 
 
 def costs(task: Task) -> str:

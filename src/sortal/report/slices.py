@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sortal.evaluate.slices import Slices
-from sortal.record.wording import by_slice, counted, measured
+from sortal.record.wording import by_slice, count_of, measured
 from sortal.report.terminal import INDENT, hang
 
 MOST_WORSE, MOST_ASKED = 5, 20
@@ -21,7 +21,7 @@ def slices(console: Console, record: Slices | None, costs: bool) -> None:
         return
     worse = [slice_ for slice_ in record.slices if slice_.worse]
     requested = [slice_ for slice_ in record.shown if not slice_.worse]
-    scope = f"{counted(record.tested, 'slice')} of {counted(record.columns, 'column')} ({record.part} rows)"
+    scope = f"{count_of(record.tested, 'slice')} of {count_of(record.columns, 'column')} ({record.part} rows)"
     does = f"{len(worse) or 'none'} of {scope} {'do' if len(worse) > 1 else 'does'} clearly worse"
     console.print()
     hang(console, Text("SLICES", "bold"), Text(f"{measured(record, costs)}: {does}"), INDENT)

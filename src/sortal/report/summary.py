@@ -67,10 +67,10 @@ def evaluation(console: Console, result: Evaluation) -> None:
     """What fell short is said first, then where the rows are not like those of training, then what was promised, one by
     one.
     """
-    rows = f"{wording.plain(result.data)}: {wording.counted(result.rows, 'labelled row')}"
+    rows = f"{wording.plain(result.data)}: {wording.count_of(result.rows, 'labelled row')}"
     console.print(Text(f"{rows} scored by {wording.plain(result.model)}", "bold"))
     if result.unlabelled:
-        _line(console, "left out", f"{wording.counted(result.unlabelled, 'row')} without a label")
+        _line(console, "left out", f"{wording.count_of(result.unlabelled, 'row')} without a label")
     if result.trained_on:
         own = "the model was trained on this very data (the same SHA-256): it says nothing of fresh rows; --sealed does"
         terminal.hang(console, "not fresh", Text(own, "bold red"), MARGIN)
@@ -144,7 +144,7 @@ def _conclusion(result: Evaluation) -> str:
     if result.shifts or result.columns_absent:
         n_shifted = len({shift.column for shift in result.shifts} | {*result.columns_absent})
         reservation = (
-            f"{wording.counted(n_shifted, 'column')} not as in training, and a promise is about rows like those"
+            f"{wording.count_of(n_shifted, 'column')} not as in training, and a promise is about rows like those"
         )
         return f"nothing is clearly worse than promised, with reservation: {reservation}"
     return "nothing is worse than promised" if not _doubtful(result) else "nothing is clearly worse than promised"

@@ -57,7 +57,7 @@ def template(name: str) -> Template:
         times=wording.times,
         number=wording.number,
         count=wording.count,
-        counted=wording.counted,
+        count_of=wording.count_of,
         percent=wording.percent,
         seconds=wording.seconds,
         microseconds=wording.microseconds,

@@ -39,7 +39,7 @@ from sortal.record.parts import (
 from sortal.record.run import RunRecord
 from sortal.record.wording import (
     adds,
-    counted,
+    count_of,
     decided_first,
     decimals,
     interval,
@@ -86,7 +86,7 @@ def data_line(console: Console, data: Data, columns: Sequence[Column], took: flo
     """What was read, and what was noticed while reading."""
     name, shape = (
         plain(data.name),
-        f"{counted(data.rows, 'row')}, {counted(data.columns, 'column')}: {kinds(columns)}",
+        f"{count_of(data.rows, 'row')}, {count_of(data.columns, 'column')}: {kinds(columns)}",
     )
     head, text = (name, shape) if cell_len(name) < MARGIN - 1 else ("data", f"{name}: {shape}")
     hang(console, head, Text.assemble(text, ("" if took is None else f"   {seconds(took)}", "dim")))
@@ -115,8 +115,8 @@ def sealed_line(console: Console, split: Split) -> None:
             hang(console, "", Text(plain(note), "dim"))
         return
     whole = max(split.train + split.valid + split.test, 1)
-    valid = f"; {counted(split.valid, 'row')} to validate on" if split.valid else ""
-    rows = f"{counted(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {split.how})"
+    valid = f"; {count_of(split.valid, 'row')} to validate on" if split.valid else ""
+    rows = f"{count_of(split.test, 'test row')} ({percent(round(split.test / whole, 2))}, {split.how})"
     hang(console, "sealed", Text(f"{rows}{valid}; opened {times(0)}"))
     for note in split.notes:
         hang(console, "", Text(plain(note), "dim"))
@@ -124,7 +124,7 @@ def sealed_line(console: Console, split: Split) -> None:
 
 def audit(console: Console, findings: Sequence[Finding]) -> None:
     """What was found in the data, severe things first."""
-    _title(console, "AUDIT", counted(len(findings), "finding") if findings else "no findings")
+    _title(console, "AUDIT", count_of(len(findings), "finding") if findings else "no findings")
     ranked = sorted(findings, key=lambda f: ("severe", "warning", "note").index(f.severity))
     for finding in ranked[:MOST_FINDINGS]:
         severe = finding.severity == "severe"
@@ -150,7 +150,7 @@ def leaderboard(console: Console, rows: Sequence[Row], selection: Selection, ski
 
     On a narrow console the columns on the right go first.
     """
-    _title(console, "TRAIN", counted(len(rows), "candidate"))
+    _title(console, "TRAIN", count_of(len(rows), "candidate"))
     table = columns(rows)
     indent = INDENT if console.width >= 100 else 2
     while len(table) > 2 and indent + sum(column.width + 2 for column in table) > console.width:
@@ -223,7 +223,7 @@ def shortfall(console: Console, verification: Verification | None) -> None:
     """What the test does not bear out, before anything that it was promised by; nothing where it bears out all."""
     if verification is None or not verification.warnings:
         return
-    _title(console, "NOT AS PROMISED", f"{counted(verification.rows, 'sealed row')}, on the saved model")
+    _title(console, "NOT AS PROMISED", f"{count_of(verification.rows, 'sealed row')}, on the saved model")
     for warning in verification.warnings:
         hang(console, Text("! ", "bold red"), Text(warning, "bold red"), INDENT)
 
@@ -254,7 +254,7 @@ def nested(console: Console, nested: Nested | None, task: Task) -> None:
     folds = (
         f"{nested.folds} of {nested.planned} outer folds" if nested.folds < nested.planned else f"{nested.folds} folds"
     )
-    what = f"{folds}, {counted(nested.rows, 'row')}, each by a procedure that never saw it; the model itself saw all"
+    what = f"{folds}, {count_of(nested.rows, 'row')}, each by a procedure that never saw it; the model itself saw all"
     _title(console, "NESTED", what)
     _figures(console, nested.figures, None, task, INDENT)
 

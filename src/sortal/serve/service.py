@@ -19,7 +19,7 @@ from sortal.serve.live import Live
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord, PredictionRecord, Role
 from sortal.serve.logs import RequestEvent
 from sortal.serve.metrics import Metrics
-from sortal.serve.shared import Shared
+from sortal.serve.shared_folder import Shared
 from sortal.serve.swap import Swap
 from sortal.serve.work import Workers
 

@@ -22,7 +22,7 @@ from sortal.core.errors import ArtifactError, InputError, OutputError
 from sortal.core.plain import quoted
 from sortal.data.whole import replacing
 from sortal.serve.deployment import Deployment, ServedModel, identity, read_model
-from sortal.serve.shared import Shared
+from sortal.serve.shared_folder import Shared
 
 if sys.platform != "win32":
     import fcntl

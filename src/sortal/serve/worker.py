@@ -36,7 +36,7 @@ from sortal.serve.metrics import Metrics
 from sortal.serve.service import Service
 from sortal.serve.settings import Settings
 from sortal.serve.shadow import Shadow
-from sortal.serve.shared import Shared
+from sortal.serve.shared_folder import Shared
 from sortal.serve.swap import Swap
 from sortal.serve.telemetry import is_asked_for as telemetry_asked_for
 from sortal.serve.telemetry import spans_of_environment

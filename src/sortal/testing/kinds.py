@@ -149,7 +149,8 @@ def refuses_in_a_sentence(subject: Subject) -> None:
 def says_what_it_needs(subject: Subject) -> None:
     """One line for what is needed, for an example of it, and for a value."""
     kind, column = subject.kind, subject.column
-    lines = [kind.noun_of(column), kind.example(column), *(kind.shown(value) for value in (0.0, 1.0) if kind.numeric)]
+    values = [kind.format_value(value) for value in (0.0, 1.0) if kind.numeric]
+    lines = [kind.noun_of(column), kind.example(column), *values]
     require(all(isinstance(line, str) and "\n" not in line for line in lines), f"it says {lines}")
     require(kind.noun_of(column), "it does not say what is needed")
 

@@ -26,7 +26,6 @@ from sortal.training.bounds import Bounds
 from sortal.training.candidate import Candidate, Development
 from sortal.training.crossval import REFIT, SURELY, CrossValidation, crossval, repeat, turns
 from sortal.training.cv_result import CVResult, Result
-from sortal.training.drawn import draws, named
 from sortal.training.ensemble import EnsembleResult, select
 from sortal.training.executor import Executor, ThreadExecutor
 from sortal.training.fit_log import FitRows
@@ -34,6 +33,7 @@ from sortal.training.fold import FoldData, Folds
 from sortal.training.fold_store import FoldStore
 from sortal.training.halving import Halving, halve
 from sortal.training.pace import work_pace
+from sortal.training.random_search import draws, named
 from sortal.training.reserve import TimeReserve
 from sortal.training.select import Choice, choose
 from sortal.training.zoo import Explored, baselines, explore, zoo

@@ -62,7 +62,7 @@ class Boolean(Kind):
             return None
         return meaning(category.text_of(values, sort).str.to_lowercase(), boolean_words(column.levels))
 
-    def shown(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         return "true" if value else "false"
 
 

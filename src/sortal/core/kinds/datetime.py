@@ -105,7 +105,7 @@ class Datetime(Kind):
         pattern = column.format.replace("%.f", "")
         return dt.datetime(2018, 7, 31, 14, 30, tzinfo=dt.UTC).strftime(pattern).strip()
 
-    def shown(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         return str(np.datetime64(round(value), "s")).removesuffix("T00:00:00").replace("T", " ")
 
 

@@ -149,7 +149,7 @@ class Kind(ABC):
         """
         return self.storage == "text" and self.encoding not in ("", "text")
 
-    def shown(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """A value, as the engine has it, as a person writes it."""
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3g}"
 

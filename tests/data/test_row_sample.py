@@ -15,10 +15,10 @@ import sortal
 from sortal import timetable, workflow
 from sortal.core.errors import OptionError
 from sortal.core.recipe import Recipe
-from sortal.data import sampled as sampled_module
+from sortal.data import row_sample as sampled_module
 from sortal.data.problem import frame_problem
 from sortal.data.read import Source
-from sortal.data.sampled import RowLimit, sample_rows
+from sortal.data.row_sample import RowLimit, sample_rows
 from sortal.training.deadline import Deadline
 
 

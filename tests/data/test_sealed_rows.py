@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError, OutputError
-from sortal.data import sealed
+from sortal.data import sealed_rows
 from sortal.data.ledger import Seal
 from sortal.data.read import batches, files_of, holds_records, read
-from sortal.data.sealed import MARK, is_kept, is_marked, is_sealed, run_of
+from sortal.data.sealed_rows import MARK, is_kept, is_marked, is_sealed, run_of
 from sortal.data.whole import replacing
 from sortal.data.write import writer
 
@@ -150,7 +150,7 @@ def test_the_mark_stands_in_the_footer(content: bytes, expected: bool, tmp_path:
 def test_a_footer_without_measure_is_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(footer_file(BOTH))
     for most, expected in ((len(BOTH), True), (len(BOTH) - 1, False)):
-        monkeypatch.setattr(sealed, "MOST_FOOTER", most)
+        monkeypatch.setattr(sealed_rows, "MOST_FOOTER", most)
         assert is_marked(tmp_path / "file") == expected
 
 

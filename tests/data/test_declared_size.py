@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sortal.core.errors import DataError
-from sortal.data import declared as module
-from sortal.data.declared import DamagedError, Declared, declared, inflated, refuse_beyond_memory, within
+from sortal.data import declared_size as module
+from sortal.data.declared_size import DamagedError, Declared, declared, inflated, refuse_beyond_memory, within
 
 SPARE = 1 << 16
 

@@ -8,8 +8,8 @@ import pytest
 from sortal.core import registry
 from sortal.core.predictions import Predictions
 from sortal.core.task import Capacity, Task
-from sortal.decide.chosen import SAMPLES, decide_apart, threshold_interval
 from sortal.decide.threshold import decide
+from sortal.decide.threshold_interval import SAMPLES, decide_apart, threshold_interval
 
 TASK = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", ("f1",), (), goal="f1")
 F1 = registry.load("sortal.metrics", "f1")

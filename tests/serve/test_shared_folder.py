@@ -12,7 +12,7 @@ import pytest
 from sortal.core.errors import ArtifactError
 from sortal.serve.deployment import Deployment
 from sortal.serve.metrics import Metrics
-from sortal.serve.shared import Shared
+from sortal.serve.shared_folder import Shared
 from sortal.serve.swap import Swap
 from tests.serve.process import a_model
 

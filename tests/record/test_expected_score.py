@@ -16,7 +16,7 @@ from sortal.core.task import Task
 from sortal.decide.policy import Decision
 from sortal.evaluate.figures import ClassScore, per_class
 from sortal.evaluate.metric_interval import interval
-from sortal.record.shipped import (
+from sortal.record.expected_score import (
     REACH,
     Gap,
     as_shipped,

@@ -11,7 +11,7 @@ import pytest
 
 from sortal.core.errors import DataError
 from sortal.core.predictions import Predictions
-from sortal.record import kept
+from sortal.record import candidate_predictions
 
 CLASSES = ("c", "a", "b")
 P = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.25, 0.5, 0.25], [0.0, 0.9, 0.1]])
@@ -23,8 +23,8 @@ FOLD = np.array([2, 0, 1, 0])
 @pytest.mark.parametrize("costs", [None, np.array([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0], [4.0, 8.0]])])
 def test_predictions_and_folds_come_back(tmp_path: Path, groups: np.ndarray | None, costs: np.ndarray | None) -> None:
     rows = replace(ROWS, groups=groups, row_costs=costs)
-    kept.write(tmp_path / "1.parquet", rows, FOLD)
-    copy, fold = kept.read(tmp_path / "1.parquet", CLASSES)
+    candidate_predictions.write(tmp_path / "1.parquet", rows, FOLD)
+    copy, fold = candidate_predictions.read(tmp_path / "1.parquet", CLASSES)
     assert fold.tolist() == FOLD.tolist()
     assert (copy.classes, copy.part) == (CLASSES, "out-of-fold")
     for name in ("rows", "truth", "probability", "groups", "row_costs"):
@@ -36,12 +36,12 @@ def test_predictions_and_folds_come_back(tmp_path: Path, groups: np.ndarray | No
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "1.parquet"
     with pytest.raises(DataError, match="train again"):
-        kept.read(path, CLASSES)
+        candidate_predictions.read(path, CLASSES)
     pl.DataFrame({"x": [1]}).write_parquet(path)
     with pytest.raises(DataError, match="is not what a run keeps"):
-        kept.read(path, CLASSES)
-    kept.write(path, ROWS, FOLD)
+        candidate_predictions.read(path, CLASSES)
+    candidate_predictions.write(path, ROWS, FOLD)
     with pytest.raises(DataError, match="is not what a run keeps"):
-        kept.read(path, (*CLASSES, "d"))
+        candidate_predictions.read(path, (*CLASSES, "d"))
     with pytest.raises(DataError, match="sum to one"):
-        kept.read(path, CLASSES[:2])
+        candidate_predictions.read(path, CLASSES[:2])

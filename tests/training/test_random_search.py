@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sortal.core import registry
-from sortal.training.drawn import MOST, SPACES, Range, draws, named, random_candidate
+from sortal.training.random_search import MOST, SPACES, Range, draws, named, random_candidate
 
 
 def test_families_take_turns_unless_some_are_asked_for():

@@ -14,7 +14,7 @@ from sortal.core.arrays import Floats, Ints
 from sortal.core.reliability import Reliability
 from sortal.core.task import Task
 from sortal.decide.policy import Decision
-from sortal.monitor.confused import Comparison, chance_of, confusion_of, fit_shares, kind
+from sortal.monitor.confusion import Comparison, chance_of, confusion_of, fit_shares, kind
 from sortal.monitor.estimate import EstimateDays, Estimator
 from tests.monitor.test_watch import a_model
 
