@@ -129,7 +129,7 @@ def _day(columns: Mapping[str, NDArray[Any]], rows: int, rng: np.random.Generato
 def _peers(job: Job, environments: Path | None) -> list[PeerDays]:
     """What peers say of a stream like that of a job: drawn in the same way from the same populations, as values."""
     folder, columns, rows, days, _ = job
-    some_days, seen = min(days, PEER_DAYS), []
+    some_days, results = min(days, PEER_DAYS), []
     pythons = {} if environments is None else {name: environments / name / "bin" / "python" for name in PEERS}
     installed = {name: python for name, python in pythons.items() if python.exists()}
     if not installed:
@@ -144,15 +144,15 @@ def _peers(job: Job, environments: Path | None) -> list[PeerDays]:
         pl.concat(days_of_rows).write_parquet(stream)
         for name, python in installed.items():
             words = [str(python), "-P", _drift_peers.__file__, name, str(reference), str(stream), str(rows)]
-            done = subprocess.run(words, capture_output=True, text=True)
-            if done.returncode:
-                print(f"{name} ended: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+            process = subprocess.run(words, capture_output=True, text=True)
+            if process.returncode:
+                print(f"{name} ended: {process.stderr.strip().splitlines()[-1]}", file=sys.stderr)
                 continue
-            said = json.loads(done.stdout.splitlines()[-1])
-            counts = len(said["columns"]), len(said["table"])
-            seen.append(PeerDays(name, columns, rows, some_days, *counts))
+            answer = json.loads(process.stdout.splitlines()[-1])
+            counts = len(answer["columns"]), len(answer["table"])
+            results.append(PeerDays(name, columns, rows, some_days, *counts))
             print(f"{name}, {columns} columns, {rows} rows a day: {counts[0]} of {some_days} days", file=sys.stderr)
-    return seen
+    return results
 
 
 def _values(column: WatchedColumn) -> NDArray[Any]:
@@ -201,10 +201,10 @@ def outcome(years: Sequence[Year], days: int, peers: Sequence[PeerDays] = ()) ->
 
 
 def _of_peers(peers: Sequence[PeerDays]) -> list[str]:
-    absent = [name for name in PEERS if name not in {seen.peer for seen in peers}]
+    absent = [name for name in PEERS if name not in {result.peer for result in peers}]
     lines = []
-    for name, columns, rows in sorted({(seen.peer, seen.columns, seen.rows) for seen in peers}):
-        streams = [seen for seen in peers if (seen.peer, seen.columns, seen.rows) == (name, columns, rows)]
+    for name, columns, rows in sorted({(result.peer, result.columns, result.rows) for result in peers}):
+        streams = [result for result in peers if (result.peer, result.columns, result.rows) == (name, columns, rows)]
         days, drifted, table = (
             sum(counts) for counts in zip(*((s.days, s.drifted, s.table_drifted) for s in streams), strict=True)
         )

@@ -13,17 +13,17 @@ from sortal.monitor.estimate import ERRORS, ROC_AUC
 
 
 def test_errors_are_held_against_cbpe_and_intervals_against_what_came() -> None:
-    seen = [
+    results = [
         estimate.Result("table", "logistic", figure, 1_000, 0.3, 0.28, 0.25, 0.35, raw=0.2, cbpe=0.26)
         for figure in (ERRORS, ROC_AUC)
     ]
-    said = estimate.outcome(seen, fast=True)
-    assert said.holds
-    assert [goal.figure for goal in said.goals] == ["1.000", "0.500 x", "0.500 x"]
-    assert said.rows[0][3:] == ["1", "0.0200", "0.1000", "0.0400", "100%", "0.100"]
-    wide = [replace(each, expected=0.339, low=0.31) for each in seen]
+    outcome = estimate.outcome(results, fast=True)
+    assert outcome.holds
+    assert [goal.figure for goal in outcome.goals] == ["1.000", "0.500 x", "0.500 x"]
+    assert outcome.rows[0][3:] == ["1", "0.0200", "0.1000", "0.0400", "100%", "0.100"]
+    wide = [replace(each, expected=0.339, low=0.31) for each in results]
     assert [goal.holds for goal in estimate.outcome(wide, fast=True).goals] == [False, False, False]
-    assert not estimate.outcome(seen, fast=False).goals[-1].holds
+    assert not estimate.outcome(results, fast=False).goals[-1].holds
     assert not estimate.outcome([], fast=True).holds
 
 

@@ -14,19 +14,19 @@ def test_a_stream_without_a_change_is_quiet_and_one_alarm_in_few_falls_short() -
     years = [quiet.Year(20, 100, seed, (), False) for seed in range(20)]
     assert quiet.outcome(years, 365).holds
     loud = [quiet.Year(20, 100, seed, ("x",) if seed < 4 else (), True) for seed in range(20)]
-    said = quiet.outcome(loud, 365)
-    assert not said.holds
-    assert said.rows == [["20", "100", "4 of 20", "20 of 20"]]
+    outcome = quiet.outcome(loud, 365)
+    assert not outcome.holds
+    assert outcome.rows == [["20", "100", "4 of 20", "20 of 20"]]
 
 
 def test_training_and_stream_are_drawn_from_one_population() -> None:
     pool = _streams.populations(None)
-    drawn = _streams.draw(pool, 5, np.random.default_rng(0))
-    assert len(drawn) >= 5
-    for each in drawn.values():
-        assert each.bins.reference.sum() == _streams.TRAINING_ROWS
-        shares = np.bincount(each.codes, minlength=len(each.bins.reference)) / len(each.codes)
-        assert np.abs(shares - each.bins.reference / _streams.TRAINING_ROWS).max() < 0.05
+    watched = _streams.draw(pool, 5, np.random.default_rng(0))
+    assert len(watched) >= 5
+    for column in watched.values():
+        assert column.bins.reference.sum() == _streams.TRAINING_ROWS
+        shares = np.bincount(column.codes, minlength=len(column.bins.reference)) / len(column.codes)
+        assert np.abs(shares - column.bins.reference / _streams.TRAINING_ROWS).max() < 0.05
 
 
 def test_a_late_or_missing_alarm_is_told_from_a_soon_one() -> None:
@@ -40,18 +40,18 @@ def test_a_late_or_missing_alarm_is_told_from_a_soon_one() -> None:
 
 @pytest.mark.parametrize("share", [0.15, 0.2])
 def test_more_errors_than_promised_are_seen(share: float) -> None:
-    seen = alarm._harm(share, 0, seed=0)
-    assert seen.rows is not None
-    assert seen.rows <= 3 * alarm.HARMS[share]
-    assert not seen.false
+    result = alarm._harm(share, 0, seed=0)
+    assert result.rows is not None
+    assert result.rows <= 3 * alarm.HARMS[share]
+    assert not result.false
 
 
 def test_small_benches_run() -> None:
     options = Options(fast=True)
     assert quiet._year((None, 5, 50, 5, 0)).alarms == ()
     pool = _streams.populations(options.data)
-    seen = alarm._drift(pool, "its unit changes", 3, 0)
-    assert (seen.rows, seen.false) == (alarm.A_DAY, False)
+    result = alarm._drift(pool, "its unit changes", 3, 0)
+    assert (result.rows, result.false) == (alarm.A_DAY, False)
 
 
 def test_what_peers_call_drift_is_counted_by_day_and_stream() -> None:
