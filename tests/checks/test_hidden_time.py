@@ -31,8 +31,8 @@ def days() -> list[dt.datetime]:
     return [dt.datetime(2020, 1, 1) + dt.timedelta(hours=7 * k) for k in range(N)]
 
 
-def case_of(frame: pl.DataFrame, codes: np.ndarray, shuffled: bool = True) -> AuditContext:
-    order = np.random.default_rng(3).permutation(N) if shuffled else np.arange(N)
+def case_of(frame: pl.DataFrame, codes: np.ndarray, shuffle: bool = True) -> AuditContext:
+    order = np.random.default_rng(3).permutation(N) if shuffle else np.arange(N)
     return AuditContext(typed(frame[order]), codes[order], ["a", "b"], raw=frame[order])
 
 
@@ -67,14 +67,14 @@ def test_birthdays_and_other_numbers_are_no_time() -> None:
 
 def test_the_place_in_the_file() -> None:
     frame, codes = drifting(0, turn=True)
-    [finding] = check.find(case_of(frame, codes, shuffled=False))
+    [finding] = check.find(case_of(frame, codes, shuffle=False))
     assert (finding.severity, finding.column) == ("note", None)
 
 
 def test_classes_that_are_sorted_are_no_time() -> None:
     frame, codes = drifting(0, turn=False)
     order = np.argsort(codes, kind="stable")
-    assert check.find(case_of(frame[order], codes[order], shuffled=False)) == []
+    assert check.find(case_of(frame[order], codes[order], shuffle=False)) == []
 
 
 def test_series_whose_neighbours_tell_the_class() -> None:
@@ -89,6 +89,6 @@ def test_series_whose_neighbours_tell_the_class() -> None:
 def test_does_not_apply_where_time_is_known() -> None:
     frame, codes = drifting(0, turn=True)
     table = typed(frame.with_columns(pl.Series("sold on", days())))
-    known = Table(table.schema.with_role("sold on", "time"), table.frame, table.rows)
-    found = check.find(AuditContext(known, codes, ["a", "b"]))
-    assert found == NotApplicable("the time column is known already")
+    with_time = Table(table.schema.with_role("sold on", "time"), table.frame, table.rows)
+    result = check.find(AuditContext(with_time, codes, ["a", "b"]))
+    assert result == NotApplicable("the time column is known already")
