@@ -61,5 +61,5 @@ def test_labels_are_of_their_type_and_a_reject_makes_them_text(model):
     rule = Decision("cost", ("0", "1"), "1", cost=((0, 1), (1, 0)))
     answers = replace(model, task=task, decision=rule).answer(ROWS)
     assert answers.labels.dtype == answers.decisions.dtype == np.int64
-    rejecting = replace(model, task=task, decision=replace(rule, reject_cost=0.0)).answer(ROWS)
-    assert (rejecting.labels.dtype, rejecting.decisions.tolist()) == (np.int64, ["reject"] * 3)
+    rejections = replace(model, task=task, decision=replace(rule, reject_cost=0.0)).answer(ROWS)
+    assert (rejections.labels.dtype, rejections.decisions.tolist()) == (np.int64, ["reject"] * 3)

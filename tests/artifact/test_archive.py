@@ -264,13 +264,13 @@ def test_what_unpacks_to_so_many_times_its_size_is_a_bomb(model_bytes, monkeypat
     """Where it is more than what every file may unpack to, and never more than the most."""
     file = zip_of(with_manifest({**members_of(model_bytes), "arrays/00009.npy": bytes(60_000)}))
     with zipfile.ZipFile(io.BytesIO(file)) as archive_file:
-        unpacked = sum(entry.file_size for entry in archive_file.infolist())
-    monkeypatch.setattr(archive, "FREE_BYTES", unpacked - beyond)
+        n_bytes = sum(entry.file_size for entry in archive_file.infolist())
+    monkeypatch.setattr(archive, "FREE_BYTES", n_bytes - beyond)
     monkeypatch.setattr(archive, "MOST_RATIO", 1)
     assert ("would unpack to" in refusal(file)) != safe
     monkeypatch.setattr(archive, "MOST_RATIO", 1_000)
     assert "would unpack to" not in refusal(file)
-    monkeypatch.setattr(archive, "MOST_BYTES", max(unpacked - beyond, len(file)))
+    monkeypatch.setattr(archive, "MOST_BYTES", max(n_bytes - beyond, len(file)))
     assert ("would unpack to" in refusal(file)) != safe
 
 
@@ -322,13 +322,13 @@ def put_together(
     return body + directory + end
 
 
-def deflated(content: bytes) -> bytes:
+def deflate(content: bytes) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     return packer.compress(content) + packer.flush()
 
 
 def parts_of(model_bytes: bytes) -> list[tuple[str, bytes, bytes, int]]:
-    return [(name, deflated(content), content, len(content)) for name, content in members_of(model_bytes).items()]
+    return [(name, deflate(content), content, len(content)) for name, content in members_of(model_bytes).items()]
 
 
 def test_the_zip_by_hand_is_read(model_bytes, tmp_path):
@@ -338,11 +338,11 @@ def test_the_zip_by_hand_is_read(model_bytes, tmp_path):
 
 @pytest.mark.parametrize("size", [0, 4, 99_999])
 def test_a_member_that_inflates_to_more_than_it_says_is_not_inflated(model_bytes, size):
-    bomb = ("card.json", deflated(bytes(200_000_000)), b"{}", size)
+    bomb = ("card.json", deflate(bytes(200_000_000)), b"{}", size)
     content = put_together([bomb if name == "card.json" else (name, *rest) for name, *rest in parts_of(model_bytes)])
     manifest = with_manifest({**members_of(model_bytes), "card.json": bytes(size)})["manifest.json"]
     parts = [
-        (n, deflated(manifest), manifest, len(manifest)) if n == "manifest.json" else (n, *rest)
+        (n, deflate(manifest), manifest, len(manifest)) if n == "manifest.json" else (n, *rest)
         for n, *rest in parts_of(model_bytes)
     ]
     content = put_together([bomb if name == "card.json" else (name, *rest) for name, *rest in parts])
@@ -459,7 +459,7 @@ def changed_program(model_bytes: bytes, change: Callable[[dict], object]) -> byt
     return zip_of(with_manifest({**members, "program.json": json.dumps(new_program or program).encode()}))
 
 
-def nested(levels: int) -> dict:
+def nest(levels: int) -> dict:
     program = {"op": "chain", "settings": {}, "arrays": {}, "steps": []}
     for _ in range(levels):
         program = {"op": "chain", "settings": {}, "arrays": {}, "steps": [program]}
@@ -473,7 +473,7 @@ def test_programs_that_do_not_fit(model_bytes):
     assert "name its arrays once" in refusal(twice)
     outside = changed_program(model_bytes, lambda p: p["steps"][1]["arrays"].update(value="../../etc/passwd"))
     assert "name its arrays once" in refusal(outside)
-    assert "nested deeper" in refusal(changed_program(model_bytes, lambda p: nested(100)))
+    assert "nested deeper" in refusal(changed_program(model_bytes, lambda p: nest(100)))
     assert "program.json does not fit" in refusal(changed_program(model_bytes, lambda p: {"op": 3}))
     assert "unknown program op 'import'" in refusal(
         changed_program(model_bytes, lambda p: p["steps"][0].update(op="import"))
@@ -640,9 +640,9 @@ def test_who_approves_of_a_file_sees_all_of_its_bytes_before_anything_else(model
 
     for content in (model_bytes, b"no archive"):
         path.write_bytes(content)
-        for reading in (archive.read, load_contents):
+        for reader in (archive.read, load_contents):
             with pytest.raises(OptionError, match="not this one"):
-                reading(path, refuse)
+                reader(path, refuse)
             assert contents[-1] == content
 
 

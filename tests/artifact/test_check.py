@@ -97,8 +97,8 @@ def put(*keys: Any) -> Callable[[Any], None]:
     """A change: the last of ``keys`` becomes the value at the place that the others name."""
 
     def change(value: Any) -> None:
-        *way, last, new = keys
-        for key in way:
+        *parents, last, new = keys
+        for key in parents:
             value = value[key]
         value[last] = new
 
@@ -257,9 +257,9 @@ VALUES = st.sampled_from(
 )
 
 
-def ways(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def key_paths(value: Any, keys: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [way, *(inner for key, item in inside for inner in ways(item, (*way, key)))]
+    return [keys, *(inner for key, item in inside for inner in key_paths(item, (*keys, key)))]
 
 
 @pytest.fixture(scope="module")
@@ -275,9 +275,9 @@ def test_a_model_that_loads_can_be_shown_and_evaluated_and_scores(saved_model, d
     path, parts = saved_model
     name = data.draw(st.sampled_from([n for n in parts if n.endswith(".json") and n != "manifest.json"]))
     value = json.loads(parts[name])
-    way = data.draw(st.sampled_from(ways(value)[1:] or [()]))
-    if way:
-        put(*way, data.draw(VALUES))(value)
+    keys = data.draw(st.sampled_from(key_paths(value)[1:] or [()]))
+    if keys:
+        put(*keys, data.draw(VALUES))(value)
     write(path, {**parts, name: json.dumps(value).encode()})
     try:
         model = load(path)
@@ -352,12 +352,12 @@ def test_columns_are_checked_in_time_by_their_number(full_model: Model, tmp_path
         names = [f"n{i}" for i in range(columns)]
         schema = Schema((*contents.schema.columns, *(Column(name, "number") for name in names)))
         wide = replace(contents, schema=schema, profile={name: replace(one, name=name) for name in names})
-        took = []
+        times = []
         for _ in range(3):
             start = time.process_time()
             check(wide)
-            took.append(time.process_time() - start)
-        return min(took)
+            times.append(time.process_time() - start)
+        return min(times)
 
     # By the square it would be 64 times; the others are in proportion.
     assert seconds(8_000) < 24 * seconds(1_000)

@@ -24,7 +24,7 @@ from sortal.decide.sets import Sets
 
 COST, COLUMNS = ((0.0, 1.0), (5.0, 0.0)), (CostColumn(1, 0, "amount"),)
 BOUNDS = (Bound("precision", 0.8, 0.8, 0.9, True), Bound("recall", 0.8, 0.5, 0.6, False))
-CERTIFIED = Certificate("yes", 0.6, 0.95, 1310, 300, 210, BOUNDS, 0.22, outlook=Outlook(4200, 0.8, 0.7))
+CERTIFICATE = Certificate("yes", 0.6, 0.95, 1310, 300, 210, BOUNDS, 0.22, outlook=Outlook(4200, 0.8, 0.7))
 HALF = ((0.5, 0.5),)
 
 
@@ -36,23 +36,23 @@ def contents(model: Model) -> Contents:
         schema=Schema((*model.schema.columns, Column("amount", "number", "cost"))),
         task=replace(model.task, cost=COST, cost_columns=COLUMNS, coverage=0.9, promise=Promise(0.8, 0.8, 0.1)),
         decision=Decision(
-            "threshold", ("no", "yes"), "yes", threshold=0.6, cost=COST, cost_columns=COLUMNS, certificate=CERTIFIED
+            "threshold", ("no", "yes"), "yes", threshold=0.6, cost=COST, cost_columns=COLUMNS, certificate=CERTIFICATE
         ),
         sets=Sets("lac", 0.9, (60, 39), (0.3, 0.3), 1.2),
         golden=Golden(({"age": 30.0, "city": "Ulm", "since": 10**15, "member": True}, {}), HALF * 2),
     )
 
 
-def altered(value: Any, new: Any, *way: Any) -> Any:
+def alter(value: Any, new: Any, *keys: Any) -> Any:
     """The same with something else at the place where these names, keys and positions lead."""
-    if not way:
+    if not keys:
         return new
-    first, *rest = way
+    first, *rest = keys
     if isinstance(value, Mapping):
-        return {**value, first: altered(value[first], new, *rest)}
+        return {**value, first: alter(value[first], new, *rest)}
     if isinstance(value, tuple):
-        return (*value[:first], altered(value[first], new, *rest), *value[first + 1 :])
-    return replace(value, **{first: altered(getattr(value, first), new, *rest)})
+        return (*value[:first], alter(value[first], new, *rest), *value[first + 1 :])
+    return replace(value, **{first: alter(getattr(value, first), new, *rest)})
 
 
 def refusal(fault: str | None) -> AbstractContextManager[Any]:
@@ -182,16 +182,16 @@ TABLES: list[tuple[tuple[Any, ...], dict[Any, bool], str]] = [
         "^its golden rows have no 2 probabilities each$",
     ),
 ]
-CASES = [(way, value, None if fits else fault) for way, table, fault in TABLES for value, fits in table.items()]
+CASES = [(keys, value, None if fits else fault) for keys, table, fault in TABLES for value, fits in table.items()]
 
 
 def test_what_is_altered_here_is_sound(contents: Contents) -> None:
     check(contents)
 
 
-@pytest.mark.parametrize(("way", "value", "fault"), CASES, ids=range(len(CASES)))
-def test_both_sides_of_a_bound(contents: Contents, way: tuple[Any, ...], value: Any, fault: str | None) -> None:
-    copy = altered(contents, value, *way)
+@pytest.mark.parametrize(("keys", "value", "fault"), CASES, ids=range(len(CASES)))
+def test_both_sides_of_a_bound(contents: Contents, keys: tuple[Any, ...], value: Any, fault: str | None) -> None:
+    copy = alter(contents, value, *keys)
     with refusal(fault):
         check(copy)
 
@@ -229,7 +229,7 @@ def test_golden_rows_hold_what_json_can_hold_of_a_kind(
 ) -> None:
     rows: tuple[dict[str, Any], ...] = ({}, {})
     with refusal(None if fits else f"^a golden row has no value for '{column}'$"):
-        check(replace(contents, golden=Golden(altered(rows, {column: value}, row), HALF * 2)))
+        check(replace(contents, golden=Golden(alter(rows, {column: value}, row), HALF * 2)))
 
 
 @pytest.mark.parametrize(("rows", "fits"), [(0, False), (1, True), (MOST_GOLDEN, True), (MOST_GOLDEN + 1, False)])
@@ -326,15 +326,15 @@ def test_sets_are_of_the_classes_of_the_task(contents: Contents, thresholds: tup
         check(replace(contents, sets=sets))
 
 
-def nested(levels: int) -> Any:
-    return [nested(levels - 1)] if levels else 1
+def nest(levels: int) -> Any:
+    return [nest(levels - 1)] if levels else 1
 
 
 def test_a_card_is_so_deep_and_so_wide_and_no_more(contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
     for levels, fits in ((DEEPEST_CARD - 2, True), (DEEPEST_CARD - 1, False)):
-        for way in ({"a": nested(levels)}, {"b": 1, "a": nested(levels), "c": []}):
+        for details_value in ({"a": nest(levels)}, {"b": 1, "a": nest(levels), "c": []}):
             with refusal(None if fits else f"^its card is nested deeper than {DEEPEST_CARD} levels$"):
-                check(altered(contents, way, "card", "details"))
+                check(alter(contents, details_value, "card", "details"))
     monkeypatch.setattr(check_module, "MOST_CARD", 4)
     for details, fits in (
         ({"a": [1, 2, 3, 4]}, True),
@@ -345,7 +345,7 @@ def test_a_card_is_so_deep_and_so_wide_and_no_more(contents: Contents, monkeypat
         (dict.fromkeys("abcde", 1), False),
     ):
         with refusal(None if fits else "^its card has more than 4 values side by side$"):
-            check(altered(contents, details, "card", "details"))
+            check(alter(contents, details, "card", "details"))
 
 
 MOMENT = ColumnProfile("x", "datetime", 90, 9, 60, quantiles=(0.0, 1.0), reached=(2, 81), ends=(0.0, 1.0))

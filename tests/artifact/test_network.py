@@ -98,8 +98,10 @@ def test_changed_bytes_of_the_network_are_refused(model_file: Path) -> None:
 def test_a_file_with_what_no_network_has_is_refused(model_file: Path, tmp_path: Path) -> None:
     model = load(model_file)
     graph = model.program.steps[2]
-    evil = replace(graph, arrays={"graph": np.frombuffer(graph.arrays["graph"].tobytes() + b"\xca\x01\x00", np.uint8)})
-    steps = (*model.program.steps[:2], evil, *model.program.steps[3:])
+    bad_graph = replace(
+        graph, arrays={"graph": np.frombuffer(graph.arrays["graph"].tobytes() + b"\xca\x01\x00", np.uint8)}
+    )
+    steps = (*model.program.steps[:2], bad_graph, *model.program.steps[3:])
     save(tmp_path / "evil.sortal", replace(model, program=replace(model.program, steps=steps)))
     with pytest.raises(ArtifactError, match="op 'onnx': its model has a field 25"):
         load(tmp_path / "evil.sortal")

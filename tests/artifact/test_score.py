@@ -69,19 +69,21 @@ OWN = (
 )
 
 
-@given(own=st.sets(st.sampled_from(OWN)), ending=st.sampled_from(ENDINGS), sets=st.booleans(), warnings=st.booleans())
+@given(
+    own_names=st.sets(st.sampled_from(OWN)), ending=st.sampled_from(ENDINGS), sets=st.booleans(), warnings=st.booleans()
+)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_column_of_the_user_is_lost_in_any_format(model, tmp_path, own, ending, sets, warnings):
+def test_no_column_of_the_user_is_lost_in_any_format(model, tmp_path, own_names, ending, sets, warnings):
     if sets:
         model = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.3, 0.3), 1.2))
-    file, rows = save(model, tmp_path), ROWS | {name: [f"my {name}", "2", "3"] for name in sorted(own)}
+    file, rows = save(model, tmp_path), ROWS | {name: [f"my {name}", "2", "3"] for name in sorted(own_names)}
     pl.DataFrame(rows).write_csv(tmp_path / "new.csv")
     output, result = score_and_read(file, tmp_path / "new.csv", ending, warnings=warnings)
     names = [*rows, *free_names(columns_of(model, warnings), list(rows)).values()]
     assert output.columns == names
     for name, values in rows.items():
         assert output[name].cast(pl.String).to_list() == values
-    renamed_columns = sorted(set(columns_of(model, warnings)) & set(own))
+    renamed_columns = sorted(set(columns_of(model, warnings)) & set(own_names))
     assert sorted(note.split("'")[1] for note in result.notes) == renamed_columns
     assert all(note.split("'")[3] in output.columns for note in result.notes)
 

@@ -236,10 +236,10 @@ def test_names_are_free_and_the_first_that_are(names: list[str], used_names: set
     assert list(free) == names
     assert len(set(free.values())) == len(names)
     assert not set(free.values()) & used_names
-    for name, instead in free.items():
-        assert (instead == name) == (name not in used_names)
-        if instead != name:
-            number = int(instead.removeprefix(f"{name}_"))
+    for name, new_name in free.items():
+        assert (new_name == name) == (name not in used_names)
+        if new_name != name:
+            number = int(new_name.removeprefix(f"{name}_"))
             assert number >= 2
             assert all(f"{name}_{k}" in {*used_names, *names} for k in range(2, number))
 

@@ -148,10 +148,10 @@ def test_keys_that_are_none(model: Path, tmp_path: Path) -> None:
     (tmp_path / "rsa.pem").write_bytes(large.private_bytes(PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
     (tmp_path / "rsa.pub").write_bytes(large.public_key().public_bytes(PEM, RAW))
     (tmp_path / "text").write_text("no key")
-    locked = Ed25519PrivateKey.generate().private_bytes(
+    locked_key = Ed25519PrivateKey.generate().private_bytes(
         PEM, form.PrivateFormat.PKCS8, form.BestAvailableEncryption(b"word")
     )
-    (tmp_path / "locked.pem").write_bytes(locked)
+    (tmp_path / "locked.pem").write_bytes(locked_key)
     for name in ("rsa.pem", "text", public.name, model.name):
         with pytest.raises(OptionError, match="is no private ed25519 key; make a pair: openssl"):
             sign(model, tmp_path / name)

@@ -120,12 +120,12 @@ def test_a_program_names_each_array_once_but_for_networks(
 
 
 def test_programs_are_nested_so_deep_and_no_deeper() -> None:
-    def nested(levels: int) -> _Node:
+    def nest(levels: int) -> _Node:
         return reduce(lambda inner, _: node("chain", (inner,)), range(levels - 1), node(a="arrays/0"))
 
-    assert _check_arrays(nested(DEEPEST), {"arrays/0": b""}, "m") == set()
+    assert _check_arrays(nest(DEEPEST), {"arrays/0": b""}, "m") == set()
     with pytest.raises(ArtifactError, match=f"^m is unsafe: its program is nested deeper than {DEEPEST} levels$"):
-        _check_arrays(nested(DEEPEST + 1), {"arrays/0": b""}, "m")
+        _check_arrays(nest(DEEPEST + 1), {"arrays/0": b""}, "m")
 
 
 def test_members_are_counted_and_networks_shared() -> None:
@@ -203,11 +203,11 @@ def test_arrays_of_a_program_keep_their_type_and_shape(dtype: str) -> None:
 def test_networks_of_others_are_in_the_file_unless_they_are_to_stay_beside_it(model: Any, tmp_path: Path) -> None:
     graph = Program("onnx", {}, {"graph": np.arange(9, dtype=np.uint8)})
     program = Program("chain", {}, {}, (Program("once", {}, {}, (graph,)),))
-    for embedded, files in (({}, 1), ({"embedded": True}, 1), ({"embedded": False}, 2)):
-        folder = tmp_path / str(embedded)
+    for options, files in (({}, 1), ({"embedded": True}, 1), ({"embedded": False}, 2)):
+        folder = tmp_path / str(options)
         folder.mkdir()
         parts = {name: getattr(model, name) for name in ("schema", "task", "decision")}
-        store.save(folder / "m.sortal", store.Contents(**parts, program=program, **embedded))
+        store.save(folder / "m.sortal", store.Contents(**parts, program=program, **options))
         assert len(list(folder.iterdir())) == files
         contents = store.load_contents(folder / "m.sortal")
         assert contents.embedded == (files == 1)

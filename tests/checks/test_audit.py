@@ -49,9 +49,9 @@ def test_a_plug_in_is_run_like_the_others() -> None:
     def find(case):  # type: ignore[no-untyped-def]
         return [Finding("X900", "warning", "x", f"{len(case)} rows, {case.classes}, seed {case.seed}")]
 
-    skipping = Check("X901", "nothing", lambda *_: NotApplicable("never"))
+    empty_check = Check("X901", "nothing", lambda *_: NotApplicable("never"))
     case = AuditContext(typed(pl.DataFrame({"x": [1.0]})), np.array([0]), ["a"], 7)
-    result = run([skipping, Check("X900", "rows", find)], case)
+    result = run([empty_check, Check("X900", "rows", find)], case)
     assert [finding.message for finding in result.findings] == ["1 rows, ['a'], seed 7"]
     assert [(skip.code, skip.reason) for skip in result.skipped] == [("X901", "never")]
 
@@ -91,23 +91,23 @@ print(*(skip.code for skip in result.timed_out))
 print("sklearn" in sys.modules)
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    findings, late, imported = process.stdout.splitlines()
+    findings, late, is_imported = process.stdout.splitlines()
     full_audit = audit(AuditContext(*troubled(), ["no", "yes"]))
     assert findings.split() == [f.code for f in full_audit.findings if f.code.startswith(COUNTED)]
-    registered = {p.name for p in entry_points(group="sortal.checks") if p.value.startswith("sortal.")}
-    assert set(late.split()) == {code for code in registered if not code.startswith((*COUNTED, "A0"))}
-    assert imported == "False"
+    own_checks = {p.name for p in entry_points(group="sortal.checks") if p.value.startswith("sortal.")}
+    assert set(late.split()) == {code for code in own_checks if not code.startswith((*COUNTED, "A0"))}
+    assert is_imported == "False"
 
 
 def test_what_is_counted_comes_before_what_is_guessed() -> None:
     codes: list[str] = []
     points = entry_points(group="sortal.checks")
 
-    def noting(check: Check) -> Check:
+    def record_code(check: Check) -> Check:
         return Check(check.code, check.title, lambda case: codes.append(check.code) or [])  # type: ignore[func-returns-value]
 
     with pytest.MonkeyPatch.context() as patch:
-        checks = {p.name: noting(registry.load("sortal.checks", p.name)) for p in points}
+        checks = {p.name: record_code(registry.load("sortal.checks", p.name)) for p in points}
         patch.setattr(registry, "load", lambda group, name: checks[name])
         audit(AuditContext(*clean(0), ["no", "yes"]))
     assert "".join(dict.fromkeys(code[1] for code in codes)) == "0312"

@@ -119,8 +119,8 @@ class TestOwners:
     def test_numbered_files_and_names_of_classes_are_none(self) -> None:
         images, _ = of_owners(20, distance=30)
         codes = np.arange(200) // 100
-        numbered = [f"img_{i:04d}.png" for i in range(200)]
-        assert image_owners.find(context(images, codes, numbered)) == []
+        numbered_names = [f"img_{i:04d}.png" for i in range(200)]
+        assert image_owners.find(context(images, codes, numbered_names)) == []
         classes = [f"{'cat' if k == 0 else 'dog'}.{i}.png" for i, k in enumerate(codes.tolist())]
         assert image_owners.find(context(images, codes, classes)) == []
 

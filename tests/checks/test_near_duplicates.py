@@ -93,9 +93,9 @@ def test_pairs_across_parts_are_counted() -> None:
     frame = with_near_copies(measurements(1), 0.03)
     case = case_of(frame[:N])
     part = (np.arange(len(frame)) >= N).astype(np.int64)
-    parted = replace(case, split_view=SplitView(typed(frame), part.astype(bool)))
+    with_parts = replace(case, split_view=SplitView(typed(frame), part.astype(bool)))
     assert check.find(case) == []
-    [finding] = check.find(parted)
+    [finding] = check.find(with_parts)
     assert finding.severity == "warning"
     assert finding.evidence["across_parts"] >= 18
     assert "lie in different parts" in finding.message

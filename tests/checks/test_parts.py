@@ -43,9 +43,9 @@ def test_every_held_row_with_a_copy_is_counted(rows):
     values, held_out = zip(*rows, strict=True)
     training = {value for value, out in rows if not out}
     times = Counter(value for value, _ in rows)
-    shared = sum(value in training and times[value] <= 5 for value, out in rows if out)
+    n_shared = sum(value in training and times[value] <= 5 for value, out in rows if out)
     findings = copies_check.find(case(values, held_out))
-    assert [f.evidence["rows"] for f in findings] == [shared] * (shared > 0)
+    assert [f.evidence["rows"] for f in findings] == [n_shared] * (n_shared > 0)
 
 
 @given(ROWS)

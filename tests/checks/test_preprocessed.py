@@ -20,38 +20,42 @@ Floats = NDArray[np.float64]
 N = 600
 
 
-def case_of(columns: dict[str, object], codes: NDArray[np.int64], parted: bool) -> AuditContext:
+def case_of(columns: dict[str, object], codes: NDArray[np.int64], has_parts: bool) -> AuditContext:
     table = typed(pl.DataFrame(columns))
-    if not parted:
+    if not has_parts:
         return AuditContext(table, codes, ["no", "yes"], 0, table.frame)
     held_out = np.random.default_rng(1).random(len(codes)) < 0.15
     dev = np.flatnonzero(~held_out)
     return AuditContext(table.take(dev), codes[dev], ["no", "yes"], 0, table.frame[dev], SplitView(table, held_out))
 
 
-def findings(columns: dict[str, object], codes: NDArray[np.int64] | None = None, parted: bool = True) -> list[Finding]:
+def findings(
+    columns: dict[str, object], codes: NDArray[np.int64] | None = None, has_parts: bool = True
+) -> list[Finding]:
     n = len(next(iter(columns.values())))  # type: ignore[call-overload]
-    result = check.find(case_of(columns, np.arange(n) % 2 if codes is None else codes, parted))
+    result = check.find(case_of(columns, np.arange(n) % 2 if codes is None else codes, has_parts))
     assert not isinstance(result, NotApplicable)
     return result
 
 
-def preparations(*columns: Floats, parted: bool = True) -> list[tuple[str, list[str]]]:
+def preparations(*columns: Floats, has_parts: bool = True) -> list[tuple[str, list[str]]]:
     by_name: dict[str, object] = {f"x{j}": column for j, column in enumerate(columns)}
-    return [(f.evidence["prepared"], f.evidence["columns"]) for f in findings(by_name, parted=parted)]  # type: ignore[misc]
+    return [(f.evidence["prepared"], f.evidence["columns"]) for f in findings(by_name, has_parts=has_parts)]  # type: ignore[misc]
 
 
-def skewed(n: int = N, columns: int = 1) -> Floats:
+def skewed_columns(n: int = N, columns: int = 1) -> Floats:
     return np.random.default_rng(n).gamma(2, 3, (n, columns)) @ np.tri(columns)
 
 
-@pytest.mark.parametrize("parted", [False, True])
+@pytest.mark.parametrize("has_parts", [False, True])
 @pytest.mark.parametrize("n", [60, N, 5_000])
-def test_standardised_columns_are_found_together(n: int, parted: bool) -> None:
-    x = StandardScaler().fit_transform(skewed(n, 3)).T
+def test_standardised_columns_are_found_together(n: int, has_parts: bool) -> None:
+    x = StandardScaler().fit_transform(skewed_columns(n, 3)).T
     by_hand = (x[0] * 3 + 1 - np.mean(x[0] * 3 + 1)) / np.std(x[0] * 3 + 1, ddof=1)
     of_length_one = x[0] / np.sqrt(n)
-    result = preparations(x[0], x[1], skewed(n)[:, 0], np.round(x[2], 3), by_hand, of_length_one, parted=parted)
+    result = preparations(
+        x[0], x[1], skewed_columns(n)[:, 0], np.round(x[2], 3), by_hand, of_length_one, has_parts=has_parts
+    )
     assert result == [("standardised", ["x0", "x1", "x3", "x4", "x5"])]
 
 
@@ -74,14 +78,14 @@ def test_any_column_with_a_spread_is_known_again_once_it_was_standardised(n: int
 
 
 def test_what_was_fitted_on_the_training_rows_alone_is_silent() -> None:
-    x, part = skewed(N, 4), np.random.default_rng(1).random(N) < 0.15
+    x, part = skewed_columns(N, 4), np.random.default_rng(1).random(N) < 0.15
     for scaler in (StandardScaler(), RobustScaler(), PCA(4)):
-        prepared = scaler.fit(x[~part]).transform(x)
-        assert preparations(*prepared.T) == []
+        scaled_x = scaler.fit(x[~part]).transform(x)
+        assert preparations(*scaled_x.T) == []
 
 
 def test_the_message_names_the_columns_and_what_is_in_them() -> None:
-    x = StandardScaler().fit_transform(skewed(N, 4)).T
+    x = StandardScaler().fit_transform(skewed_columns(N, 4)).T
     (finding,) = findings({name: x[j] for j, name in enumerate(("a", "b", "c", "d"))})
     assert finding.message == (
         "a, b and 2 more were standardised over all rows before the split: the test rows are in their mean"
@@ -89,30 +93,32 @@ def test_the_message_names_the_columns_and_what_is_in_them() -> None:
     assert (finding.severity, finding.column) == ("warning", "a")
 
 
-@pytest.mark.parametrize("parted", [False, True])
-def test_scores_of_a_pca(parted: bool) -> None:
-    scores = PCA(4).fit_transform(skewed(N, 4)).T
-    assert preparations(skewed()[:, 0], *scores, parted=parted) == [
+@pytest.mark.parametrize("has_parts", [False, True])
+def test_scores_of_a_pca(has_parts: bool) -> None:
+    scores = PCA(4).fit_transform(skewed_columns(N, 4)).T
+    assert preparations(skewed_columns()[:, 0], *scores, has_parts=has_parts) == [
         ("made uncorrelated (PCA)", ["x1", "x2", "x3", "x4"])
     ]
 
 
 def test_scaled_by_quartiles() -> None:
-    assert preparations(RobustScaler().fit_transform(skewed())[:, 0]) == [("scaled by median and quartiles", ["x0"])]
+    assert preparations(RobustScaler().fit_transform(skewed_columns())[:, 0]) == [
+        ("scaled by median and quartiles", ["x0"])
+    ]
 
 
 def test_scaled_to_extremes_only_where_several_columns_are() -> None:
-    x = MinMaxScaler().fit_transform(skewed(N, 4)).T
+    x = MinMaxScaler().fit_transform(skewed_columns(N, 4)).T
     assert preparations(*x) == [("scaled to 0 and 1", ["x0", "x1", "x2", "x3"])]
-    assert preparations(x[0], x[1], *skewed(N, 4).T) == []
+    assert preparations(x[0], x[1], *skewed_columns(N, 4).T) == []
 
 
 def test_counts_divided_by_their_ranges_lie_in_steps_of_their_own() -> None:
     rng = np.random.default_rng(0)
     ages, hours = rng.integers(17, 91, N), rng.integers(1, 100, N)
     x = MinMaxScaler().fit_transform(np.column_stack([ages, hours]).astype(np.float64)).T
-    assert preparations(x[0], x[1], skewed()[:, 0]) == [("scaled to 0 and 1", ["x0", "x1"])]
-    assert preparations(ages / 100, hours / 100, skewed()[:, 0]) == []
+    assert preparations(x[0], x[1], skewed_columns()[:, 0]) == [("scaled to 0 and 1", ["x0", "x1"])]
+    assert preparations(ages / 100, hours / 100, skewed_columns()[:, 0]) == []
     assert preparations(rng.binomial(40, 0.4, N) / 40, rng.integers(0, 21, N) / 20) == []
 
 
@@ -127,13 +133,13 @@ def test_shares_and_pixels_end_at_0_and_1_too() -> None:
 @pytest.mark.parametrize("n", [100, 5_000])
 def test_quantiles(shape: str, n: int) -> None:
     x = QuantileTransformer(n_quantiles=min(n, 1000), output_distribution=shape, random_state=0).fit_transform(
-        skewed(n)
+        skewed_columns(n)
     )
     assert preparations(x[:, 0]) == [("turned into ranks", ["x0"])]
 
 
 def test_ranks_but_not_the_number_of_a_row_nor_independent_shares() -> None:
-    rank = pl.Series(skewed()[:, 0]).rank().to_numpy()
+    rank = pl.Series(skewed_columns()[:, 0]).rank().to_numpy()
     assert preparations(rank / N) == [("turned into ranks", ["x0"])]
     assert preparations(np.arange(N) / N) == []
     assert [preparations(np.random.default_rng(seed).random(N)) for seed in range(20)] == [[]] * 20
@@ -141,7 +147,7 @@ def test_ranks_but_not_the_number_of_a_row_nor_independent_shares() -> None:
 
 @pytest.mark.parametrize("middle", [np.mean, np.median])
 def test_filled_in(middle) -> None:  # type: ignore[no-untyped-def]
-    x = skewed()[:, 0].copy()
+    x = skewed_columns()[:, 0].copy()
     missing = np.random.default_rng(2).random(N) < 0.1
     x[missing] = middle(x[~missing])
     assert preparations(x) == [("filled with their mean or median", ["x0"])]
@@ -156,7 +162,7 @@ def test_whole_numbers_filled_with_their_mean(places: int) -> None:
 
 
 def test_a_frequent_value_that_is_not_the_mean_is_no_filling() -> None:
-    x = skewed()[:, 0].copy()
+    x = skewed_columns()[:, 0].copy()
     x[np.random.default_rng(2).random(N) < 0.3] = 0
     assert preparations(x) == []
     x[x == 0] = 4.5

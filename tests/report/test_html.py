@@ -54,21 +54,21 @@ class Page(HTMLParser):
 
 def page(example: Any, **changes: Any) -> Page:
     record: RunRecord = replace(example.record, **changes)
-    return Page(rendered(record, example.oof, example.test))
+    return Page(render(record, example.oof, example.test))
 
 
-def rendered(record: RunRecord, *predictions: Any) -> str:
+def render(record: RunRecord, *predictions: Any) -> str:
     return html.render(record, draw_all(record, *predictions).figures)
 
 
 @pytest.fixture(scope="module")
 def of_two(binary: Any) -> str:
-    return rendered(binary.record, binary.oof, binary.test)
+    return render(binary.record, binary.oof, binary.test)
 
 
 @pytest.fixture(scope="module")
 def of_many(many: Any) -> str:
-    return rendered(many.record, many.oof, many.test)
+    return render(many.record, many.oof, many.test)
 
 
 def test_nothing_runs_and_nothing_is_fetched(of_two: str, of_many: str) -> None:
@@ -177,7 +177,7 @@ def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
         timing=replace(binary.record.timing, budget_seconds=None, phases=(), skipped=()),
         ledger=replace(binary.record.ledger, opens=0, entries=()),
     )
-    text = " ".join(Page(rendered(bare, binary.oof)).text)
+    text = " ".join(Page(render(bare, binary.oof)).text)
     assert "The test is still sealed." in text
     assert "No findings." in text
     assert "None" not in text
@@ -203,8 +203,8 @@ def test_a_second_look_is_told(binary: Any) -> None:
 
 @pytest.mark.parametrize(("low", "words"), [(-0.1, "is not clearly better than"), (0.01, "is better than")])
 def test_what_treating_rare_classes_brought_stands_in_whole_words(binary: Any, low: float, words: str) -> None:
-    compared = Imbalance("a", "no weights", "b", "class weights", "log_loss", Estimate(0.02, low, 0.2))
-    assert words in html.render(replace(binary.record, imbalance=compared), {})
+    imbalance = Imbalance("a", "no weights", "b", "class weights", "log_loss", Estimate(0.02, low, 0.2))
+    assert words in html.render(replace(binary.record, imbalance=imbalance), {})
 
 
 def test_what_is_decided_in_words(binary: Any, many: Any) -> None:
@@ -217,7 +217,7 @@ def test_a_promise_stands_with_its_proof(binary: Any, target: float) -> None:
     bound = Bound("precision", target, 0.9, 0.93, target == 0.9)
     proof = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (bound,), 0.2)
     decision = replace(binary.record.decision, kind="promise", certificate=proof, explanation=proof.explanation)
-    page = rendered(replace(binary.record, decision=decision), binary.oof, binary.test)
+    page = render(replace(binary.record, decision=decision), binary.oof, binary.test)
     assert ('good">certified<' in page) == proof.holds
     assert ('severe">refused<' in page) != proof.holds
     assert "precision &gt;= " in page
@@ -263,8 +263,8 @@ def test_rows_to_look_at_have_their_number_and_no_value(binary: Any) -> None:
 
 
 def test_what_columns_add_stands_beside_what_they_weigh(binary: Any) -> None:
-    adds = Importance("log-loss lost where the column is shuffled", (ColumnWeight("age", 0.02, 0.01, 0.03),))
-    text = " ".join(page(binary, permutation=adds).text)
+    importance = Importance("log-loss lost where the column is shuffled", (ColumnWeight("age", 0.02, 0.01, 0.03),))
+    text = " ".join(page(binary, permutation=importance).text)
     assert "The 1 columns that add most of 1, each with its interval" in text
     assert "log-loss lost where the column is shuffled" in text
     assert "that weigh most in the model of 4" in text

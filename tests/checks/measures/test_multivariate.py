@@ -50,8 +50,8 @@ def test_influence_gives_the_error_of_a_bootstrap(classes: int) -> None:
     codes = rng.choice(classes, 500, p=np.arange(1, classes + 1) / np.arange(1, classes + 1).sum())
     score = rng.dirichlet(np.ones(classes), 500) + 0.3 * np.eye(classes)[codes]
     draws = [rng.integers(0, 500, 500) for _ in range(400)]
-    bootstrapped = np.std([auc(codes[rows], score[rows]) for rows in draws])
-    assert np.sqrt((influence(codes, score) ** 2).sum()) == pytest.approx(bootstrapped, rel=0.15)
+    bootstrap_error = np.std([auc(codes[rows], score[rows]) for rows in draws])
+    assert np.sqrt((influence(codes, score) ** 2).sum()) == pytest.approx(bootstrap_error, rel=0.15)
 
 
 def test_of_two_classes_the_rarer_one_has_more_of_the_sample() -> None:
