@@ -30,7 +30,7 @@ def test_what_only_scores_loads_nothing_that_trains(trained, tmp_path: Path, com
     code = (
         f"import sys; from sortal.cli import main\ntry:\n    main({words!r})\nexcept SystemExit as end:\n    assert "
         "not end.code\n"
-        f"loaded = [m for m in {HEAVY!r} if m in sys.modules]\nassert not loaded, loaded"
+        f"modules = [m for m in {HEAVY!r} if m in sys.modules]\nassert not modules, modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
