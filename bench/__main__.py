@@ -33,13 +33,13 @@ def main() -> int:
         "--resume", type=Path, help="file of what is finished, to go on with (quality, ablation, honesty)"
     )
     parser.add_argument("--json", type=Path, help="file for the figures")
-    asked = parser.parse_args()
-    module = importlib.import_module(f"bench.{asked.name}")
-    options = Options(**{name: value for name, value in vars(asked).items() if name not in ("name", "json")})
+    args = parser.parse_args()
+    module = importlib.import_module(f"bench.{args.name}")
+    options = Options(**{name: value for name, value in vars(args).items() if name not in ("name", "json")})
     outcome: Outcome = module.run(options)
     print(outcome)
-    if asked.json:
-        asked.json.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")
+    if args.json:
+        args.json.write_text(json.dumps(outcome.as_json(), indent=2) + "\n", encoding="utf-8")
     return 0 if outcome.holds else 1
 
 

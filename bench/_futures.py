@@ -40,9 +40,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Sample:
-    """What is trained on, and rows that are known later only."""
+    """Rows to train on, and those that come later."""
 
-    known: pl.DataFrame
+    train: pl.DataFrame
     future: pl.DataFrame
     target: str
 

@@ -86,7 +86,7 @@ def draw(pool: Sequence[Population], columns: int, rng: np.random.Generator) -> 
         profiles = profile(population.table.take(rng.integers(len(population.table), size=TRAINING_ROWS)))
         values = comparable(profiles, population.table.columns(population.table.schema.names))
         for name, column in compared(profiles).items():
-            if column.known:
+            if column.n_values:
                 watched[f"{len(watched)} {population.name} {name}"] = WatchedColumn(Bins(column), values[name])
     return watched
 

@@ -117,8 +117,8 @@ def _train(job: Job) -> Loss:
         run = sortal.train(train, job.target, models=families, budget=job.budget, seed=job.seed, split="100/0")
     probability = run.model.predict_proba(test)
     figures = scored(test[job.target].to_numpy(), probability, list(run.model.classes_))
-    chosen = ", ".join(row.name for row in run.record.leaderboard if row.selected)
-    return Loss(job.table, job.seed, job.without, figures["log_loss"], chosen)
+    names = ", ".join(row.name for row in run.record.leaderboard if row.selected)
+    return Loss(job.table, job.seed, job.without, figures["log_loss"], names)
 
 
 def outcome(losses: Sequence[Loss], names: Sequence[str], budget: float) -> Outcome:

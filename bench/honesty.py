@@ -113,8 +113,8 @@ def _claims(jobs: Sequence[Job], finished: Finished) -> tuple[list[Claim], list[
             if number % 50 == 0:
                 print(f"{number} of {len(todo)} trainings", file=sys.stderr)
     for job in jobs:
-        known, failure = finished[_key(job)]
-        claims += [Claim(**claim) for claim in known]
+        saved, failure = finished[_key(job)]
+        claims += [Claim(**claim) for claim in saved]
         failures += [failure] if failure else []
     return claims, failures
 
@@ -134,7 +134,7 @@ def _train(job: Job) -> tuple[list[Claim], str]:
         out = Path(scratch) / "run"
         try:
             sortal.train(
-                sample.known,
+                sample.train,
                 sample.target,
                 models=list(cell.models),
                 effort=EFFORT,
@@ -154,8 +154,8 @@ def _train(job: Job) -> tuple[list[Claim], str]:
             return [], f"{CRASHED}: {cell.name}, {table}: {error!r}"
     truth = encode(later[sample.target].cast(pl.String), record.task)
     future = Predictions(record.task.classes, np.arange(len(truth)), truth, probability, "fresh")
-    kept = {name: replace(future, probability=of_rows) for name, of_rows in others.items()}
-    return [Claim(cell.name, table, *claim) for claim in claims_of(record, model, future, kept)], ""
+    programs = {name: replace(future, probability=of_rows) for name, of_rows in others.items()}
+    return [Claim(cell.name, table, *claim) for claim in claims_of(record, model, future, programs)], ""
 
 
 def _draw(cell: Cell, tables: Sequence[Table], rep: int) -> tuple[str, Sample | None]:
@@ -172,17 +172,17 @@ Figure = tuple[str, float | None, float | None, float | None, float]
 
 
 def claims_of(
-    record: RunRecord, model: Any, future: Predictions, kept: Mapping[str, Predictions] = MappingProxyType({})
+    record: RunRecord, model: Any, future: Predictions, programs: Mapping[str, Predictions] = MappingProxyType({})
 ) -> Iterator[Figure]:
-    """Every interval of a record, with the figure of the future. ``kept``: what the candidates that the run kept
+    """Every interval of a record, with the figure of the future. ``programs``: what the candidates that the run kept
     programs of say of it.
     """
     task = record.task
     decided = model.decision.decide(future)
 
-    def true(name: str, said: Predictions = future) -> float:
+    def true(name: str, predictions: Predictions = future) -> float:
         metric: Metric = registry.load("sortal.metrics", name)
-        return metric.score(task, said, decided if said is future else model.decision.decide(said))
+        return metric.score(task, predictions, decided if predictions is future else model.decision.decide(predictions))
 
     tested = _of_classes_there(record, future)
     for name, estimate in (record.test or {}).items():
@@ -190,20 +190,20 @@ def claims_of(
         yield from _figure("calibration error" if name == "ece" else f"test: {name}", estimate, figure)
     for name, estimate in ({} if record.nested is None else record.nested.figures).items():
         yield from _figure(f"nested: {name}", estimate, true(name))
-    chosen = record.chosen
-    if chosen is not None:
-        yield from _figure("leaderboard, the chosen: corrected for the choice", chosen.score, true(chosen.metric))
+    best = record.chosen
+    if best is not None:
+        yield from _figure("leaderboard, the chosen: corrected for the choice", best.score, true(best.metric))
     for row in record.leaderboard:
-        if row.name in kept:
-            yield from _figure("leaderboard, another candidate", row.score, true(row.metric, kept[row.name]))
+        if row.name in programs:
+            yield from _figure("leaderboard, another candidate", row.score, true(row.metric, programs[row.name]))
     yield from _figure("expected cost out of fold", record.decision.expected_cost, true("expected_cost"))
     yield from _majority(record, future, true(record.selection.metric))
     for code, scores in enumerate(record.per_class):
-        said, is_it = decided == code, future.truth == code
-        if said.sum() >= LEAST_HITS:
-            yield from _figure("precision of a class", scores.precision, float(is_it[said].mean()))
+        predicted, is_it = decided == code, future.truth == code
+        if predicted.sum() >= LEAST_HITS:
+            yield from _figure("precision of a class", scores.precision, float(is_it[predicted].mean()))
         if is_it.sum() >= LEAST_HITS:
-            yield from _figure("recall of a class", scores.recall, float(said[is_it].mean()))
+            yield from _figure("recall of a class", scores.recall, float(predicted[is_it].mean()))
     costs = task.costs(None) if not model.decision.cost_columns else None
     if record.verification is not None and costs is not None:
         for rival in record.verification.rivals:
@@ -231,7 +231,7 @@ def _code(task: Any, words: str) -> int:
     return code if how == "always" else 1 - code
 
 
-def _majority(record: RunRecord, future: Predictions, chosen: float) -> Iterator[Figure]:
+def _majority(record: RunRecord, future: Predictions, loss_of_model: float) -> Iterator[Figure]:
     """The baseline that can be scored without a model: the shares of the classes, as they were in training."""
     if record.selection.metric != "log_loss":
         return
@@ -243,12 +243,12 @@ def _majority(record: RunRecord, future: Predictions, chosen: float) -> Iterator
             yield from _figure("leaderboard, the majority", row.score, loss)
     for baseline in record.baselines:
         if baseline.name == "majority" and baseline.margin is not None:
-            yield from _figure("better than the majority", baseline.margin, loss - chosen)
+            yield from _figure("better than the majority", baseline.margin, loss - loss_of_model)
             if baseline.on_test is not None:
-                yield from _figure("better than the majority, on the test", baseline.on_test, loss - chosen)
+                yield from _figure("better than the majority, on the test", baseline.on_test, loss - loss_of_model)
     beaten = any(b.name == "majority" and b.margin is not None and b.beaten for b in record.baselines)
-    said = Estimate(1.0, 0.0, 2.0) if beaten else Estimate(0.0, -1.0, 1.0)
-    yield "clearly better", said.value, said.low, said.high, np.sign(loss - chosen)
+    sign = Estimate(1.0, 0.0, 2.0) if beaten else Estimate(0.0, -1.0, 1.0)
+    yield "clearly better", sign.value, sign.low, sign.high, np.sign(loss - loss_of_model)
 
 
 def _promises(record: RunRecord, model: Any, future: Predictions, decided: Any) -> Iterator[Figure]:
@@ -259,9 +259,9 @@ def _promises(record: RunRecord, model: Any, future: Predictions, decided: Any) 
     certificate = record.decision.certificate
     if certificate is not None:
         code, bound = record.task.classes.index(certificate.positive), certificate.bounds[0]
-        said = decided == code
-        if said.sum() >= LEAST_HITS and bound.certified > 0:
-            yield "certificate", bound.observed, bound.certified, 1.0, float((future.truth[said] == code).mean())
+        predicted = decided == code
+        if predicted.sum() >= LEAST_HITS and bound.certified > 0:
+            yield "certificate", bound.observed, bound.certified, 1.0, float((future.truth[predicted] == code).mean())
     if record.sets is not None:
         hit = model.sets.apply(future.probability)[np.arange(len(future)), future.truth]
         least = float((future.probability.argmax(axis=1) == future.truth).mean())
@@ -283,7 +283,7 @@ def outcome(claims: Sequence[Claim], failures: Sequence[str], trainings: int) ->
         f"falls short: {kind} in {cell}: {_share(some)}"
         for kind, each in intervals.items()
         for cell, some in each.items()
-        if _known(some) and _coverage(some) < LEAST - 2 * _error(some, LEAST)
+        if _decidable(some) and _coverage(some) < LEAST - 2 * _error(some, LEAST)
     ]
     crashed = [failure for failure in failures if failure.startswith(CRASHED)]
     return Outcome(
@@ -307,22 +307,22 @@ def outcome(claims: Sequence[Claim], failures: Sequence[str], trainings: int) ->
     )
 
 
-def _known(claims: Sequence[Claim]) -> list[Claim]:
+def _decidable(claims: Sequence[Claim]) -> list[Claim]:
     return [c for c in claims if c.holds is not None]
 
 
 def _coverage(claims: Sequence[Claim]) -> float:
-    return float(np.mean([bool(c.holds) for c in _known(claims)]))
+    return float(np.mean([bool(c.holds) for c in _decidable(claims)]))
 
 
 def _error(claims: Sequence[Claim], share: float) -> float:
-    return float(np.sqrt(share * (1 - share) / max(len(_known(claims)), 1)))
+    return float(np.sqrt(share * (1 - share) / max(len(_decidable(claims)), 1)))
 
 
 def _share(claims: Sequence[Claim]) -> str:
-    known = _known(claims)
-    return f"{sum(bool(c.holds) for c in known)} of {len(known)}" + (
-        f" ({100 * _coverage(known):.1f} %)" if known else ""
+    decidable = _decidable(claims)
+    return f"{sum(bool(c.holds) for c in decidable)} of {len(decidable)}" + (
+        f" ({100 * _coverage(decidable):.1f} %)" if decidable else ""
     )
 
 
@@ -330,21 +330,21 @@ def _row(kind: str, cell: str, claims: Sequence[Claim]) -> list[str]:
     errors = [c.value - c.true for c in claims if c.value is not None]
     widths = [c.high - c.low for c in claims if c.low is not None and c.high is not None]
     means = [f"{np.mean(each):+.4f}" if each else "" for each in (errors, widths)]
-    return [kind, cell, _share(claims), f"{len(claims) - len(_known(claims))}", *means]
+    return [kind, cell, _share(claims), f"{len(claims) - len(_decidable(claims))}", *means]
 
 
 def _pooled(kind: str, claims: Sequence[Claim]) -> Goal:
     low, high = LOW - 2 * _error(claims, LOW), HIGH + 2 * _error(claims, HIGH)
-    holds = bool(_known(claims)) and low <= _coverage(claims) <= high
+    holds = bool(_decidable(claims)) and low <= _coverage(claims) <= high
     return Goal(f"{kind}: 93-97 % +- 2 standard errors", _share(claims), holds)
 
 
 def _certificates(by_cell: dict[str, list[Claim]]) -> Iterator[Goal]:
     for cell, claims in by_cell.items():
-        broken = sum(c.holds is False for c in claims)
+        n_broken = sum(c.holds is False for c in claims)
         limit = 0.1 + 2 * float(np.sqrt(0.1 * 0.9 / len(claims)))
-        figure = f"{broken} of {len(claims)}"
-        yield Goal(f"certificates broken <= 10 % + 2 standard errors ({cell})", figure, broken <= limit * len(claims))
+        figure = f"{n_broken} of {len(claims)}"
+        yield Goal(f"certificates broken <= 10 % + 2 standard errors ({cell})", figure, n_broken <= limit * len(claims))
 
 
 def _coverages(by_cell: dict[str, list[Claim]]) -> Iterator[Goal]:

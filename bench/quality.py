@@ -130,10 +130,10 @@ def sample(frame: pl.DataFrame, target: str, rows: int, seed: int) -> tuple[pl.D
     order = np.random.default_rng(seed).permutation(len(frame))
     mixed = frame[order].with_row_index("place of the row")
     within, size = pl.int_range(pl.len()).over(target), pl.len().over(target)
-    known = mixed.select(within < (size * share).round().clip(1, size - 1)).to_series()
+    is_train = mixed.select(within < (size * share).round().clip(1, size - 1)).to_series()
     return (
-        mixed.filter(known).drop("place of the row"),
-        mixed.filter(~known).head(FUTURE_ROWS).drop("place of the row"),
+        mixed.filter(is_train).drop("place of the row"),
+        mixed.filter(~is_train).head(FUTURE_ROWS).drop("place of the row"),
     )
 
 
@@ -142,7 +142,7 @@ def play(match: Match, name: str, python: Path, budget: float, work: Path) -> Re
     work.mkdir()
     script = str(Path(_contestants.__file__))
     words = [name, str(match.train), str(match.test), match.target, "--budget", f"{budget:g}", "--work", str(work)]
-    begun = time.monotonic()
+    start = time.monotonic()
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen([str(python), "-P", script, *words], stdout=subprocess.DEVNULL, stderr=errors)
         with _Memory(process.pid) as memory:
@@ -154,7 +154,7 @@ def play(match: Match, name: str, python: Path, budget: float, work: Path) -> Re
         errors.seek(0)
         lines = errors.read().strip().splitlines()
     if not (work / "answer.json").exists():
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - start
         return Result(
             match.table, name, seconds, peak_megabytes=memory.peak / 1e6, note=lines[-1] if lines else "ended"
         )
@@ -329,8 +329,8 @@ def _goals(
     yield Goal("the best mean rank on log-loss", f"{means[us]:.2f}, best {means.min():.2f} ({first})", first == OURS)
     for i, name in enumerate(names):
         if i != us:
-            won = float((losses[:, us] < losses[:, i]).mean())
-            yield Goal(f"better than {name} on at least {WON:.0%} of the tables", f"{won:.0%}", won >= WON)
+            share = float((losses[:, us] < losses[:, i]).mean())
+            yield Goal(f"better than {name} on at least {WON:.0%} of the tables", f"{share:.0%}", share >= WON)
     late = max(r.seconds / budget for r in ours)
     yield Goal(f"wall/budget <= {LATEST} on each", f"at most {late:.3f}", late <= LATEST)
     size = float(np.median([r.megabytes if r.megabytes is not None else np.inf for r in ours]))
@@ -338,18 +338,18 @@ def _goals(
 
 
 def _cells(result: Result, budget: float) -> list[str]:
-    def shown(value: float | None, digits: int, scale: float = 1.0) -> str:
+    def cell(value: float | None, digits: int, scale: float = 1.0) -> str:
         return "-" if value is None else f"{scale * value:.{digits}f}"
 
     return [
         result.table,
         result.name,
-        shown(result.log_loss, 4),
-        shown(result.roc_auc, 4),
-        shown(result.balanced_accuracy, 3),
+        cell(result.log_loss, 4),
+        cell(result.roc_auc, 4),
+        cell(result.balanced_accuracy, 3),
         f"{result.seconds / budget:.2f}",
-        shown(result.row_seconds, 3, 1e3),
-        shown(result.megabytes, 1),
+        cell(result.row_seconds, 3, 1e3),
+        cell(result.megabytes, 1),
         f"{result.peak_megabytes:.0f}",
         result.note,
     ]

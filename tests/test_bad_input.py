@@ -488,6 +488,7 @@ def test_a_full_disk_while_training(churn_csv, tmp_path, size):
         command("train", churn_csv, *options, "--json"),
         capture_output=True,
         text=True,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # or what it compiles is cut off, for all that come later
         preexec_fn=partial(limit_file_size, size),
         check=False,
     )
@@ -502,6 +503,7 @@ def test_a_full_disk_while_predicting(trained, churn_csv, tmp_path, suffix):
         command("predict", trained.model, churn_csv, "-o", tmp_path / f"scored{suffix}"),
         capture_output=True,
         text=True,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # or what it compiles is cut off, for all that come later
         preexec_fn=partial(limit_file_size, 2_000),
         check=False,
     )

@@ -33,7 +33,9 @@ def finish(run: Callable[[], Any], *, debug: bool, own_process: bool) -> None:
         with ended_by(*signals):
             code = run()
             sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # for typer that is a person who is done
+            _end(_bug(error.__cause__), 1, debug)
         code = INTERRUPTED
     except UsageError as error:
         _end(_usage(error), 2, debug)
@@ -48,7 +50,7 @@ def finish(run: Callable[[], Any], *, debug: bool, own_process: bool) -> None:
         where = f" ({error.filename})" if error.filename else ""
         _end(f"the system refused{where}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 - the last door: a person sees a sentence, not a traceback
-        _end(f"a bug of sortal: {type(error).__name__}: {error}; --debug shows where", 1, debug)
+        _end(_bug(error), 1, debug)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # what a library in Rust raises is no Exception
             raise
@@ -70,6 +72,10 @@ def _usage(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     message = error.format_message().strip().rstrip(".")  # type: ignore[attr-defined]
     return f"{message[:1].lower()}{message[1:]}; see {context.command_path if context else 'sortal'} --help"
+
+
+def _bug(error: BaseException) -> str:
+    return f"a bug of sortal: {type(error).__name__}: {error}; --debug shows where"
 
 
 def _discard_output() -> None:

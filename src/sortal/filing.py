@@ -44,7 +44,7 @@ EXAMPLES_FILE = "examples.html"
 
 
 @dataclass(frozen=True)
-class FinalModel:
+class Release:
     """The model as it was read back from its file, how well it says what was trained, and the seconds that a row alone
     takes.
     """
@@ -57,7 +57,7 @@ class FinalModel:
 def file_run(
     folder: Path,
     results: Results,
-    final_model: FinalModel,
+    release: Release,
     log: FitLog,
     sealed: NDArray[np.int64],
     recipe: Recipe,
@@ -68,11 +68,11 @@ def file_run(
 
     ``sealed``: ids of the rows of the test. ``in_time``: whether there is time for so many seconds.
     """
-    trained, model, path = results.trained, final_model.model, folder / MODEL_FILE
+    trained, model, path = results.trained, release.model, folder / MODEL_FILE
     outcome = assemble(results, recipe.rows, recipe.search)
-    items = checklist(outcome, facts(results, MODEL_FILE, model, final_model.parity, log, sealed))
+    items = checklist(outcome, facts(results, MODEL_FILE, model, release.parity, log, sealed))
     complete(path, model, outcome, items, results.test, recipe.rows.disclosure.smallest_count)
-    artifact = artifact_of(path, final_model.parity, final_model.row_seconds, recipe.search)
+    artifact = artifact_of(path, release.parity, release.row_seconds, recipe.search)
     nested = results.nested
     ran = {
         "unchecked": tuple(s.code for s in results.audited.timed_out),

@@ -32,7 +32,7 @@ from sortal.data.whole import is_taken, new_folder
 from sortal.decide.chosen import decide_apart
 from sortal.evaluate.figures import figures
 from sortal.evaluation import score_labelled
-from sortal.filing import MODEL_FILE, FinalModel, file_run
+from sortal.filing import MODEL_FILE, Release, file_run
 from sortal.record.assemble import Results
 from sortal.record.describe import describe_data, describe_split
 from sortal.record.events import RunObserver
@@ -104,9 +104,7 @@ def train_into(
 
         steps.enter("finalize")
         model, parity = save(folder / MODEL_FILE, unsealed, trained, recipe.search.seed)
-        final_model = FinalModel(
-            model, parity, time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names})
-        )
+        release = Release(model, parity, time_row(model, {name: unsealed.raw[name][0] for name in model.reads.names}))
 
         steps.enter("test")
         test = open_test(model, trained, rows)
@@ -120,7 +118,7 @@ def train_into(
         promised = model.metrics[trained.finalized.evidence.part]
         results = Results(unsealed, rows.data, rows.split, rows.seal, audit, trained, promised, test, again, adds)
         record = file_run(
-            folder, results, final_model, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.rest - s)
+            folder, results, release, log, rows.sealed, recipe, steps, lambda s: closing.may_draw(deadline.rest - s)
         )
         if store is not None:
             store.remove()

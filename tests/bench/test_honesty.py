@@ -34,19 +34,19 @@ def cell(name: str) -> Cell:
 @pytest.mark.parametrize("name", [c.name for c in cells() if c.name != "few distinct rows"])
 def test_a_sample_and_its_future_share_no_row(name, table):
     sample = cell(name).draw(table, np.random.default_rng(1))
-    rows = sample.known.get_column("row") if "row" in sample.known.columns else sample.known.get_column("x")
+    rows = sample.train.get_column("row") if "row" in sample.train.columns else sample.train.get_column("x")
     later = sample.future.get_column(rows.name)
     assert not rows.is_in(later.implode()).any()
     assert len(rows) >= 0.9 * cell(name).rows
-    assert sample.target in sample.known.columns
+    assert sample.target in sample.train.columns
 
 
 @pytest.mark.parametrize("groups", [5, 20, 100])
 def test_groups_come_whole_and_are_alike_within(groups, table):
     sample = cell(f"{groups} groups").draw(table, np.random.default_rng(1))
-    assert not set(sample.known[GROUP]) & set(sample.future[GROUP])
-    assert sample.known[GROUP].value_counts()["count"].to_list() == [MEMBERS] * groups
-    rows = pl.concat([sample.known, sample.future])
+    assert not set(sample.train[GROUP]) & set(sample.future[GROUP])
+    assert sample.train[GROUP].value_counts()["count"].to_list() == [MEMBERS] * groups
+    rows = pl.concat([sample.train, sample.future])
     means = rows.group_by(GROUP).agg((pl.col("y") == "yes").mean().alias("share"))["share"]
     assert means.std() > 2 * np.sqrt(means.mean() * (1 - means.mean()) / MEMBERS)
 
@@ -54,11 +54,11 @@ def test_groups_come_whole_and_are_alike_within(groups, table):
 def test_few_positives_few_distinct_rows_and_a_rare_class(table):
     rng = np.random.default_rng(2)
     rare = cell("2 % positives, a miss costs 30").draw(table, rng)
-    assert (pl.concat([rare.known, rare.future])["y"] == "yes").mean() == pytest.approx(0.02, abs=0.001)
+    assert (pl.concat([rare.train, rare.future])["y"] == "yes").mean() == pytest.approx(0.02, abs=0.001)
     coarse = cell("few distinct rows").draw(table, rng)
-    assert coarse.known.drop("y").unique().height <= 3**3
+    assert coarse.train.drop("y").unique().height <= 3**3
     ten = cell("10 classes, one rare").draw(table, rng)
-    shares = ten.known[ten.target].value_counts()["count"] / len(ten.known)
+    shares = ten.train[ten.target].value_counts()["count"] / len(ten.train)
     assert len(shares) == 10
     assert shares.min() < 0.04 < 0.08 < shares.sort()[1]
 

@@ -38,11 +38,11 @@ def canonical(column: Column, values: Any, sort: Sort) -> Any:
 
 def by_polars(rule: Rule, values: list[Any], dtype: Any = pl.String) -> list[Any]:
     series = pl.Series(values, dtype=dtype)
-    found = evaluated(series, rule)
-    if isinstance(found.dtype, pl.Datetime):
-        assert found.dtype == pl.Datetime("us")
-        return found.dt.epoch("us").to_list()
-    return found.to_list()
+    result = evaluated(series, rule)
+    if isinstance(result.dtype, pl.Datetime):
+        assert result.dtype == pl.Datetime("us")
+        return result.dt.epoch("us").to_list()
+    return result.to_list()
 
 
 def by_cells(rule: Rule, values: list[Any]) -> list[Any]:
@@ -50,10 +50,10 @@ def by_cells(rule: Rule, values: list[Any]) -> list[Any]:
 
 
 def assert_one_meaning(rule: Rule, values: list[Any], dtype: Any = pl.String, cells: list[Any] | None = None) -> None:
-    expected, found = by_polars(rule, values, dtype), by_cells(rule, values if cells is None else cells)
+    expected, actual = by_polars(rule, values, dtype), by_cells(rule, values if cells is None else cells)
     # As texts, since -0.0 is not 0.0 and NaN is no other.
-    assert list(map(repr, found)) == list(map(repr, expected)), [
-        (v, f, e) for v, f, e in zip(values, found, expected, strict=True) if repr(f) != repr(e)
+    assert list(map(repr, actual)) == list(map(repr, expected)), [
+        (v, f, e) for v, f, e in zip(values, actual, expected, strict=True) if repr(f) != repr(e)
     ]
 
 
@@ -71,11 +71,11 @@ numbers = st.one_of(
     st.floats(0, 1e6).map(lambda x: f"{x:.2f}-"),
     st.floats(-1e6, 1e6).map(lambda x: f"{x:,.1f}".replace(",", "\u202f")),
 )
-signed = st.builds(
+signed_numbers = st.builds(
     lambda x, sign, first: f"{sign} {x}" if first else f"{x}{sign}", numbers, st.sampled_from(SIGNS), st.booleans()
 )
 odd = st.text("0123456789.,'’ -+−()eE_xinfa%$€\u00a0\u2009٣\x1c\x85", max_size=8)
-any_number = st.one_of(numbers, signed, odd, st.none())
+any_number = st.one_of(numbers, signed_numbers, odd, st.none())
 
 
 NOTATIONS = [notation + sign for notation in NUMBER_NOTATIONS for sign in ("", "$", "%")]
@@ -133,7 +133,7 @@ def test_durations(texts: list[str | None]) -> None:
     assert_one_meaning(duration_from_text, [*odd, *texts])
 
 
-def written(moment: dt.datetime, pattern: str, zone: str, digits: int) -> str:
+def date_text(moment: dt.datetime, pattern: str, zone: str, digits: int) -> str:
     fraction = f".{moment.microsecond:06d}789"[: digits + 1] if digits else ""
     return moment.strftime(pattern.replace("%.f", fraction).replace("%z", zone))
 
@@ -143,31 +143,31 @@ zones = st.sampled_from(["+00:00", "Z", "UTC", "+01", "-0930", "+23:59", "+24:00
 PATTERNS = [day + time for day, time in product(DATE_PARTS, TIME_PARTS)]
 
 
-def damaged(text: str, at: int, by: str) -> str:
-    return text[: at % (len(text) + 1)] + by + text[(at + 1) % (len(text) + 1) :]
+def corrupt(text: str, at: int, replacement: str) -> str:
+    return text[: at % (len(text) + 1)] + replacement + text[(at + 1) % (len(text) + 1) :]
 
 
-dates = st.builds(written, moments, st.sampled_from(PATTERNS), zones, st.integers(0, 9))
+dates = st.builds(date_text, moments, st.sampled_from(PATTERNS), zones, st.integers(0, 9))
 damages = st.sampled_from(
     ["", " ", "  ", "0", "9", "31", "T", "x", ":", "-", "/", ".", "٥", "\u2003", "\x1c", "Sept", "60", "am"]
 )
-any_date = st.one_of(dates, st.builds(damaged, dates, st.integers(0, 30), damages), st.none())
+any_date = st.one_of(dates, st.builds(corrupt, dates, st.integers(0, 30), damages), st.none())
 
 
 @thorough
 @given(st.sampled_from(PATTERNS), st.data())
 def test_dates(pattern: str, data: st.DataObject) -> None:
-    own = st.builds(written, moments, st.just(pattern), zones, st.integers(0, 9))
-    texts = st.one_of(own, st.builds(damaged, own, st.integers(0, 30), damages), any_date)
-    drawn = data.draw(st.lists(texts, min_size=1, max_size=9))
-    assert_one_meaning(lambda text: datetime_from_text(text, pattern), drawn)
+    own = st.builds(date_text, moments, st.just(pattern), zones, st.integers(0, 9))
+    texts = st.one_of(own, st.builds(corrupt, own, st.integers(0, 30), damages), any_date)
+    values = data.draw(st.lists(texts, min_size=1, max_size=9))
+    assert_one_meaning(lambda text: datetime_from_text(text, pattern), values)
 
 
 def test_dates_with_any_time_of_day() -> None:
     moment = dt.datetime(2020, 2, 29, 23, 5, 7, 120_000)
     for day in DATE_PARTS:
         texts = [
-            written(moment, day + time, zone, n)
+            date_text(moment, day + time, zone, n)
             for time in TIME_PARTS
             for zone, n in (("Z", 0), ("+01", 3), ("-0930", 7))
         ]
@@ -176,7 +176,9 @@ def test_dates_with_any_time_of_day() -> None:
 
 ODD_DATES = {
     "%Y-%m-%d": ["2020-1-5", "+2020-01-05", "-020-01-05", "20200-01-05", "202-01-05", "+12020-01-01", "2020- 1-05", "2020-02-30"],
-    "%d/%m/%y": ["5/1/20", "05/01/2020", "05/01/69", "05/01/70", "5/1/7"],
+    "%d/%m/%y": ["5/1/20", "05/01/2020", "05/01/69", "05/01/70", "5/1/7", "05/01/2x", "05/01/2/", "05/01/0 ", "05/01/ 7"],
+    "%d.%m.%y %H:%M": ["05.01.2x 10:11", "05.01.2 10:11", "05.01.2  10:11"], "%y-%m-%d": ["2x-01-05", "7-01-05"],
+    "day %d/%m/%y": ["day 5/1/20", "day 5/1/2x"], "%d%y%m": ["052001", "052x01"],
     "%d-%b-%y": ["05-JAN-20", "05-january-20", "05-Sept-20", "05-May-70"],
     "%d %B %Y": ["5 January 2020", "05 jan 2020", "5 Januar 2020", "5  January 2020", "5January2020"],
     "%a, %d %b %Y": ["Sun, 05 Jan 2020", "Mon, 05 Jan 2020", "Sunday, 05 Jan 2020", "sun, 5 jan 2020"],
@@ -185,9 +187,9 @@ ODD_DATES = {
                              "1960-01-05 10:11:12.9999999", "2020-01-0510:11:12", "2020-01-05 24:00:00", "2020-01-05T10:11:12"],
     "%m/%d/%Y %I:%M %p": ["1/5/2020 12:11 am", "1/5/2020 00:11 AM", "1/5/2020 13:11 PM", "1/5/2020 10:11PM", "1/5/2020 10:11 pM"],
     "%j %Y": ["5 2020", "366 2020", "366 2021", "0 2020"],
-    "%F %T": ["2020-01-05 10:11:12"], "%D": ["01/05/20"], "%F %R": ["2020-01-05 10:11"], "%Y-%m": ["2020-01"], "%Y": ["2020"],
+    "%F %T": ["2020-01-05 10:11:12"], "%D": ["01/05/20", "01/05/2x", "01/05/2"], "%F %R": ["2020-01-05 10:11"], "%Y-%m": ["2020-01"], "%Y": ["2020"],
     "%e.%m.%Y": [" 5.01.2020"], "%Y年%m月%d日": ["2020年1月5日"], "%%%Y-%m-%d": ["%2020-01-05"], "%A %d %h %Y": ["sunday 5 JAN 2020"],
-    "%Y-%m-%dT%H:%M:%SZ": ["2020-01-05T10:11:12Z", "2020-01-05t10:11:12z"], "%y%m%d": ["200105"],
+    "%Y-%m-%dT%H:%M:%SZ": ["2020-01-05T10:11:12Z", "2020-01-05t10:11:12z"], "%y%m%d": ["200105", "2x0105", "2001 5", "20010x", "70105"],
 }  # fmt: skip
 
 
@@ -240,8 +242,8 @@ def test_floats(values: list[float | None]) -> None:
         column = Column("c", kind, format="" if kind == "number" else form)  # type: ignore[arg-type]
         rule = lambda v, c=column: canonical(c, plain(c, v, "number"), "number")  # noqa: E731
         assert_one_meaning(rule, values, pl.Float64)
-    absent = Column("c", "number", absent=("-1", "99", "x"))
-    assert_one_meaning(lambda v: plain(absent, v, "number"), [*values, -1.0, 99.0], pl.Float64)
+    absent_column = Column("c", "number", absent=("-1", "99", "x"))
+    assert_one_meaning(lambda v: plain(absent_column, v, "number"), [*values, -1.0, 99.0], pl.Float64)
 
 
 @thorough

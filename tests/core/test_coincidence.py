@@ -14,7 +14,7 @@ from sortal.core.relations import same_rows
 RNG = np.random.default_rng
 
 
-def judged(frame: pl.DataFrame) -> Coincidence:
+def coincidence_of(frame: pl.DataFrame) -> Coincidence:
     return coincidence(frame, same_rows(frame))
 
 
@@ -23,7 +23,7 @@ def independent(levels: list[int], n: int, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({f"c{i}": rng.integers(0, k, n) for i, k in enumerate(levels)})
 
 
-def twice(frame: pl.DataFrame, share: float, seed: int = 0) -> pl.DataFrame:
+def with_repeats(frame: pl.DataFrame, share: float, seed: int = 0) -> pl.DataFrame:
     """Some of the rows once more."""
     n = frame.height
     return frame[np.concatenate([np.arange(n), RNG(seed).permutation(n)[: int(share * n)]])]
@@ -33,9 +33,9 @@ def twice(frame: pl.DataFrame, share: float, seed: int = 0) -> pl.DataFrame:
 def test_independent_columns_agree_as_often_as_the_binomial_says(levels):
     n, cells = 2_000, int(np.prod(levels))
     exact = 1 - (1 - 1 / cells) ** (n - 1)
-    found = np.mean([judged(independent(levels, n, seed)).by_chance for seed in range(4)])
-    assert found == pytest.approx(exact, rel=0.2)
-    assert judged(independent(levels, n)).explains
+    rate = np.mean([coincidence_of(independent(levels, n, seed)).by_chance for seed in range(4)])
+    assert rate == pytest.approx(exact, rel=0.2)
+    assert coincidence_of(independent(levels, n)).explains
 
 
 def test_the_figure_of_a_small_table_by_hand():
@@ -49,8 +49,8 @@ def test_the_figure_of_a_small_table_by_hand():
     two = np.array([3.0] * 9)
     two[[3, 5, 6]] = 4
     a_copy = 3 * (2 * (weight @ two) / 3) / (2 * (weight @ one) / 3)
-    assert judged(frame).by_chance == pytest.approx((1 - np.exp(-one / a_copy)).mean())
-    assert judged(frame).copied == pytest.approx(2 / 9)
+    assert coincidence_of(frame).by_chance == pytest.approx((1 - np.exp(-one / a_copy)).mean())
+    assert coincidence_of(frame).copied == pytest.approx(2 / 9)
 
 
 def test_dependent_columns_agree_more_often_and_still_by_chance():
@@ -59,40 +59,40 @@ def test_dependent_columns_agree_more_often_and_still_by_chance():
         {f"c{i}": np.where(RNG(i).random(1_500) < 0.7, first, RNG(20 + i).integers(0, 4, 1_500)) for i in range(7)}
     )
     marginal = independent([4] * 7, 1_500)
-    assert judged(frame).copied > 2 * judged(marginal).copied
-    assert judged(frame).explains
+    assert coincidence_of(frame).copied > 2 * coincidence_of(marginal).copied
+    assert coincidence_of(frame).explains
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
 def test_records_entered_twice_are_no_coincidence(share):
     rng = RNG(0)
-    fine = independent([3, 4, 5], 1_000).with_columns(x=pl.Series(rng.normal(size=1_000).round(2)))
-    fine = fine.with_columns(y=pl.Series(rng.normal(size=1_000)))
-    found = judged(twice(fine, share))
-    assert found.copied == pytest.approx(2 * share / (1 + share), abs=0.002)
-    assert found.by_chance < 0.2 * found.copied
-    assert not found.explains
+    frame = independent([3, 4, 5], 1_000).with_columns(x=pl.Series(rng.normal(size=1_000).round(2)))
+    frame = frame.with_columns(y=pl.Series(rng.normal(size=1_000)))
+    result = coincidence_of(with_repeats(frame, share))
+    assert result.copied == pytest.approx(2 * share / (1 + share), abs=0.002)
+    assert result.by_chance < 0.2 * result.copied
+    assert not result.explains
 
 
 def test_where_rows_were_made_to_differ_a_copy_was_put_there():
     levels = itertools.product(range(4), range(4), range(3), range(3), range(2), range(2))
     every = pl.DataFrame(list(levels), schema=list("abcdef"), orient="row")
-    assert judged(every) == Coincidence(0.0, 0.0)
-    assert not judged(twice(every, 0.05)).explains
+    assert coincidence_of(every) == Coincidence(0.0, 0.0)
+    assert not coincidence_of(with_repeats(every, 0.05)).explains
 
 
 def test_a_text_beside_a_coarse_column_is_a_record():
     frame = pl.DataFrame({"text": [f"message {i}" for i in range(900)], "from": ["a", "b", "c"] * 300})
-    assert not judged(twice(frame, 0.1)).explains
+    assert not coincidence_of(with_repeats(frame, 0.1)).explains
 
 
 def test_a_table_in_which_everything_is_there_twice_is_no_coarse_one():
-    assert not judged(twice(pl.DataFrame({"x": np.arange(9.0), "y": np.arange(9.0)}), 1.0)).explains
+    assert not coincidence_of(with_repeats(pl.DataFrame({"x": np.arange(9.0), "y": np.arange(9.0)}), 1.0)).explains
 
 
 def test_a_single_column_is_coarse_where_most_rows_agree_with_another():
-    assert judged(independent([40], 1_000)) == Coincidence(1.0, 1.0)
-    assert not judged(twice(pl.DataFrame({"x": np.arange(1_000.0)}), 0.1)).explains
+    assert coincidence_of(independent([40], 1_000)) == Coincidence(1.0, 1.0)
+    assert not coincidence_of(with_repeats(pl.DataFrame({"x": np.arange(1_000.0)}), 0.1)).explains
 
 
 def test_records_are_copies_but_for_combinations_that_are_too_frequent():

@@ -47,10 +47,10 @@ def test_the_cost_of_each_error_stands_where_it_happens(fp, fn, code):
     ],
 )
 def test_bad_costs_of_two_classes_are_refused_in_one_sentence(cost, complaint):
-    with pytest.raises(TaskError) as refused:
+    with pytest.raises(TaskError) as excinfo:
         parse_cost(cost, YES_NO, "yes")
-    assert complaint in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert complaint in str(excinfo.value)
+    assert "\n" not in str(excinfo.value)
 
 
 @pytest.mark.parametrize("positive", YES_NO)
@@ -83,19 +83,19 @@ def test_costs_that_no_decision_changes_are_refused(cost):
 @pytest.mark.parametrize("positive", YES_NO)
 def test_columns_are_found_by_outcome(positive):
     code = YES_NO.index(positive)
-    found = parse_cost_columns(["fn=amount", " tp = gain "], YES_NO, positive)
-    assert found == (CostColumn(code, 1 - code, "amount"), CostColumn(code, code, "gain"))
-    assert parse_cost_columns([f"{positive}/{YES_NO[1 - code]}=amount"], YES_NO, positive) == found[:1]
+    columns = parse_cost_columns(["fn=amount", " tp = gain "], YES_NO, positive)
+    assert columns == (CostColumn(code, 1 - code, "amount"), CostColumn(code, code, "gain"))
+    assert parse_cost_columns([f"{positive}/{YES_NO[1 - code]}=amount"], YES_NO, positive) == columns[:1]
 
 
 def test_columns_are_found_by_class_and_may_hold_any_sign_of_their_name():
-    found = parse_cost_columns(["a / c=loss (a=c)", "c/c=gain/loss"], ABC, None)
-    assert found == (CostColumn(0, 2, "loss (a=c)"), CostColumn(2, 2, "gain/loss"))
+    columns = parse_cost_columns(["a / c=loss (a=c)", "c/c=gain/loss"], ABC, None)
+    assert columns == (CostColumn(0, 2, "loss (a=c)"), CostColumn(2, 2, "gain/loss"))
     assert parse_cost_columns([], ABC, None) == ()
 
 
 @pytest.mark.parametrize(
-    ("told", "classes", "complaint"),
+    ("options", "classes", "complaint"),
     [
         (["amount"], YES_NO, "'amount' should read fn=COLUMN"),
         (["fn="], YES_NO, "'fn=' should read fn=COLUMN"),
@@ -107,11 +107,11 @@ def test_columns_are_found_by_class_and_may_hold_any_sign_of_their_name():
         (["a/d=amount"], ABC, "a class 'd' that the target does not have"),
     ],
 )
-def test_bad_columns_are_refused_in_one_sentence(told, classes, complaint):
-    with pytest.raises(TaskError) as refused:
-        parse_cost_columns(told, classes, "yes" if classes == YES_NO else None)
-    assert complaint in str(refused.value)
-    assert "\n" not in str(refused.value)
+def test_bad_columns_are_refused_in_one_sentence(options, classes, complaint):
+    with pytest.raises(TaskError) as excinfo:
+        parse_cost_columns(options, classes, "yes" if classes == YES_NO else None)
+    assert complaint in str(excinfo.value)
+    assert "\n" not in str(excinfo.value)
 
 
 def test_what_a_column_tells_is_left_out_of_the_matrix():
@@ -174,9 +174,9 @@ def test_labels_are_matched_as_people_write_them():
 def test_bad_files_are_refused_in_one_sentence(tmp_path: Path, text: str, complaint: str):
     path = tmp_path / "costs.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(TaskError) as refused:
+    with pytest.raises(TaskError) as excinfo:
         parse_cost(path, ABC, None)
-    assert complaint in str(refused.value)
+    assert complaint in str(excinfo.value)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path):

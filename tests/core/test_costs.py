@@ -22,9 +22,9 @@ def test_a_cost_of_nothing_for_rejecting_is_still_a_decision():
 def test_columns_put_the_amounts_of_each_row_into_the_matrix():
     columns = (CostColumn(1, 0, "amount"), CostColumn(1, 1, "gain"))
     row_costs = np.array([[100.0, -3.0], [7.0, 0.0]])
-    found = costs_of(TWO, 0.5, columns, row_costs)
-    assert found[0].tolist() == [[0, 1, 0.5], [100, -3, 0.5]]
-    assert found[1].tolist() == [[0, 1, 0.5], [7, 0, 0.5]]
+    costs = costs_of(TWO, 0.5, columns, row_costs)
+    assert costs[0].tolist() == [[0, 1, 0.5], [100, -3, 0.5]]
+    assert costs[1].tolist() == [[0, 1, 0.5], [7, 0, 0.5]]
     assert TWO == ((0.0, 1.0), (8.0, -20.0))
 
 
@@ -48,20 +48,22 @@ def draw(k: int, decisions: int, seed: int, by_row: bool):
 @given(k=st.integers(2, 5), more=st.integers(0, 1), seed=st.integers(0, 1000), by_row=st.booleans())
 @settings(max_examples=40)
 def test_costs_are_those_of_a_loop_over_rows(k, more, seed, by_row):
-    costs, truth, decided, p = draw(k, k + more, seed, by_row)
+    costs, truth, decisions, p = draw(k, k + more, seed, by_row)
 
-    def of(row: int, t: int, d: int) -> float:
+    def cost_of_row(row: int, t: int, d: int) -> float:
         return costs[row, t, d] if by_row else costs[t, d]
 
-    paid = [of(row, truth[row], decided[row]) for row in range(25)]
-    hoped = [[sum(p[row, t] * of(row, t, d) for t in range(k)) for d in range(k + more)] for row in range(25)]
-    np.testing.assert_allclose(incurred(costs, truth, decided), paid)
-    np.testing.assert_allclose(expected(costs, p), hoped)
+    loop_costs = [cost_of_row(row, truth[row], decisions[row]) for row in range(25)]
+    loop_means = [
+        [sum(p[row, t] * cost_of_row(row, t, d) for t in range(k)) for d in range(k + more)] for row in range(25)
+    ]
+    np.testing.assert_allclose(incurred(costs, truth, decisions), loop_costs)
+    np.testing.assert_allclose(expected(costs, p), loop_means)
 
 
 @given(k=st.integers(2, 5), seed=st.integers(0, 1000), by_row=st.booleans())
 @settings(max_examples=20)
 def test_what_is_certain_is_expected_to_cost_what_it_costs(k, seed, by_row):
-    costs, truth, decided, _ = draw(k, k, seed, by_row)
+    costs, truth, decisions, _ = draw(k, k, seed, by_row)
     certain = expected(costs, np.eye(k)[truth])
-    np.testing.assert_allclose(certain[np.arange(25), decided], incurred(costs, truth, decided))
+    np.testing.assert_allclose(certain[np.arange(25), decisions], incurred(costs, truth, decisions))

@@ -99,7 +99,7 @@ def _bytes(values: np.ndarray[Any, Any]) -> bytes:
 
 def forms(values: list[Any]) -> dict[str, Any]:
     """The same values in what people hold; what a library does not take is left out."""
-    found: dict[str, Any] = {
+    tables: dict[str, Any] = {
         "columns": {"c": values, "n": list(range(len(values)))},
         "records": [{"c": value, "n": i} for i, value in enumerate(values)],
         "sparse records": [{"n": i} | ({} if value is None else {"c": value}) for i, value in enumerate(values)],
@@ -116,10 +116,10 @@ def forms(values: list[Any]) -> dict[str, Any]:
         del makers["arrow"]  # pyarrow 26 breaks the process where another scalar of numpy follows a moment
     for name, make in makers.items():
         try:
-            found[name] = make()
+            tables[name] = make()
         except (TypeError, ValueError, OverflowError, RuntimeWarning, pa.ArrowException):
             continue
-    return found
+    return tables
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -213,21 +213,21 @@ SCHEMA = Schema((Column("age", "number"), Column("plan", "category"), Column("si
     ids=repr,
 )
 def test_tables_that_fit_and_others_have_one_outcome(rows: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    def said() -> Any:
+    def rows_or_message() -> Any:
         try:
             return bits(rows_of(rows, SCHEMA))
         except DataError as error:
             return str(error)
 
-    few = said()
+    few = rows_or_message()
     monkeypatch.setattr(door, "MOST_ROWS", -1)
-    assert few == said()
+    assert few == rows_or_message()
 
 
 def test_texts_that_repeat_are_looked_at_once() -> None:
     values = ["a", None, "1.0", " b ", "NA"] * 50
-    found = rows_of({"c": values}, Schema((Column("c", "category"),)))
-    assert found.columns["c"] == ["a", None, "1", "b", None] * 50
+    rows = rows_of({"c": values}, Schema((Column("c", "category"),)))
+    assert rows.columns["c"] == ["a", None, "1", "b", None] * 50
 
 
 def test_costs_of_rows() -> None:
@@ -242,8 +242,8 @@ def test_some_of_the_rows_keep_their_numbers(n: int) -> None:
     """Those of a file that were labelled: what is said of one of them names it as the file counts."""
     schema = Schema((Column("age", "number", "cost"), Column("plan", "category")))
     rows = rows_of({"age": [1, None, 3] + [4] * (n - 3), "plan": ["a", "b", None] + ["b"] * (n - 3)}, schema)
-    some = rows.take(np.array([2, 0]))
-    assert (some.columns["age"].tolist(), list(some.columns["plan"]), some.ids.tolist()) == (
+    labelled_rows = rows.take(np.array([2, 0]))
+    assert (labelled_rows.columns["age"].tolist(), list(labelled_rows.columns["plan"]), labelled_rows.ids.tolist()) == (
         [3, 1],
         [None, "a"],
         [2, 0],
@@ -270,7 +270,7 @@ def test_columns_that_are_read_as_one_keep_their_own_values_and_faults(rows: Any
 
 class TestInAForkedProcess:
     @pytest.fixture(autouse=True)
-    def lost(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sortal.core.fork._threads_missing", True)
 
     def test_any_number_of_rows_does_without_polars(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,9 +281,9 @@ class TestInAForkedProcess:
 
     @pytest.mark.parametrize("rows", [pl.DataFrame({"age": [1]}), {"age": pl.Series([1])}])
     def test_polars_is_refused(self, rows: object) -> None:
-        with pytest.raises(ForkError, match='"spawn" or "forkserver"') as raised:
+        with pytest.raises(ForkError, match='"spawn" or "forkserver"') as excinfo:
             rows_of(rows, SCHEMA)
-        assert isinstance(raised.value, RuntimeError)
+        assert isinstance(excinfo.value, RuntimeError)
 
     def test_what_polars_alone_can_read_is_refused(self) -> None:
         with pytest.raises(DataError, match="cannot be read without polars"):

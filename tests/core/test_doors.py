@@ -72,7 +72,7 @@ def pandas(values: Values, **options: Any) -> pd.DataFrame:
     return pd.DataFrame({"c": pd.Series(values, **options), "n": range(len(values))})
 
 
-def marked(values: Values) -> Values:
+def with_marks(values: Values) -> Values:
     return [MARKS[i % len(MARKS)] if v is None else v for i, v in enumerate(values)]
 
 
@@ -93,7 +93,7 @@ DOORS: dict[str, Door] = {
     "pandas": lambda values, _: (from_any(pandas(values)), False),
     "pandas nullable": lambda values, _: (from_any(pandas(values).convert_dtypes()), False),
     "pandas arrow": lambda values, _: (from_any(pandas(values).convert_dtypes(dtype_backend="pyarrow")), False),
-    "pandas objects": lambda values, _: (from_any(pandas(marked(values), dtype=object)), False),
+    "pandas objects": lambda values, _: (from_any(pandas(with_marks(values), dtype=object)), False),
     "numpy": numpy_objects,
     "dict": lambda values, _: (from_any({"c": values, "n": range(len(values))}), False),
     "list of dicts": lambda values, _: (from_any([{"c": v, "n": i} for i, v in enumerate(values)]), True),
@@ -111,7 +111,7 @@ class Sort:
     kind: str
     values: st.SearchStrategy[Any]
     anchors: Sequence[Any]
-    told: str = ""
+    override: str = ""
     whole: bool = False
     """pandas makes floats of whole numbers beside a missing value, which cannot hold codes."""
 
@@ -122,9 +122,9 @@ SORTS = {
     "whole numbers": Sort("number", st.integers(-(10**9), 10**9), [5, -70000]),
     "codes": Sort("category", st.integers(10**17, 10**18), [10**17, 10**17 + 1], whole=True),
     "booleans": Sort("boolean", st.booleans(), [True, False]),
-    "ones and twos": Sort("boolean", st.sampled_from([1, 2]), [2, 1], told="boolean"),
+    "ones and twos": Sort("boolean", st.sampled_from([1, 2]), [2, 1], override="boolean"),
     "levels": Sort("category", st.sampled_from(["max", "plus", "Basic"]), ["max", "basic"]),
-    "numbers as categories": Sort("category", st.integers(-5, 5), [1, 2], told="category"),
+    "numbers as categories": Sort("category", st.integers(-5, 5), [1, 2], override="category"),
     "dates": Sort("datetime", st.dates(dt.date(1700, 1, 1), dt.date(2200, 1, 1)), [dt.date(2020, 1, 31)]),
     "moments": Sort(
         "datetime",
@@ -140,7 +140,7 @@ SORTS = {
 
 
 def schema_of(frame: pl.DataFrame, sort: Sort) -> Schema:
-    return infer(frame, None, kinds={"c": sort.told} if sort.told else {}, ignore=["n"], source=Origin())
+    return infer(frame, None, kinds={"c": sort.override} if sort.override else {}, ignore=["n"], source=Origin())
 
 
 @pytest.fixture(scope="module")
@@ -154,20 +154,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_same_rows_have_the_same_values(name: str, folder: Path, data: st.DataObject) -> None:
     sort = SORTS[name]
     values = sort.values if sort.whole else sort.values | st.none()
-    trained = [*sort.anchors, *([] if sort.whole else [None]), *data.draw(st.lists(values, max_size=5))]
-    scored = data.draw(st.lists(values, min_size=1, max_size=5))
-    opened = {door: come(scored, folder) for door, come in DOORS.items()}
-    frames = {door: come(trained, folder)[0] for door, come in DOORS.items()}
+    train_values = [*sort.anchors, *([] if sort.whole else [None]), *data.draw(st.lists(values, max_size=5))]
+    new_values = data.draw(st.lists(values, min_size=1, max_size=5))
+    by_door = {door: opener(new_values, folder) for door, opener in DOORS.items()}
+    frames = {door: opener(train_values, folder)[0] for door, opener in DOORS.items()}
     columns = {door: schema_of(frame, sort)["c"] for door, frame in frames.items()}
     assert {(column.kind, column.role) for column in columns.values()} == {(sort.kind, "feature")}, columns
-    seen: list[list[Any]] = []
+    results: list[list[Any]] = []
     for column in {replace(column, reason="", missing=0.0) for column in columns.values()}:
         schema = Schema((column, Column("n", "number")))
-        seen += [conform(raw, schema, allow_missing=records)["c"].to_list() for raw, records in opened.values()]
-    assert all(values == seen[0] for values in seen), dict(zip(opened, seen, strict=False))
-    assert [v is None for v in seen[0]] == [v is None for v in scored]
-    again = [conform(frame, Schema((columns[door],)))["c"].to_list() for door, frame in frames.items()]
-    assert all(values == again[0] for values in again)
+        results += [conform(raw, schema, allow_missing=records)["c"].to_list() for raw, records in by_door.values()]
+    assert all(values == results[0] for values in results), dict(zip(by_door, results, strict=False))
+    assert [v is None for v in results[0]] == [v is None for v in new_values]
+    train_results = [conform(frame, Schema((columns[door],)))["c"].to_list() for door, frame in frames.items()]
+    assert all(values == train_results[0] for values in train_results)
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -181,36 +181,40 @@ def test_a_column_without_values_fits_every_kind(door: str, column: Column, fold
 class TestOtherTypes:
     """Types that only some doors have mean what the common ones mean."""
 
-    def seen(self, values: Any, trained: Any, told: str = "") -> list[Any]:
-        schema = schema_of(from_any({"c": trained, "n": range(len(trained))}), Sort("", st.none(), [], told))
+    def values_of(self, values: Any, train_values: Any, override: str = "") -> list[Any]:
+        schema = schema_of(
+            from_any({"c": train_values, "n": range(len(train_values))}), Sort("", st.none(), [], override)
+        )
         return conform(from_any({"c": values}), Schema((schema["c"],)))["c"].to_list()
 
     @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
     def test_floats_of_all_sizes(self, dtype: str) -> None:
         values = np.array([0.1, 0.5, np.nan], dtype=dtype)
         expected = [float(str(v)) for v in values[:2]] + [None]
-        assert self.seen(values, [0.1, 2.5]) == expected
-        assert self.seen(pd.Series(values), ["0.1", "0.5"], "category") == [str(v) for v in values[:2]] + [None]
+        assert self.values_of(values, [0.1, 2.5]) == expected
+        assert self.values_of(pd.Series(values), ["0.1", "0.5"], "category") == [str(v) for v in values[:2]] + [None]
 
     @pytest.mark.parametrize(
         "dtype", ["uint8", "int8", "uint64", "int64", "UInt16", "Int64", "int32[pyarrow]", "float32"]
     )
     def test_whole_numbers_of_all_sizes(self, dtype: str) -> None:
         values = pd.Series([1, 2], dtype=dtype)
-        assert self.seen(values, ["1", "2", "1.0"]) == [1.0, 2.0]
-        assert self.seen(values, ["1", "2"], "category") == ["1", "2"]
-        assert self.seen(values, [2, 1], "boolean") == self.seen(values, ["1", "2"], "boolean") == [False, True]
+        assert self.values_of(values, ["1", "2", "1.0"]) == [1.0, 2.0]
+        assert self.values_of(values, ["1", "2"], "category") == ["1", "2"]
+        assert (
+            self.values_of(values, [2, 1], "boolean") == self.values_of(values, ["1", "2"], "boolean") == [False, True]
+        )
 
     def test_sparse_and_categories_and_intervals_and_periods_and_arrow(self) -> None:
-        assert self.seen(pd.Series([1.5, np.nan, 0], dtype="Sparse[float]"), [1.5]) == [1.5, None, 0.0]
-        assert self.seen(pd.Series([2, None, 1], dtype="category"), ["1", "2"], "category") == ["2", None, "1"]
-        assert self.seen(pd.Series([True, False], dtype="category"), ["False", "True", "?"]) == [True, False]
-        cut = pd.cut(pd.Series([1, 5]), [0, 2, 6])
-        assert self.seen(cut, [str(v) for v in cut]) == ["(0, 2]", "(2, 6]"]
+        assert self.values_of(pd.Series([1.5, np.nan, 0], dtype="Sparse[float]"), [1.5]) == [1.5, None, 0.0]
+        assert self.values_of(pd.Series([2, None, 1], dtype="category"), ["1", "2"], "category") == ["2", None, "1"]
+        assert self.values_of(pd.Series([True, False], dtype="category"), ["False", "True", "?"]) == [True, False]
+        intervals = pd.cut(pd.Series([1, 5]), [0, 2, 6])
+        assert self.values_of(intervals, [str(v) for v in intervals]) == ["(0, 2]", "(2, 6]"]
         days = pd.Series(pd.period_range("2020-01-01", periods=2))
-        assert self.seen(days, ["2020-01-01", "2020-01-02"]) == [dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 2)]
-        assert self.seen(pl.Series(["a", None], dtype=pl.Enum(["a", "b"])), ["a", "b"]) == ["a", None]
-        assert self.seen(pd.Series(["1", 2, None, 2.5], dtype=object), [1, 2, 2.5]) == [1.0, 2.0, None, 2.5]
+        assert self.values_of(days, ["2020-01-01", "2020-01-02"]) == [dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 2)]
+        assert self.values_of(pl.Series(["a", None], dtype=pl.Enum(["a", "b"])), ["a", "b"]) == ["a", None]
+        assert self.values_of(pd.Series(["1", 2, None, 2.5], dtype=object), [1, 2, 2.5]) == [1.0, 2.0, None, 2.5]
 
     def test_a_pandas_category_of_numbers_is_a_category(self) -> None:
         frame = pd.DataFrame({"zip": pd.Categorical([7, 8]), "flag": pd.Categorical([True, False]), "s": ["a", "b"]})
@@ -233,28 +237,28 @@ class TestOtherTypes:
         ],
     )
     def test_durations_in_words(self, text: str) -> None:
-        assert self.seen([text], [dt.timedelta(hours=1)]) == [5400.0]
-        assert self.seen([dt.timedelta(minutes=90)], [text]) == [5400.0]
+        assert self.values_of([text], [dt.timedelta(hours=1)]) == [5400.0]
+        assert self.values_of([dt.timedelta(minutes=90)], [text]) == [5400.0]
 
     def test_negative_durations(self) -> None:
         texts = ["-1 day, 23:00:00", "-1 days +23:00:00", "-PT1H", "-1:00:00", "5 days"]
-        assert self.seen(texts, texts) == [-3600.0] * 4 + [432000.0]
+        assert self.values_of(texts, texts) == [-3600.0] * 4 + [432000.0]
 
     @pytest.mark.parametrize("values", [[3600], ["3600"], ["an hour"]])
     def test_a_bare_number_is_no_duration(self, values: list[object]) -> None:
         with pytest.raises(DataError, match="where a duration or a time such as 1:30:00"):
-            self.seen(values, [dt.timedelta(hours=1)])
+            self.values_of(values, [dt.timedelta(hours=1)])
 
     def test_a_duration_is_no_bare_number(self) -> None:
         for values in ([dt.timedelta(hours=1)], ["1:00:00"]):
             with pytest.raises(DataError, match="where a number"):
-                self.seen(values, ["1", "2"])
+                self.values_of(values, ["1", "2"])
         with pytest.raises(DataError, match="where a category is needed"):
-            self.seen([dt.timedelta(hours=1)], ["a", "b"])
+            self.values_of([dt.timedelta(hours=1)], ["a", "b"])
 
     def test_one_row_is_read_as_the_same_row_of_many(self) -> None:
         values = [dt.timedelta(seconds=3723, microseconds=500), dt.timedelta(0)]
-        assert self.seen(values[:1], values) == self.seen(values, values)[:1] == [3723.0005]
+        assert self.values_of(values[:1], values) == self.values_of(values, values)[:1] == [3723.0005]
 
 
 class TestRecords:
@@ -277,7 +281,7 @@ class TestRecords:
 @given(st.lists(st.floats(width=32, allow_infinity=False), max_size=9))
 def test_a_number_of_32_bits_is_what_its_text_says(values: list[float]) -> None:
     numbers = np.array(values, dtype=np.float32)
-    found = as_read(numbers)
-    for number, read_as in zip(numbers, found, strict=True):
+    read_values = as_read(numbers)
+    for number, read_as in zip(numbers, read_values, strict=True):
         exact = np.isnan(number) or number == np.rint(number) or not 1e-12 < abs(number) < 1e12
         np.testing.assert_equal(read_as, float(number) if exact else float(str(number)))

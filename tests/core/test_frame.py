@@ -51,10 +51,10 @@ class TestConform:
         rng = np.random.default_rng(0)
         frame = pl.DataFrame({f"c{i}": rng.normal(size=500).astype(np.float32) for i in range(20)})
         schema = Schema(tuple(Column(name, "number") for name in frame.columns))
-        alone = conform(frame, schema)
+        result = conform(frame, schema)
         monkeypatch.setattr("sortal.core.frame.FEW_ROWS", 1)
-        assert conform(frame, schema).equals(alone)
-        assert alone["c3"][7] == float(str(frame["c3"].to_numpy()[7]))
+        assert conform(frame, schema).equals(result)
+        assert result["c3"][7] == float(str(frame["c3"].to_numpy()[7]))
 
     @quick
     @given(
@@ -69,14 +69,14 @@ class TestConform:
     def test_numbers_of_many_columns_are_those_of_each(self, columns: list[list[float | None]], rows: int) -> None:
         """Few rows of many columns become floats together; more rows one column after another."""
         whole = [all(value is None or isinstance(value, int) for value in values) for values in columns]
-        some = {
+        named_series = {
             f"c{i}": pl.Series(values[:rows], dtype=pl.Int64 if ints else pl.Float64)
             for i, (values, ints) in enumerate(zip(columns, whole, strict=True))
         }
         padding = {f"p{i}": pl.Series([0.5] * rows, dtype=pl.Float64) for i in range(FEW_COLUMNS)}
-        together = conform(pl.DataFrame({**some, **padding}), schema_of([*some, *padding]))
-        for name, series in some.items():
-            assert together[name].to_list() == conform(series.to_frame(name), schema_of([name]))[name].to_list()
+        result = conform(pl.DataFrame({**named_series, **padding}), schema_of([*named_series, *padding]))
+        for name, series in named_series.items():
+            assert result[name].to_list() == conform(series.to_frame(name), schema_of([name]))[name].to_list()
 
     def test_many_columns_cost_no_call_of_polars_each(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is done once for each of thousands of columns is most of a short run."""
@@ -90,15 +90,15 @@ class TestConform:
         calls = []
         select = pl.DataFrame.select
         monkeypatch.setattr(pl.DataFrame, "select", lambda self, *e: calls.append(1) or select(self, *e))
-        known = conform(frame, schema)
+        result = conform(frame, schema)
         assert len(calls) < 10
-        assert known.columns == [*reversed(names)]
-        assert known["of text"].to_list() == [1.5, None, None, 2.0]
-        assert known["7"].to_list() == [1.0, None, None, 4.0]
-        assert known["*"].to_list() == [float(str(value)) for value in frame["*"].to_numpy()]
-        table = Table(schema, known, np.arange(4))
-        together = table.columns(names)
-        assert all(np.array_equal(together[n], table.columns([n])[n], equal_nan=True) for n in names)
+        assert result.columns == [*reversed(names)]
+        assert result["of text"].to_list() == [1.5, None, None, 2.0]
+        assert result["7"].to_list() == [1.0, None, None, 4.0]
+        assert result["*"].to_list() == [float(str(value)) for value in frame["*"].to_numpy()]
+        table = Table(schema, result, np.arange(4))
+        all_columns = table.columns(names)
+        assert all(np.array_equal(all_columns[n], table.columns([n])[n], equal_nan=True) for n in names)
         with pytest.raises(DataError, match=r"'\*'.*3"):
             conform(frame.with_columns(pl.Series("*", [1.0, 2.0, -1e300, 1e301])), schema)
 
@@ -124,9 +124,9 @@ class TestConform:
     @quick
     @given(st.lists(st.floats(-1e15, 1e15) | st.none(), min_size=1))
     def test_numbers_are_the_same_typed_and_as_text(self, values: list[float | None]) -> None:
-        written = [None if v is None else repr(v) for v in values]
+        number_texts = [None if v is None else repr(v) for v in values]
         assert one("number", pl.Series(values, dtype=pl.Float64)) == values
-        assert one("number", pl.Series(written, dtype=pl.String)) == values
+        assert one("number", pl.Series(number_texts, dtype=pl.String)) == values
         decimal_comma = [None if v is None else repr(v).replace(".", ",") for v in values]
         assert one("number", pl.Series(decimal_comma, dtype=pl.String), format=",") == values
 
@@ -139,9 +139,9 @@ class TestConform:
         assert one("category", pl.Series([f" {v}.0" for v in values])) == expected
 
     def test_missing_has_one_notation(self) -> None:
-        written = [*sorted(MISSING), *(f" {token}\t" for token in sorted(MISSING)), None]
+        tokens = [*sorted(MISSING), *(f" {token}\t" for token in sorted(MISSING)), None]
         for kind in ("number", "category", "boolean", "datetime", "text"):
-            assert one(kind, pl.Series(written)) == [None] * len(written)
+            assert one(kind, pl.Series(tokens)) == [None] * len(tokens)
         assert one("number", [1.0, math.nan, None]) == [1.0, None, None]
         assert one("number", ["None", "-", "1"]) == [None, None, 1.0]
         assert one("category", ["None", "-", "a"]) == ["None", "-", "a"]
@@ -178,9 +178,9 @@ class TestConform:
     def test_the_message_names_column_row_value_and_way_out(self) -> None:
         schema = Schema((Column("price", "number", format=",."),))
         frame = pl.DataFrame({"price": ["1,5", None, "abc", "x"]})
-        with pytest.raises(DataError) as raised:
+        with pytest.raises(DataError) as excinfo:
             conform(frame, schema, source="new.csv", first_row=1001)
-        assert str(raised.value) == (
+        assert str(excinfo.value) == (
             "column 'price' of new.csv holds 'abc' in row 1,003 (and 1 more), where a number written like 1.234,5 "
             "is needed; correct it or leave it blank"
         )
@@ -208,8 +208,8 @@ class TestConform:
             assert one("datetime", [text], format="%Y-%m-%d %H:%M:%S%.f%z") == [moment]
 
     def test_dates_may_have_another_time_of_day_than_at_training(self) -> None:
-        found = one("datetime", ["31-Jul-18", "01-Aug-18 13:30", "02-Aug-18 01:30 PM"], format="%d-%b-%y")
-        assert found == [dt.datetime(2018, 7, 31), dt.datetime(2018, 8, 1, 13, 30), dt.datetime(2018, 8, 2, 13, 30)]
+        dates = one("datetime", ["31-Jul-18", "01-Aug-18 13:30", "02-Aug-18 01:30 PM"], format="%d-%b-%y")
+        assert dates == [dt.datetime(2018, 7, 31), dt.datetime(2018, 8, 1, 13, 30), dt.datetime(2018, 8, 2, 13, 30)]
         with pytest.raises(DataError, match="holds '2018-07-31' in row 1, where a date written like 31-Jul-18"):
             one("datetime", ["2018-07-31"], format="%d-%b-%y")
 
@@ -269,10 +269,10 @@ class TestTable:
     @given(st.lists(st.integers(0, 2), max_size=9))
     def test_take(self, index: list[int]) -> None:
         table = Table(self.schema, conform(self.frame, self.schema), np.array([10, 20, 30]))
-        taken = table.take(np.array(index, dtype=np.int64))
-        assert len(taken) == len(index)
-        assert taken.rows.tolist() == [(i + 1) * 10 for i in index]
-        assert taken.frame.rows() == [table.frame.row(i) for i in index]
+        subset = table.take(np.array(index, dtype=np.int64))
+        assert len(subset) == len(index)
+        assert subset.rows.tolist() == [(i + 1) * 10 for i in index]
+        assert subset.frame.rows() == [table.frame.row(i) for i in index]
 
     def test_rows_and_ids_go_together(self) -> None:
         with pytest.raises(ValueError, match="3 rows, but row ids"):
@@ -286,11 +286,11 @@ class TestUniqueNames:
         unique, notes = unique_names(names)
         assert len(unique) == len(names) == len(set(unique))
         assert all(name and name == name.strip() for name in unique)
-        stripped = [column_name(name) for name in names]
-        for position, name in enumerate(stripped):
-            if name and name not in stripped[:position]:
+        clean_names = [column_name(name) for name in names]
+        for position, name in enumerate(clean_names):
+            if name and name not in clean_names[:position]:
                 assert unique[position] == name
-        assert len(notes) == sum(new != old for new, old in zip(unique, stripped, strict=True))
+        assert len(notes) == sum(new != old for new, old in zip(unique, clean_names, strict=True))
         assert unique_names(unique) == (unique, [])
 
     @quick
@@ -359,16 +359,16 @@ class TestFromAny:
                 "date": [dt.date(2020, 1, 1), None, dt.date(2020, 1, 2)],
             }
         )
-        found = from_any(frame)
-        assert found["mixed"].to_list() == ["1", "x", None]
-        assert found["category"].to_list() == ["u", None, "v"]
-        assert found["codes"].to_list() == [2, 1, 2]
+        table = from_any(frame)
+        assert table["mixed"].to_list() == ["1", "x", None]
+        assert table["category"].to_list() == ["u", None, "v"]
+        assert table["codes"].to_list() == [2, 1, 2]
         assert declared_kinds(frame) == {"category": "category", "codes": "category"}
-        assert found["naive"].to_list() == [dt.datetime(2020, 1, 1), None, dt.datetime(2020, 1, 1)]
-        assert found["zoned"].to_list() == [dt.datetime(2019, 12, 31, 23), None, dt.datetime(2019, 12, 31, 23)]
-        assert found["flag"].to_list() == found["flags"].to_list() == [True, None, False]
-        assert found["whole"].to_list() == [2**62 + 1, None, 3]
-        assert found["date"].to_list() == [dt.datetime(2020, 1, 1), None, dt.datetime(2020, 1, 2)]
+        assert table["naive"].to_list() == [dt.datetime(2020, 1, 1), None, dt.datetime(2020, 1, 1)]
+        assert table["zoned"].to_list() == [dt.datetime(2019, 12, 31, 23), None, dt.datetime(2019, 12, 31, 23)]
+        assert table["flag"].to_list() == table["flags"].to_list() == [True, None, False]
+        assert table["whole"].to_list() == [2**62 + 1, None, 3]
+        assert table["date"].to_list() == [dt.datetime(2020, 1, 1), None, dt.datetime(2020, 1, 2)]
 
     def test_names_become_unique_texts(self) -> None:
         frame = pd.DataFrame([[1, 2, 3, 4]], columns=["a", "a", "", 5])
@@ -393,9 +393,9 @@ class TestFromAny:
         ],
     )
     def test_what_is_no_table(self, data: object, message: str) -> None:
-        with pytest.raises(DataError) as raised:
+        with pytest.raises(DataError) as excinfo:
             from_any(data)
-        assert message in str(raised.value)
+        assert message in str(excinfo.value)
 
 
 @pytest.mark.parametrize("levels", [3, 5_000])

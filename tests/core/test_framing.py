@@ -39,25 +39,25 @@ def test_numbers_are_ordered_as_numbers_and_words_as_words():
 @given(st.lists(st.text(max_size=3), min_size=1, max_size=20), st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_the_order_of_classes_does_not_depend_on_the_order_of_rows(labels, random):
-    shuffled = list(labels)
-    random.shuffle(shuffled)
-    assert in_order(labels) == in_order(shuffled)
+    shuffled_labels = list(labels)
+    random.shuffle(shuffled_labels)
+    assert in_order(labels) == in_order(shuffled_labels)
     assert set(in_order(labels)) == set(labels)
 
 
 def test_the_headline_follows_the_situation():
-    balanced = frame_task(series(a=50, b=60), GoalOptions("y"))
-    assert balanced.headline[:3] == ("accuracy", "balanced_accuracy", "roc_auc")
-    skewed = frame_task(series(a=90, b=10), GoalOptions("y"))
-    assert skewed.headline[:2] == ("average_precision", "recall_at_precision")
-    assert any("always saying 'a' has .900" in reason for reason in skewed.reasons)
-    costly = frame_task(series(a=90, b=10), GoalOptions("y", cost="fp=1,fn=12"))
-    assert costly.headline[0] == "expected_cost"
-    assert costly.goal == "cost"
-    assert any("a missed 'b' costs as much as 12 false alarms" in reason for reason in costly.reasons)
-    many = frame_task(series(a=90, b=10, c=5), GoalOptions("y"))
-    assert "recall_at_precision" not in many.headline
-    assert {t.metric for t in (balanced, skewed, costly, many)} == {"log_loss"}
+    balanced_task = frame_task(series(a=50, b=60), GoalOptions("y"))
+    assert balanced_task.headline[:3] == ("accuracy", "balanced_accuracy", "roc_auc")
+    skewed_task = frame_task(series(a=90, b=10), GoalOptions("y"))
+    assert skewed_task.headline[:2] == ("average_precision", "recall_at_precision")
+    assert any("always saying 'a' has .900" in reason for reason in skewed_task.reasons)
+    costly_task = frame_task(series(a=90, b=10), GoalOptions("y", cost="fp=1,fn=12"))
+    assert costly_task.headline[0] == "expected_cost"
+    assert costly_task.goal == "cost"
+    assert any("a missed 'b' costs as much as 12 false alarms" in reason for reason in costly_task.reasons)
+    multiclass_task = frame_task(series(a=90, b=10, c=5), GoalOptions("y"))
+    assert "recall_at_precision" not in multiclass_task.headline
+    assert {t.metric for t in (balanced_task, skewed_task, costly_task, multiclass_task)} == {"log_loss"}
 
 
 def test_a_metric_can_be_told():
@@ -97,9 +97,9 @@ def test_options_that_do_not_fit_are_refused(counts, options, complaint):
     ],
 )
 def test_goals_that_contradict_each_other_are_refused_in_one_sentence(options):
-    with pytest.raises(OptionError, match=r"^.* and .* are two different goals; give one of them$") as refused:
+    with pytest.raises(OptionError, match=r"^.* and .* are two different goals; give one of them$") as excinfo:
         frame_task(series(a=50, b=50), GoalOptions("y", **options))
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(excinfo.value)
 
 
 def test_a_reject_without_costs_makes_every_error_cost_one():
@@ -127,8 +127,8 @@ def test_benefits_count_in_what_a_miss_is_said_to_cost():
 
 
 def test_a_promise_says_what_is_kept_and_how_surely():
-    asked = GoalOptions("y", precision=0.9, fpr=0.05, confidence=0.9, cost="fp=1,fn=8")
-    task = frame_task(series(no=90, yes=10), asked)
+    options = GoalOptions("y", precision=0.9, fpr=0.05, confidence=0.9, cost="fp=1,fn=8")
+    task = frame_task(series(no=90, yes=10), options)
     assert task.goal == "promise"
     assert task.promise == Promise(precision=0.9, fpr=0.05, confidence=0.9)
     assert task.promises
@@ -173,7 +173,7 @@ def test_weights_and_costs_that_are_none_are_refused(options):
 
 
 def test_a_recipe_with_promises_is_read_as_it_was_written():
-    asked = Recipe.of(
+    recipe = Recipe.of(
         "y",
         cost="fp=1,tp=-2",
         cost_column=("fn=amount",),
@@ -186,7 +186,7 @@ def test_a_recipe_with_promises_is_read_as_it_was_written():
         capacity="5%",
         reject_cost=0.5,
     )
-    assert Recipe.from_toml(asked.to_toml()) == asked
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
     with pytest.raises(OptionError, match="precision 9 is no share"):
         Recipe.from_toml("target = 'y'\nprecision = 9.0")
 
@@ -201,27 +201,27 @@ def test_f_beta_is_said_and_reported():
 
 
 def test_a_capacity_is_a_count_or_a_share():
-    counted = frame_task(series(no=90, yes=10), GoalOptions("y", capacity="20"))
-    assert (counted.goal, counted.capacity) == ("capacity", Capacity(0.2, 20))
-    assert "decided for 20 rows at once, where it is most probable" in counted.reasons[-1]
-    shared = frame_task(series(no=90, yes=10), GoalOptions("y", capacity="5%", cost="fp=1,fn=8"))
-    assert shared.capacity == Capacity(0.05)
-    assert "decided for 5 % of the rows, where it spares the largest cost" in shared.reasons[-1]
-    assert {"precision", "recall", "expected_cost"} <= set(shared.headline)
+    count_task = frame_task(series(no=90, yes=10), GoalOptions("y", capacity="20"))
+    assert (count_task.goal, count_task.capacity) == ("capacity", Capacity(0.2, 20))
+    assert "decided for 20 rows at once, where it is most probable" in count_task.reasons[-1]
+    share_task = frame_task(series(no=90, yes=10), GoalOptions("y", capacity="5%", cost="fp=1,fn=8"))
+    assert share_task.capacity == Capacity(0.05)
+    assert "decided for 5 % of the rows, where it spares the largest cost" in share_task.reasons[-1]
+    assert {"precision", "recall", "expected_cost"} <= set(share_task.headline)
 
 
 @pytest.mark.parametrize(
-    ("told", "capacity"),
+    ("value", "capacity"),
     [("5 %", Capacity(0.05)), (0.05, Capacity(0.05)), ("1", Capacity(0.01, 1)), (1e3, Capacity(1.0, 1000))],
 )
-def test_capacities_as_people_write_them(told, capacity):
-    assert parse_capacity(told, 100) == capacity
+def test_capacities_as_people_write_them(value, capacity):
+    assert parse_capacity(value, 100) == capacity
 
 
-@pytest.mark.parametrize("told", ["0", "-5", "2.5", "0%", "150%", "many", "nan", "inf", ""])
-def test_capacities_that_are_none(told):
+@pytest.mark.parametrize("value", ["0", "-5", "2.5", "0%", "150%", "many", "nan", "inf", ""])
+def test_capacities_that_are_none(value):
     with pytest.raises(OptionError, match="no number of rows and no share"):
-        parse_capacity(told, 100)
+        parse_capacity(value, 100)
 
 
 @pytest.mark.parametrize(
@@ -240,10 +240,10 @@ def test_capacities_that_are_none(told):
     ],
 )
 def test_targets_that_cannot_be_learned_are_refused_in_one_sentence(labels, options, complaint):
-    with pytest.raises(TaskError) as refused:
+    with pytest.raises(TaskError) as excinfo:
         frame_task(pl.Series(labels, dtype=pl.String), GoalOptions("y", **options))
-    assert complaint in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert complaint in str(excinfo.value)
+    assert "\n" not in str(excinfo.value)
 
 
 @pytest.mark.parametrize(
@@ -259,12 +259,12 @@ def test_targets_that_cannot_be_learned_are_refused_in_one_sentence(labels, opti
     ],
 )
 def test_how_many_names_are_too_many_for_classes(names, rows, complaint):
-    said = ""
+    message = ""
     try:
         frame_task(pl.Series([names[i % len(names)] for i in range(rows)]), GoalOptions("y"))
-    except TaskError as refused:
-        said = str(refused)
-    assert [words for words in ("looks like an id", "looks continuous") if words in said] == [complaint][
+    except TaskError as error:
+        message = str(error)
+    assert [words for words in ("looks like an id", "looks continuous") if words in message] == [complaint][
         : len(complaint)
     ]
 

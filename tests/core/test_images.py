@@ -34,7 +34,7 @@ def fields(image: bytes, side: int) -> np.ndarray:
     return np.rint(look(image).colours.reshape(side, k, side, k, 3).mean(axis=(1, 3))).astype(int)
 
 
-def stored(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+def encode(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, form, **options)
     return file.getvalue()
@@ -54,7 +54,7 @@ def left_red() -> Image.Image:
 def with_orientation(image: Image.Image, form: str, orientation: int) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return stored(image, form, exif=exif, **({"quality": 100, "subsampling": 0} if form == "JPEG" else {}))
+    return encode(image, form, exif=exif, **({"quality": 100, "subsampling": 0} if form == "JPEG" else {}))
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -70,38 +70,38 @@ def bomb(width: int, height: int) -> bytes:
 class TestCanonical:
     @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
     def test_a_small_one_keeps_its_bytes(self, form: str) -> None:
-        data = stored(noise(60, 40), form)
+        data = encode(noise(60, 40), form)
         assert canonical(data) == data
 
     @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "TIFF"])
     def test_a_large_one_is_made_small_once_and_for_all(self, form: str) -> None:
-        data = stored(noise(60, 40).resize((300, 200)), form)
-        kept = canonical(data)
-        assert Image.open(io.BytesIO(kept)).size == (LARGEST, round(LARGEST * 2 / 3))
-        assert canonical(kept) == kept == canonical(data)
-        assert len(kept) < MOST_BYTES
+        data = encode(noise(60, 40).resize((300, 200)), form)
+        content = canonical(data)
+        assert Image.open(io.BytesIO(content)).size == (LARGEST, round(LARGEST * 2 / 3))
+        assert canonical(content) == content == canonical(data)
+        assert len(content) < MOST_BYTES
 
     def test_noise_at_its_largest_is_kept_as_it_is_made(self) -> None:
-        kept = canonical(stored(noise(2 * LARGEST, 2 * LARGEST)))
-        assert canonical(kept) == kept
+        content = canonical(encode(noise(2 * LARGEST, 2 * LARGEST)))
+        assert canonical(content) == content
 
     def test_a_small_one_of_many_bytes_is_stored_anew(self) -> None:
-        many = stored(noise(200, 200)) + bytes(MOST_BYTES)
-        kept = canonical(many)
-        assert len(kept) < MOST_BYTES
-        assert canonical(kept) == kept
+        many = encode(noise(200, 200)) + bytes(MOST_BYTES)
+        content = canonical(many)
+        assert len(content) < MOST_BYTES
+        assert canonical(content) == content
 
     def test_name_bytes_and_base64_are_the_same(self, tmp_path) -> None:
-        data = stored(left_red())
+        data = encode(left_red())
         (tmp_path / "a.png").write_bytes(data)
         text = base64.b64encode(data).decode()
         urlsafe = base64.urlsafe_b64encode(data).decode()
-        broken = "\n".join(text[i : i + 40] for i in range(0, len(text), 40))
-        for value in (str(tmp_path / "a.png"), text, urlsafe, broken, f"data:image/png;base64,{text}"):
+        text_in_lines = "\n".join(text[i : i + 40] for i in range(0, len(text), 40))
+        for value in (str(tmp_path / "a.png"), text, urlsafe, text_in_lines, f"data:image/png;base64,{text}"):
             assert canonical(value) == data
 
     def test_one_line_is_one_line_whatever_its_shape(self) -> None:
-        assert Image.open(io.BytesIO(canonical(stored(noise(2000, 1))))).size == (LARGEST, 1)
+        assert Image.open(io.BytesIO(canonical(encode(noise(2000, 1))))).size == (LARGEST, 1)
 
     def test_no_base64(self) -> None:
         assert from_base64("a" * 64) is None
@@ -125,34 +125,34 @@ class TestUpright:
         assert_array_equal(red, expected[corner])
 
     def test_a_large_one_is_upright_when_it_is_kept(self) -> None:
-        kept = canonical(with_orientation(left_red().resize((800, 400)), "JPEG", 6))
-        assert Image.open(io.BytesIO(kept)).size == (LARGEST // 2, LARGEST)
-        assert (fields(kept, 2)[:, :, 0] > 128).tolist() == [[True, True], [False, False]]
+        content = canonical(with_orientation(left_red().resize((800, 400)), "JPEG", 6))
+        assert Image.open(io.BytesIO(content)).size == (LARGEST // 2, LARGEST)
+        assert (fields(content, 2)[:, :, 0] > 128).tolist() == [[True, True], [False, False]]
 
     def test_damaged_notes_of_a_camera_do_no_harm(self) -> None:
-        data = stored(left_red(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff rubbish", quality=100)
+        data = encode(left_red(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff rubbish", quality=100)
         assert map_in_threads(canonical, [data]) == [data]
 
 
 class TestColours:
     def test_mean_colours_of_fields(self) -> None:
-        assert fields(stored(left_red()), 2).tolist() == [[RED, BLACK], [RED, BLACK]]
-        assert fields(stored(left_red()), 1).tolist() == [[[128, 0, 0]]]
+        assert fields(encode(left_red()), 2).tolist() == [[RED, BLACK], [RED, BLACK]]
+        assert fields(encode(left_red()), 1).tolist() == [[[128, 0, 0]]]
 
     def test_what_is_transparent_is_white(self) -> None:
         clear = Image.new("RGBA", (10, 10), (0, 0, 0, 0))
         palette = left_red().quantize(2)
         black = palette.getpixel((39, 0))
-        assert fields(stored(clear), 1).tolist() == [[WHITE]]
-        assert fields(stored(clear.convert("LA")), 1).tolist() == [[WHITE]]
-        assert fields(stored(palette, transparency=black), 2).tolist() == [[RED, WHITE], [RED, WHITE]]
+        assert fields(encode(clear), 1).tolist() == [[WHITE]]
+        assert fields(encode(clear.convert("LA")), 1).tolist() == [[WHITE]]
+        assert fields(encode(palette, transparency=black), 2).tolist() == [[RED, WHITE], [RED, WHITE]]
 
     def test_cmyk(self) -> None:
-        data = stored(left_red().convert("CMYK"), "JPEG", quality=100, subsampling=0)
+        data = encode(left_red().convert("CMYK"), "JPEG", quality=100, subsampling=0)
         assert np.abs(fields(data, 2).astype(int) - [[RED, BLACK], [RED, BLACK]]).max() < 12
 
     def test_the_first_frame_of_an_animation(self) -> None:
-        data = stored(left_red(), "GIF", save_all=True, append_images=[Image.new("RGB", (40, 20), "blue")])
+        data = encode(left_red(), "GIF", save_all=True, append_images=[Image.new("RGB", (40, 20), "blue")])
         assert fields(data, 2).tolist() == [[RED, BLACK], [RED, BLACK]]
 
     @pytest.mark.parametrize(
@@ -168,25 +168,28 @@ class TestColours:
         ],
     )
     def test_of_more_bits_the_upper_eight(self, values: np.ndarray, form: str) -> None:
-        assert fields(stored(Image.fromarray(values), form), 1).tolist() == [[[128, 128, 128]]]
+        assert fields(encode(Image.fromarray(values), form), 1).tolist() == [[[128, 128, 128]]]
 
     def test_black_and_white(self) -> None:
-        assert fields(stored(left_red().convert("L").point(lambda v: 255 * (v > 9)).convert("1")), 2)[0].tolist() == [
+        assert fields(encode(left_red().convert("L").point(lambda v: 255 * (v > 9)).convert("1")), 2)[0].tolist() == [
             WHITE,
             BLACK,
         ]
 
     def test_brightness_and_size(self) -> None:
-        white, turned = stored(Image.new("L", (30, 20), 255)), with_orientation(Image.new("RGB", (30, 20)), "PNG", 6)
-        found = measures([white, turned, None])
-        assert_array_equal(found["brightness"], [1, 0, np.nan])
-        assert_array_equal(found["width to height"], [1.5, 2 / 3, np.nan])
-        assert_array_equal(found["pixels on the longer side"], [30, 30, np.nan])
+        white, rotated_image = (
+            encode(Image.new("L", (30, 20), 255)),
+            with_orientation(Image.new("RGB", (30, 20)), "PNG", 6),
+        )
+        result = measures([white, rotated_image, None])
+        assert_array_equal(result["brightness"], [1, 0, np.nan])
+        assert_array_equal(result["width to height"], [1.5, 2 / 3, np.nan])
+        assert_array_equal(result["pixels on the longer side"], [30, 30, np.nan])
 
 
 class TestUnreadable:
     @pytest.mark.parametrize(
-        ("value", "why"),
+        ("value", "reason"),
         [
             ("nowhere.png", "no such file"),
             ("http://example.org/a.png", "an address; images are not fetched"),
@@ -196,27 +199,27 @@ class TestUnreadable:
             (b"", "no image"),
             (b"no picture", "no image"),
             (b"\x89PNG\r\n\x1a\n", "damaged or cut off"),
-            (stored(noise(60, 60), "JPEG")[:2000], "damaged or cut off"),
-            (stored(noise(60, 60))[:2000], "damaged or cut off"),
+            (encode(noise(60, 60), "JPEG")[:2000], "damaged or cut off"),
+            (encode(noise(60, 60))[:2000], "damaged or cut off"),
             (bomb(60_000, 60_000), "more than 89,478,485 pixels"),
             (bomb(10_000, 10_000), "more than 89,478,485 pixels"),
             (bomb(100, 100), "damaged or cut off"),
         ],
     )
-    def test_says_why(self, value: str | bytes, why: str) -> None:
-        assert fault(value) == why
+    def test_says_why(self, value: str | bytes, reason: str) -> None:
+        assert fault(value) == reason
         assert canonical_or_none(value) is None
 
     def test_never_anything_else(self) -> None:
         """Whatever byte is wrong: an image, or an UnreadableError."""
         rng = np.random.default_rng(0)
         for form in ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"):
-            data = stored(noise(12, 9), form)
+            data = encode(noise(12, 9), form)
             for _ in range(25):
-                damaged = bytearray(data)
-                damaged[int(rng.integers(len(data)))] = int(rng.integers(256))
-                (kept,) = map_in_threads(canonical_or_none, [bytes(damaged)])
-                assert kept is None or look(kept).colours.shape == (FIELDS, FIELDS, 3)
+                content = bytearray(data)
+                content[int(rng.integers(len(data)))] = int(rng.integers(256))
+                (result,) = map_in_threads(canonical_or_none, [bytes(content)])
+                assert result is None or look(result).colours.shape == (FIELDS, FIELDS, 3)
 
 
 def test_many_in_the_order_in_which_they_came() -> None:

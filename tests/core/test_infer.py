@@ -57,8 +57,8 @@ class TestNumbers:
     def test_the_notation_is_decided_from_the_whole_column(
         self, values: list[str], notation: str, numbers: list[float]
     ) -> None:
-        found = look(values)
-        assert (found.kind, found.role, found.format) == ("number", "feature", notation)
+        column = look(values)
+        assert (column.kind, column.role, column.format) == ("number", "feature", notation)
         assert canonical(values) == numbers
 
     @quick
@@ -74,8 +74,8 @@ class TestNumbers:
         english = [f"{number:,.2f}" if thousands else f"{number:.2f}" for number in [proof, *numbers]]
         texts = pl.Series([text.translate(str.maketrans(",.", (thousands or ",") + mark)) for text in english])
         assert number_notation(texts.unique(maintain_order=True)) == notation
-        parsed = texts.to_frame("t").select(number_from_text(pl.col("t"), notation))["t"].to_list()
-        assert parsed == [float(proof), *map(float, numbers)]
+        result = texts.to_frame("t").select(number_from_text(pl.col("t"), notation))["t"].to_list()
+        assert result == [float(proof), *map(float, numbers)]
 
     def test_the_reason_counts_values_and_names_what_is_missing(self) -> None:
         assert look(["1", "2", "", " ", None]).reason == "all 2 values are numbers, 3 blank"
@@ -84,16 +84,16 @@ class TestNumbers:
         assert look(["1", "2", "", "?"]).missing == 0.5
 
     @pytest.mark.parametrize(
-        ("values", "why"),
+        ("values", "reason"),
         [
             (["00501", "98101"], "leading zeros"),
             (["12345678901234567890", "12345678901234567891"], "more than 16 digits"),
         ],
     )
-    def test_codes_are_no_numbers(self, values: list[str], why: str) -> None:
-        found = look(values)
-        assert found.kind == "category"
-        assert found.reason == f"2 values: {', '.join(values)}; numbers with {why} are codes"
+    def test_codes_are_no_numbers(self, values: list[str], reason: str) -> None:
+        column = look(values)
+        assert column.kind == "category"
+        assert column.reason == f"2 values: {', '.join(values)}; numbers with {reason} are codes"
         assert canonical(values) == values
 
     @pytest.mark.parametrize("values", [["1.5", "1,5"], ["1.5", "abc"], ["12/5"], ["1.2.3"], ["5%", "5"], ["1 2"]])
@@ -104,9 +104,9 @@ class TestNumbers:
         assert look(["0", "1"]).kind == look([0, 1]).kind == "number"
 
     def test_a_late_word_is_seen(self) -> None:
-        found = look([*map(str, range(5000)), "unknown"] * 2)
-        assert found.kind == "category"
-        assert found.reason == "5,001 values; 10,000 of 10,002 are numbers, but 'unknown' is not"
+        column = look([*map(str, range(5000)), "unknown"] * 2)
+        assert column.kind == "category"
+        assert column.reason == "5,001 values; 10,000 of 10,002 are numbers, but 'unknown' is not"
 
     @pytest.mark.parametrize(
         ("values", "separator", "notation", "doubt"),
@@ -151,11 +151,11 @@ class TestNumbers:
         assert look(["(-5)", "3"]).kind == look(["(5", "3"]).kind == "category"
 
     def test_durations_are_seconds(self) -> None:
-        found = look(["1:30:00", "0:15:00", "?"])
-        assert (found.kind, found.format) == ("number", "duration")
-        assert found.reason == "all 2 values are durations or times of day, in seconds (1:30:00 is 5400), 1 '?'"
+        column = look(["1:30:00", "0:15:00", "?"])
+        assert (column.kind, column.format) == ("number", "duration")
+        assert column.reason == "all 2 values are durations or times of day, in seconds (1:30:00 is 5400), 1 '?'"
         assert canonical(["1:30:00", "0:15:00", "?"]) == [5400.0, 900.0, None]
-        assert found.doubt == look(["PT1H"]).doubt == look(["1 day"]).doubt == ""
+        assert column.doubt == look(["PT1H"]).doubt == look(["1 day"]).doubt == ""
         assert look(["2:10"]).doubt == "2:10 is read as 7800 seconds; if it is no number, say --kind c=category"
         assert look(["1:30:00", "16:9"]).kind == look(["1:30", "7"]).kind == "category"
 
@@ -167,10 +167,10 @@ class TestDates:
         moments = [dt.datetime(2018, 7, 31, 14, 30), dt.datetime(2019, 2, 28, 3, 5), dt.datetime(2001, 12, 13)]
         moments = moments if time else [moment.replace(hour=0, minute=0) for moment in moments]
         texts = pl.Series([moment.strftime(day + time) for moment in moments])
-        found = date_pattern(texts)
-        assert found is not None
-        parsed = texts.to_frame("t").select(datetime_from_text(pl.col("t"), found.pattern))["t"].to_list()
-        assert (parsed, found.other) == (moments, None)
+        date_format = date_pattern(texts)
+        assert date_format is not None
+        dates = texts.to_frame("t").select(datetime_from_text(pl.col("t"), date_format.pattern))["t"].to_list()
+        assert (dates, date_format.other) == (moments, None)
 
     @pytest.mark.parametrize(
         ("values", "pattern", "first"),
@@ -189,9 +189,9 @@ class TestDates:
     def test_the_notation_is_decided_from_the_whole_column(
         self, values: list[str], pattern: str, first: dt.datetime | None
     ) -> None:
-        found = look(values)
-        assert found.format == pattern
-        assert (found.kind == "datetime") == bool(pattern)
+        column = look(values)
+        assert column.format == pattern
+        assert (column.kind == "datetime") == bool(pattern)
         if first is not None:
             assert canonical(values)[0] == first
 
@@ -205,9 +205,9 @@ class TestDates:
     @pytest.mark.parametrize("step", [1, -1])
     def test_rows_in_the_order_of_time_decide(self, step: int) -> None:
         values = [f"{day:02}/{month:02}/2021" for month in (1, 2, 3) for day in (2, 5, 9)][::step]
-        found = look(values)
-        assert found.format == "%d/%m/%Y"
-        assert "if it is" in found.doubt
+        column = look(values)
+        assert column.format == "%d/%m/%Y"
+        assert "if it is" in column.doubt
         assert canonical(values)[values.index("05/01/2021")] == dt.datetime(2021, 1, 5)
         assert infer(pl.DataFrame({"c": values}), None, time="c")["c"].format == "%d/%m/%Y"
 
@@ -221,11 +221,11 @@ class TestDates:
             OptionError, match=r"two ways: .* say --kind 'a day=datetime:%d/%m/%Y'; else say .*%m/%d/%Y'"
         ):
             infer(frame, None, time="a day")
-        told = infer(frame, None, time="a day", kinds={"a day": "datetime:%d/%m/%Y"})["a day"]
-        assert (told.format, told.doubt) == ("%d/%m/%Y", "")
+        column = infer(frame, None, time="a day", kinds={"a day": "datetime:%d/%m/%Y"})["a day"]
+        assert (column.format, column.doubt) == ("%d/%m/%Y", "")
 
     @pytest.mark.parametrize(
-        ("values", "told", "first"),
+        ("values", "pattern", "first"),
         [
             (["05/02/2021 10:30", "06/02/2021 11:00"], "%d/%m/%Y", dt.datetime(2021, 2, 5, 10, 30)),
             (["05|02|2021"], "%d|%m|%Y", dt.datetime(2021, 2, 5)),
@@ -233,11 +233,13 @@ class TestDates:
             ([dt.date(2021, 2, 5)], "%d/%m/%Y", dt.datetime(2021, 2, 5)),
         ],
     )
-    def test_the_way_a_date_is_written_can_be_told(self, values: list[object], told: str, first: dt.datetime) -> None:
-        assert canonical(values, f"datetime:{told}")[0] == first
+    def test_the_way_a_date_is_written_can_be_told(
+        self, values: list[object], pattern: str, first: dt.datetime
+    ) -> None:
+        assert canonical(values, f"datetime:{pattern}")[0] == first
 
     @pytest.mark.parametrize(
-        ("told", "message"),
+        ("kind", "message"),
         [
             ("datetime:%Y-%d-%m", "cannot be of kind datetime: row 1 holds '05/02/2021'"),
             ("datetime:%Hh", "'%Hh' is no way to write a date"),
@@ -246,11 +248,11 @@ class TestDates:
             ("number:x", "cannot be of kind 'number:x'"),
         ],
     )
-    def test_a_format_that_does_not_fit_is_refused(self, told: str, message: str) -> None:
-        with pytest.raises(OptionError) as raised:
-            look(["05/02/2021"], told)
-        assert message in str(raised.value)
-        assert "\n" not in str(raised.value)
+    def test_a_format_that_does_not_fit_is_refused(self, kind: str, message: str) -> None:
+        with pytest.raises(OptionError) as excinfo:
+            look(["05/02/2021"], kind)
+        assert message in str(excinfo.value)
+        assert "\n" not in str(excinfo.value)
 
     @pytest.mark.parametrize(
         "zero",
@@ -265,15 +267,15 @@ class TestDates:
         ],
     )
     def test_dates_of_zeros_are_missing_and_said(self, zero: str) -> None:
-        found = look(["2020-01-31", zero, zero])
-        assert (found.kind, found.missing) == ("datetime", pytest.approx(2 / 3))
-        assert found.reason == f"all 1 values are dates (2020-01-31 is 31 January 2020), 2 {zero!r}"
-        assert found.doubt == f"2 {zero!r} is read as no date"
+        column = look(["2020-01-31", zero, zero])
+        assert (column.kind, column.missing) == ("datetime", pytest.approx(2 / 3))
+        assert column.reason == f"all 1 values are dates (2020-01-31 is 31 January 2020), 2 {zero!r}"
+        assert column.doubt == f"2 {zero!r} is read as no date"
         assert canonical(["2020-01-31", zero]) == [dt.datetime(2020, 1, 31), None]
 
     def test_typed_dates_of_the_year_one_are_missing_too(self) -> None:
-        found = look([dt.date(2020, 1, 31), dt.date(1, 1, 1)])
-        assert (found.missing, found.doubt) == (0.5, "1 '0001-01-01' is read as no date")
+        column = look([dt.date(2020, 1, 31), dt.date(1, 1, 1)])
+        assert (column.missing, column.doubt) == (0.5, "1 '0001-01-01' is read as no date")
         assert canonical([dt.date(2020, 1, 31), dt.date(1, 1, 1)]) == [dt.datetime(2020, 1, 31), None]
         assert look([dt.date(1, 1, 1)]).role == "ignore"
 
@@ -294,8 +296,8 @@ class TestTexts:
         ],
     )
     def test_yes_and_no(self, values: list[str], levels: tuple[str, str]) -> None:
-        found = look(values)
-        assert (found.kind, found.levels) == ("boolean", levels)
+        column = look(values)
+        assert (column.kind, column.levels) == ("boolean", levels)
         assert {True, False} <= set(canonical(values))
 
     @pytest.mark.parametrize("values", [["m", "f"], ["yes"], ["yes", "no", "maybe"], ["yes", "false"]])
@@ -310,16 +312,16 @@ class TestTexts:
         assert look(pl.Series(["7", "8"], dtype=pl.Categorical)).kind == "category"
 
     def test_what_identifies_rows_is_ignored(self) -> None:
-        found = look([f"C-{i}" for i in range(100)])
-        assert (found.kind, found.role) == ("category", "ignore")
-        assert found.reason == "100 different values in 100 rows: it identifies rows"
+        column = look([f"C-{i}" for i in range(100)])
+        assert (column.kind, column.role) == ("category", "ignore")
+        assert column.reason == "100 different values in 100 rows: it identifies rows"
         assert look([f"C-{i // 2}" for i in range(100)]).role == "feature"
         assert look([f"C-{i}" for i in range(10)]).role == "feature"
 
     def test_several_words_are_text(self) -> None:
-        found = look([f"the {i}th sentence of many" for i in range(30)])
-        assert (found.kind, found.role, found.format) == ("text", "feature", "")
-        assert found.reason == "5 words on average, 100 % distinct"
+        column = look([f"the {i}th sentence of many" for i in range(30)])
+        assert (column.kind, column.role, column.format) == ("text", "feature", "")
+        assert column.reason == "5 words on average, 100 % distinct"
         chinese = look([f"商务大床房房间很大床有{i}米宽整体感觉经济实惠不错" for i in range(30)])
         assert (chinese.kind, chinese.format) == ("text", "unspaced")
         assert chinese.reason.endswith(
@@ -337,10 +339,10 @@ class TestTexts:
 
     @pytest.mark.parametrize("values", [[None, None], ["", "?"], [float("nan")]])
     def test_all_missing(self, values: list[object]) -> None:
-        found = look(values)
-        assert found.role == "ignore"
-        assert found.reason.startswith("all values are missing")
-        assert found.missing == 1.0
+        column = look(values)
+        assert column.role == "ignore"
+        assert column.reason.startswith("all values are missing")
+        assert column.missing == 1.0
 
     def test_tables_within_columns_are_ignored(self) -> None:
         assert look([[1], [2]]).reason == "values of type List(Int64) are not used"
@@ -376,8 +378,8 @@ class TestEveryTable:
     def test_what_is_inferred_can_be_read(self, values: list[str | None]) -> None:
         frame = pl.DataFrame({"c": values}, schema={"c": pl.String})
         schema = infer(frame, None)
-        found = conform(frame, schema, roles=("feature", "ignore"))["c"]
-        missing = found.null_count() / max(1, len(values))
+        series = conform(frame, schema, roles=("feature", "ignore"))["c"]
+        missing = series.null_count() / max(1, len(values))
         assert schema["c"].reason
         assert missing == pytest.approx(schema["c"].missing) or not values
         assert infer(frame, None) == schema
@@ -389,11 +391,11 @@ class TestEveryTable:
         try:
             schema = infer(frame, None, kinds={"c": kind})
         except OptionError as error:
-            refused = str(error)
+            refusal = str(error)
         else:
-            refused = ""
+            refusal = ""
             conform(frame, schema, roles=("feature", "ignore"))
-        assert refused == "" or f"cannot be of kind {kind}: row" in refused
+        assert refusal == "" or f"cannot be of kind {kind}: row" in refusal
 
 
 class TestAsAsked:
@@ -422,23 +424,23 @@ class TestAsAsked:
         ],
     )
     def test_impossible_kinds_are_refused(self, values: list[object], kind: str, message: str) -> None:
-        with pytest.raises(OptionError) as raised:
+        with pytest.raises(OptionError) as excinfo:
             look(values, kind)
-        assert message in str(raised.value)
+        assert message in str(excinfo.value)
 
 
 class TestLevels:
-    @pytest.mark.parametrize("trained", [["2", "1", "2"], [2, 1, 2], [2.0, 1.0, None], ["2.0", "1.0"]])
-    @pytest.mark.parametrize("scored", [["1", "2"], [1, 2], [1.0, 2.0], ["1.0", "2.0"], [False, True]])
-    def test_levels_belong_to_the_column(self, trained: list[object], scored: list[object]) -> None:
-        schema = infer(pl.DataFrame({"c": trained}), None, kinds={"c": "boolean"})
+    @pytest.mark.parametrize("train_values", [["2", "1", "2"], [2, 1, 2], [2.0, 1.0, None], ["2.0", "1.0"]])
+    @pytest.mark.parametrize("new_values", [["1", "2"], [1, 2], [1.0, 2.0], ["1.0", "2.0"], [False, True]])
+    def test_levels_belong_to_the_column(self, train_values: list[object], new_values: list[object]) -> None:
+        schema = infer(pl.DataFrame({"c": train_values}), None, kinds={"c": "boolean"})
         assert schema["c"].levels == ("1", "2")
-        assert conform(pl.DataFrame({"c": scored}), schema)["c"].to_list() == [False, True]
+        assert conform(pl.DataFrame({"c": new_values}), schema)["c"].to_list() == [False, True]
 
     def test_words_for_yes_and_no_do_not_overrule_levels(self) -> None:
         schema = infer(pl.DataFrame({"c": ["m", "f"]}), None, kinds={"c": "boolean"})
-        seen = pl.DataFrame({"c": ["f", "M", "true", "1", "0", "yes", "other"]})
-        assert conform(seen, schema)["c"].to_list() == [False, True, True, True, False, None, None]
+        frame = pl.DataFrame({"c": ["f", "M", "true", "1", "0", "yes", "other"]})
+        assert conform(frame, schema)["c"].to_list() == [False, True, True, True, False, None, None]
 
     def test_numbers_stand_in_their_order(self) -> None:
         assert look(["10", "9"], "boolean").levels == look([10, 9], "boolean").levels == ("9", "10")
@@ -465,8 +467,8 @@ class TestMissing:
             ("category", 0.33),
             ("datetime", 0.67),
         ]
-        found = conform(pl.DataFrame({"n": ["999"], "c": ["NA"], "d": ["999"]}), schema)
-        assert found.rows() == [(None, "NA", None)]
+        table = conform(pl.DataFrame({"n": ["999"], "c": ["NA"], "d": ["999"]}), schema)
+        assert table.rows() == [(None, "NA", None)]
         assert conform(pl.DataFrame({"n": [999], "c": ["?"], "d": [None]}), schema).rows() == [(None, "?", None)]
 
     def test_typed_values_are_missing_as_text_is(self) -> None:
@@ -475,7 +477,7 @@ class TestMissing:
         assert conform(pl.DataFrame({"n": [999.0, 3.0]}), schema)["n"].to_list() == [None, 3.0]
 
     @pytest.mark.parametrize(
-        ("labels", "kept"),
+        ("labels", "expected"),
         [
             (["EU", "NA", "AS", "null", ""], ["EU", "NA", "AS", "null", None]),
             (["yes", "no", "NA"], ["yes", "no", None]),
@@ -483,11 +485,11 @@ class TestMissing:
             (["NA", "nan"], [None, None]),
         ],
     )
-    def test_among_words_every_label_is_a_class(self, labels: list[str], kept: list[str | None]) -> None:
+    def test_among_words_every_label_is_a_class(self, labels: list[str], expected: list[str | None]) -> None:
         frame = pl.DataFrame({"y": labels})
-        assert conform(frame, infer(frame, "y"))["y"].to_list() == kept
-        told = infer(frame, "y", source=Origin(missing=()))
-        assert conform(frame, told)["y"].to_list() == [label or None for label in labels]
+        assert conform(frame, infer(frame, "y"))["y"].to_list() == expected
+        schema = infer(frame, "y", source=Origin(missing=()))
+        assert conform(frame, schema)["y"].to_list() == [label or None for label in labels]
 
 
 class TestRoles:
@@ -521,14 +523,14 @@ class TestRoles:
         assert conform(frame, infer(frame, "y"))["y"].to_list() == labels
 
     def test_no_such_target(self) -> None:
-        with pytest.raises(TaskError) as raised:
+        with pytest.raises(TaskError) as excinfo:
             infer(self.frame, "chrun", source=Origin("churn.csv"))
-        assert str(raised.value) == (
+        assert str(excinfo.value) == (
             "no column 'chrun' in churn.csv; did you mean 'churn'? (there are: id, churn, day, who)"
         )
 
     @pytest.mark.parametrize(
-        ("asked", "message"),
+        ("options", "message"),
         [
             ({"kinds": {"idd": "number"}}, "no column 'idd' in the data; did you mean 'id'?"),
             ({"ignore": ["nothing"]}, "no column 'nothing' in the data"),
@@ -541,10 +543,10 @@ class TestRoles:
             ({"time": "who", "kinds": {"who": "category"}}, "column 'who' cannot be the time"),
         ],
     )
-    def test_contradictions(self, asked: dict[str, object], message: str) -> None:
-        with pytest.raises(OptionError) as raised:
-            infer(self.frame, "churn", **asked)  # type: ignore[arg-type]
-        assert message in str(raised.value)
+    def test_contradictions(self, options: dict[str, object], message: str) -> None:
+        with pytest.raises(OptionError) as excinfo:
+            infer(self.frame, "churn", **options)  # type: ignore[arg-type]
+        assert message in str(excinfo.value)
 
     def test_a_wide_table(self) -> None:
         frame = pl.DataFrame({f"x{j}": ["1", "2"] for j in range(2000)})

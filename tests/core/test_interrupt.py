@@ -33,10 +33,10 @@ def test_work_that_is_done_in_time_is_left_alone_and_so_is_what_follows() -> Non
 def test_a_signal_that_comes_at_the_very_end_leaves_no_timer_running(monkeypatch: pytest.MonkeyPatch) -> None:
     before, disarm = signal.getsignal(signal.SIGALRM), signal.setitimer
 
-    def late(which: int, seconds: float, again: float = 0.0) -> None:
+    def late(timer: int, seconds: float, interval: float = 0.0) -> None:
         if seconds == 0:
             signal.raise_signal(signal.SIGALRM)
-        disarm(which, seconds, again)
+        disarm(timer, seconds, interval)
 
     monkeypatch.setattr(signal, "setitimer", late)
     try:
@@ -50,18 +50,18 @@ def test_a_signal_that_comes_at_the_very_end_leaves_no_timer_running(monkeypatch
 
 
 def test_an_interruption_that_is_lost_is_repeated() -> None:
-    lost = []
+    lost_interrupts = []
 
     def loses_the_first() -> None:
         try:
             compute(20)
         except TimeUp:
-            lost.append(True)
+            lost_interrupts.append(True)
         compute(20)
 
     with pytest.raises(TimeUp), interrupted_after(0.02):
         loses_the_first()
-    assert lost == [True]
+    assert lost_interrupts == [True]
 
 
 def test_a_timer_of_somebody_else_is_not_touched() -> None:
@@ -77,17 +77,17 @@ def test_a_timer_of_somebody_else_is_not_touched() -> None:
 
 
 def test_other_threads_are_never_interrupted() -> None:
-    ended = []
+    completions = []
 
     def work() -> None:
         with interrupted_after(0.01):
             compute(0.1)
-        ended.append(True)
+        completions.append(True)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert ended == [True]
+    assert completions == [True]
 
 
 def press() -> None:
@@ -103,7 +103,7 @@ class Fragile:
 
 
 def test_a_signal_that_a_library_loses_ends_the_block_all_the_same() -> None:
-    begun = time.monotonic()
+    start = time.monotonic()
 
     def loses_it() -> None:
         fragile = Fragile()
@@ -112,7 +112,7 @@ def test_a_signal_that_a_library_loses_ends_the_block_all_the_same() -> None:
 
     with pytest.raises(KeyboardInterrupt), ended_by(signal.SIGINT):
         loses_it()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - start < 10
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -131,7 +131,7 @@ def test_whatever_error_a_library_makes_of_it_the_block_was_interrupted() -> Non
 
 
 def test_what_cleans_up_is_not_interrupted_again() -> None:
-    cleaned = []
+    cleanups = []
 
     def cleans_up() -> None:
         try:
@@ -139,15 +139,15 @@ def test_what_cleans_up_is_not_interrupted_again() -> None:
             compute(20)
         finally:
             compute(3 * AGAIN)
-            cleaned.append(True)
+            cleanups.append(True)
 
     with pytest.raises(KeyboardInterrupt), ended_by(signal.SIGINT):
         cleans_up()
-    assert cleaned == [True]
+    assert cleanups == [True]
 
 
 def test_in_a_block_that_ends_so_a_search_is_ended_first() -> None:
-    def pressed_twice() -> None:
+    def press_twice() -> None:
         with ended_by(signal.SIGINT), finishing_on_interrupt(lambda: None) as interrupts:
             interrupts.in_hand()
             with pytest.raises(TimeUp), interrupts.searching():
@@ -155,7 +155,7 @@ def test_in_a_block_that_ends_so_a_search_is_ended_first() -> None:
             press()
 
     with pytest.raises(KeyboardInterrupt):
-        pressed_twice()
+        press_twice()
 
 
 def test_with_nothing_in_hand_ctrl_c_ends_the_run() -> None:
@@ -164,10 +164,10 @@ def test_with_nothing_in_hand_ctrl_c_ends_the_run() -> None:
 
 
 def test_with_a_model_in_hand_ctrl_c_ends_the_search_once_and_then_the_run() -> None:
-    said: list[str] = []
+    messages: list[str] = []
 
-    def pressed_twice() -> None:
-        with finishing_on_interrupt(lambda: said.append("finishing")) as interrupts:
+    def press_twice() -> None:
+        with finishing_on_interrupt(lambda: messages.append("finishing")) as interrupts:
             interrupts.in_hand()
             with pytest.raises(TimeUp), interrupts.searching():
                 press()
@@ -175,8 +175,8 @@ def test_with_a_model_in_hand_ctrl_c_ends_the_search_once_and_then_the_run() -> 
             press()
 
     with pytest.raises(KeyboardInterrupt):
-        pressed_twice()
-    assert said == ["finishing"]
+        press_twice()
+    assert messages == ["finishing"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

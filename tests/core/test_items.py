@@ -20,10 +20,10 @@ class Counting:
     """Counts n-grams, and how many texts it was asked for."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.n_texts = 0
 
     def __call__(self, texts):
-        self.asked += len(texts)
+        self.n_texts += len(texts)
         return WORDS(texts)
 
 
@@ -34,10 +34,10 @@ def ask(memo: Memo, rows: list[int], make: object, column: str = "c") -> object:
 def test_each_row_once_whoever_asks_in_whatever_order():
     memo, make = Memo(), Counting()
     for rows in ([4, 0], [0, 4, 2], [3], [5, 4, 3, 2, 1, 0], [2, 2]):
-        found, expected = ask(memo, rows, make), WORDS([TEXTS[row] for row in rows])
-        assert_array_equal(found.start, expected.start)
-        assert_array_equal(found.index, expected.index)
-    assert make.asked == 6
+        result, expected = ask(memo, rows, make), WORDS([TEXTS[row] for row in rows])
+        assert_array_equal(result.start, expected.start)
+        assert_array_equal(result.index, expected.index)
+    assert make.n_texts == 6
 
 
 def test_columns_and_makers_are_kept_apart():
@@ -45,7 +45,7 @@ def test_columns_and_makers_are_kept_apart():
     ask(memo, [0, 1], make)
     ask(memo, [0, 1], other)
     ask(memo, [0, 1], make, "d")
-    assert (make.asked, other.asked) == (4, 2)
+    assert (make.n_texts, other.n_texts) == (4, 2)
 
 
 def test_what_is_beyond_the_room_is_made_anew(monkeypatch):
@@ -54,7 +54,7 @@ def test_what_is_beyond_the_room_is_made_anew(monkeypatch):
     monkeypatch.setattr(items, "MOST_BYTES", 0)
     for _ in range(2):
         assert_array_equal(ask(memo, [0, 3], make).index, WORDS([TEXTS[0], TEXTS[3]]).index)
-    assert make.asked > 5
+    assert make.n_texts > 5
     assert not Memo()._entries
 
 
@@ -65,19 +65,19 @@ def test_a_copy_for_another_process_begins_empty():
 
 
 def test_items_are_a_sequence_of_their_texts():
-    found = Items("c", TEXTS, np.arange(6), Memo())
-    assert (len(found), list(found), found[2]) == (6, TEXTS, TEXTS[2])
-    assert list(found[1:3]) == TEXTS[1:3]
-    assert_array_equal(found[1:3].rows, [1, 2])
+    sequence = Items("c", TEXTS, np.arange(6), Memo())
+    assert (len(sequence), list(sequence), sequence[2]) == (6, TEXTS, TEXTS[2])
+    assert list(sequence[1:3]) == TEXTS[1:3]
+    assert_array_equal(sequence[1:3].rows, [1, 2])
 
 
 def test_threads_that_ask_at_once_get_their_own_rows():
     memo, make = Memo(), Counting()
     rng = np.random.default_rng(0)
-    asked = [rng.permutation(60)[:30].tolist() for _ in range(16)]
+    row_lists = [rng.permutation(60)[:30].tolist() for _ in range(16)]
     texts = [f"text {i} of {i % 7}" for i in range(60)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda r: Items("c", [texts[i] for i in r], np.array(r), memo).once(make), asked))
-    for rows, each in zip(asked, found, strict=True):
-        assert_array_equal(each.index, WORDS([texts[i] for i in rows]).index)
-    assert make.asked == len({i for rows in asked for i in rows})
+        results = list(pool.map(lambda r: Items("c", [texts[i] for i in r], np.array(r), memo).once(make), row_lists))
+    for rows, result in zip(row_lists, results, strict=True):
+        assert_array_equal(result.index, WORDS([texts[i] for i in rows]).index)
+    assert make.n_texts == len({i for rows in row_lists for i in rows})

@@ -41,14 +41,14 @@ values: dict[str, st.SearchStrategy[Any]] = {
 rows = st.lists(st.fixed_dictionaries({}, optional=values), min_size=1, max_size=12)
 
 
-def shown(values: Values) -> list[Any]:
+def plain_values(values: Values) -> list[Any]:
     return [None if isinstance(value, float) and np.isnan(value) else value for value in list(values)]
 
 
-def alone(row: dict[str, Any]) -> dict[str, Any]:
+def single_row(row: dict[str, Any]) -> dict[str, Any]:
     """What a row means to the door; columns that are not named are missing."""
-    read = read_rows([{"plain": None, **row}], SCHEMA, allow_missing=True).columns
-    return {name: shown(its)[0] for name, its in read.items()}
+    columns = read_rows([{"plain": None, **row}], SCHEMA, allow_missing=True).columns
+    return {name: plain_values(column)[0] for name, column in columns.items()}
 
 
 @given(st.lists(rows, min_size=1, max_size=3))
@@ -56,18 +56,18 @@ def alone(row: dict[str, Any]) -> dict[str, Any]:
 def test_a_row_among_many_means_what_it_means_alone(blocks: list[list[dict[str, Any]]]) -> None:
     reader = JsonRows(SCHEMA)
     for block in blocks:
-        known = [row for row in block if not {"größe", "gro\u0308ße"} <= row.keys()]
-        read = reader.read([json.dumps(row) for row in known * 3]).columns
+        valid_rows = [row for row in block if not {"größe", "gro\u0308ße"} <= row.keys()]
+        columns = reader.read([json.dumps(row) for row in valid_rows * 3]).columns
         for name in SCHEMA.names:
-            assert shown(read[name]) == [alone(row)[name] for row in known] * 3
+            assert plain_values(columns[name]) == [single_row(row)[name] for row in valid_rows] * 3
 
 
 def test_of_many_values_that_are_alike_each_is_looked_at_once() -> None:
     reader = JsonRows(SCHEMA)
-    read = reader.read(['{"größe": "a", "note": "to be"}', '{"größe": "b", "note": "or not"}'] * 50)
-    assert isinstance(read.columns["größe"], Coded)
-    assert read.columns["größe"].levels == ("a", "b")
-    assert len(read) == 100
+    table = reader.read(['{"größe": "a", "note": "to be"}', '{"größe": "b", "note": "or not"}'] * 50)
+    assert isinstance(table.columns["größe"], Coded)
+    assert table.columns["größe"].levels == ("a", "b")
+    assert len(table) == 100
 
 
 def test_a_number_beyond_what_models_compute_with_is_refused() -> None:

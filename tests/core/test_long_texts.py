@@ -34,17 +34,17 @@ def test_a_long_text_is_looked_at_in_one_pass(part, place):
         },
         strict=False,
     )
-    started = time.process_time()
+    start = time.process_time()
     with suppress(InputError):
         frame_problem(frame, GoalOptions("y"), RowOptions())
-    assert time.process_time() - started < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def test_blanks_around_a_name_go_and_those_within_stay():
     assert column_name("\ufeff \u3000\ta  b\u00a0\n\ufeff") == "a  b"
-    started = time.process_time()
+    start = time.process_time()
     assert len(column_name("a" + " " * 300_000 + "b")) == 300_002
-    assert time.process_time() - started < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def test_a_file_whose_name_is_not_in_utf_8_is_read_or_refused(tmp_path):

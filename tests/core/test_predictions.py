@@ -43,10 +43,10 @@ def test_some_rows_keep_all_that_belongs_to_them() -> None:
         **RIGHT, row_costs=np.array([[1.0], [2.0]]), groups=np.array([7, 5]), drawn_from=np.array([9, 9, 9])
     )
     for index in (np.array([1]), np.array([False, True])):
-        some = whole.take(index)
-        assert (some.rows.tolist(), some.truth.tolist(), some.groups.tolist()) == ([9], [2], [5])
-        assert (some.probability.tolist(), some.row_costs.tolist()) == ([[0.0, 0.0, 1.0]], [[2.0]])
-        assert some.drawn_from is None  # they have no shares of classes that anybody dealt
+        part = whole.take(index)
+        assert (part.rows.tolist(), part.truth.tolist(), part.groups.tolist()) == ([9], [2], [5])
+        assert (part.probability.tolist(), part.row_costs.tolist()) == ([[0.0, 0.0, 1.0]], [[2.0]])
+        assert part.drawn_from is None  # they have no shares of classes that anybody dealt
     assert whole.clusters.tolist() == [1, 0]
     assert whole.descending(2).tolist() == [1, 0]
 
@@ -66,9 +66,9 @@ def test_one_row_of_each_group_is_any_of_them() -> None:
 @given(st.lists(st.floats(0.01, 1), min_size=2, max_size=7), st.booleans())
 def test_a_weighted_mean_of_ones_is_no_more_than_one(weights: list[float], by_row: bool) -> None:
     shares = [w / sum(weights) for w in weights]
-    found = weighted_mean(
+    mean = weighted_mean(
         [np.array([[w]]) for w in shares] if by_row else shares, [np.array([[1.0, 0.0]])] * len(shares)
     )
-    assert found.shape == (1, 2)
-    assert found.max() <= 1
-    np.testing.assert_allclose(found, [[1.0, 0.0]], rtol=1e-12)
+    assert mean.shape == (1, 2)
+    assert mean.max() <= 1
+    np.testing.assert_allclose(mean, [[1.0, 0.0]], rtol=1e-12)

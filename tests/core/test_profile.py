@@ -20,40 +20,40 @@ def table(**columns):
 
 def test_numbers_have_quantiles_of_what_is_known():
     values = [float(v) for v in range(101)]
-    found = profile(table(x=[*values, None]))["x"]
-    assert (found.rows, found.missing, found.n_values, found.distinct) == (102, 1, 101, 101)
-    assert found.quantiles == pytest.approx(np.quantile(values, GRID))
-    assert found.reached == tuple(range(1, 102, 5))
+    column = profile(table(x=[*values, None]))["x"]
+    assert (column.rows, column.missing, column.n_values, column.distinct) == (102, 1, 101, 101)
+    assert column.quantiles == pytest.approx(np.quantile(values, GRID))
+    assert column.reached == tuple(range(1, 102, 5))
 
 
 def test_categories_have_the_rows_of_their_levels_most_frequent_first():
-    found = profile(table(c=["b", "a", "b", None]))["c"]
-    assert (found.levels, found.counts, found.missing) == (("b", "a"), (2, 1), 1)
-    assert (found.distinct, found.barely, found.others) == (2, 1, 0)
+    column = profile(table(c=["b", "a", "b", None]))["c"]
+    assert (column.levels, column.counts, column.missing) == (("b", "a"), (2, 1), 1)
+    assert (column.distinct, column.barely, column.others) == (2, 1, 0)
 
 
 def test_rare_levels_beyond_the_named_ones_are_counted():
     often = [f"often {i}" for i in range(TOP)]
-    found = profile(table(c=[*often, *often, "x", "x", "y"]))["c"]
-    assert (len(found.levels), found.distinct) == (TOP, TOP + 2)
-    assert (found.barely, found.others) == (1, 3 - found.counts[-1] + 2)
+    column = profile(table(c=[*often, *often, "x", "x", "y"]))["c"]
+    assert (len(column.levels), column.distinct) == (TOP, TOP + 2)
+    assert (column.barely, column.others) == (1, 3 - column.counts[-1] + 2)
 
 
 def test_booleans_and_dates_are_numbers_here():
-    found = profile(table(b=[True, False], d=[datetime(1970, 1, 1), datetime(1970, 1, 2)]))
-    assert (found["b"].quantiles[0], found["b"].quantiles[-1]) == (0, 1)
-    assert (found["d"].quantiles[0], found["d"].quantiles[-1]) == (0, 86_400)
+    profiles = profile(table(b=[True, False], d=[datetime(1970, 1, 1), datetime(1970, 1, 2)]))
+    assert (profiles["b"].quantiles[0], profiles["b"].quantiles[-1]) == (0, 1)
+    assert (profiles["d"].quantiles[0], profiles["d"].quantiles[-1]) == (0, 86_400)
 
 
 def test_a_column_without_values_has_an_empty_profile():
-    found = profile(table(x=pl.Series([None, None], dtype=pl.Float64)))["x"]
-    assert (found.rows, found.missing, found.n_values, found.quantiles) == (2, 2, 0, ())
+    column = profile(table(x=pl.Series([None, None], dtype=pl.Float64)))["x"]
+    assert (column.rows, column.missing, column.n_values, column.quantiles) == (2, 2, 0, ())
 
 
 def test_dates_may_go_on_as_far_as_they_went():
-    found = profile(table(d=[datetime(1970, 1, 1), datetime(1970, 1, 3)]))["d"]
-    assert found.limits == (-2 * 86_400, 4 * 86_400)
-    assert found.format_value(86_400 / 2) == "1970-01-01 12:00:00"
+    column = profile(table(d=[datetime(1970, 1, 1), datetime(1970, 1, 3)]))["d"]
+    assert column.limits == (-2 * 86_400, 4 * 86_400)
+    assert column.format_value(86_400 / 2) == "1970-01-01 12:00:00"
 
 
 @pytest.mark.parametrize("least", [1, 5])
@@ -64,14 +64,14 @@ def test_columns_have_the_same_profile_together_and_alone(least, monkeypatch):
         column[: 10 * min(i, 6)] = np.nan
     values["of few"] = np.repeat([1.0, 2.0, 3.0], 20)
     many = table(**{name: pl.Series(column, nan_to_null=True) for name, column in values.items()}, b=[True, None] * 30)
-    together = profile(many, least)
+    profiles = profile(many, least)
     monkeypatch.setattr("sortal.core.profile.TOGETHER", 1)
-    assert profile(many, least) == together
-    assert list(together) == [*values, "b"]
-    x = together["x3"]
-    known = np.sort(values["x3"][30:])
+    assert profile(many, least) == profiles
+    assert list(profiles) == [*values, "b"]
+    x = profiles["x3"]
+    sorted_values = np.sort(values["x3"][30:])
     assert (x.missing, x.distinct) == (30, 30)
-    assert x.reached == tuple(np.searchsorted(known, x.quantiles, side="right").tolist())
-    assert x.beyond == int(((known < x.ends[0]) | (known > x.ends[1])).sum())
-    assert together["of few"].ends == (1.0, 3.0)
-    assert (together["x7"].missing, together["x6"].missing) == (60, 60)
+    assert x.reached == tuple(np.searchsorted(sorted_values, x.quantiles, side="right").tolist())
+    assert x.beyond == int(((sorted_values < x.ends[0]) | (sorted_values > x.ends[1])).sum())
+    assert profiles["of few"].ends == (1.0, 3.0)
+    assert (profiles["x7"].missing, profiles["x6"].missing) == (60, 60)

@@ -18,43 +18,43 @@ VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6, wi
 
 @given(VALUES)
 def test_for_a_smallest_count_of_one_they_are_the_plain_ones(values):
-    ordered = np.sort(values)
-    assert quantiles(ordered, GRID) == pytest.approx(np.quantile(values, GRID), rel=1e-12, abs=1e-9)
+    sorted_values = np.sort(values)
+    assert quantiles(sorted_values, GRID) == pytest.approx(np.quantile(values, GRID), rel=1e-12, abs=1e-9)
     assert middle(values) == pytest.approx(np.median(values), rel=1e-12, abs=1e-9)
-    assert ends(ordered) == (values.min(), values.max())
+    assert ends(sorted_values) == (values.min(), values.max())
 
 
 @given(VALUES, SMALLEST)
 def test_they_are_in_order_and_within_the_values_and_the_middle_is_the_middle_quantile(values, k):
-    ordered = np.sort(values)
-    found = quantiles(ordered, GRID, k)
+    sorted_values = np.sort(values)
+    result = quantiles(sorted_values, GRID, k)
     if len(values) < 3 * k - 2:
-        assert len(found) == 0
+        assert len(result) == 0
         assert np.isnan(middle(values, k))
     else:
         slack = 1e-9 * (1 + np.abs(values).max())
-        assert (np.diff(found) >= -slack).all()
-        assert ordered[0] - slack <= found[0]
-        assert found[-1] <= ordered[-1] + slack
-        assert middle(values, k) == pytest.approx(quantiles(ordered, (0.5,), k)[0], rel=1e-9, abs=1e-9)
+        assert (np.diff(result) >= -slack).all()
+        assert sorted_values[0] - slack <= result[0]
+        assert result[-1] <= sorted_values[-1] + slack
+        assert middle(values, k) == pytest.approx(quantiles(sorted_values, (0.5,), k)[0], rel=1e-9, abs=1e-9)
 
 
 @given(VALUES, SMALLEST, st.lists(st.floats(1, 1e9), min_size=8, max_size=8))
 def test_the_extremes_have_no_part_in_any_figure(values, k, lifts):
     """Whoever has the k - 1 largest or smallest values may have any: nothing that is written down changes."""
-    ordered = np.sort(values)
+    sorted_values = np.sort(values)
     if len(values) < 3 * k - 1:
         return
-    top, bottom = ordered.copy(), ordered.copy()
+    top, bottom = sorted_values.copy(), sorted_values.copy()
     for i, lift in enumerate(sorted(lifts)[: k - 1]):
         top[len(top) - (k - 1) + i] += lift + i
         bottom[k - 2 - i] -= lift + i
     for changed in (np.sort(top), np.sort(bottom)):
-        assert (quantiles(changed, GRID, k) == quantiles(ordered, GRID, k)).all()
-    if k > 1 and ordered[-k] < ordered[-1]:
-        assert ends(np.sort(top), k)[1] == ends(ordered, k)[1]
-    if k > 1 and ordered[0] < ordered[k - 1]:
-        assert ends(np.sort(bottom), k)[0] == ends(ordered, k)[0]
+        assert (quantiles(changed, GRID, k) == quantiles(sorted_values, GRID, k)).all()
+    if k > 1 and sorted_values[-k] < sorted_values[-1]:
+        assert ends(np.sort(top), k)[1] == ends(sorted_values, k)[1]
+    if k > 1 and sorted_values[0] < sorted_values[k - 1]:
+        assert ends(np.sort(bottom), k)[0] == ends(sorted_values, k)[0]
 
 
 @pytest.mark.parametrize("n", [13, 14, 15, 60, 61, 997])
@@ -66,12 +66,12 @@ def test_no_figure_is_the_value_of_a_row(n, k):
 
 
 def test_a_value_that_enough_rows_hold_is_itself():
-    ordered = np.sort(np.concatenate([np.repeat([0.1, 0.3, 0.7], 9), [0.4]]))
-    assert ends(ordered, 5) == (0.1, 0.7)
-    assert set(quantiles(ordered, (0, 1), 5).tolist()) == {0.1, 0.7}
+    sorted_values = np.sort(np.concatenate([np.repeat([0.1, 0.3, 0.7], 9), [0.4]]))
+    assert ends(sorted_values, 5) == (0.1, 0.7)
+    assert set(quantiles(sorted_values, (0, 1), 5).tolist()) == {0.1, 0.7}
 
 
-DRAWN = {
+DISTRIBUTIONS = {
     "normal": lambda rng, n: rng.normal(size=n),
     "exponential": lambda rng, n: rng.exponential(size=n),
     "lognormal": lambda rng, n: rng.lognormal(size=n),
@@ -81,13 +81,13 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("n", [60, 1000])
-@pytest.mark.parametrize("drawn", DRAWN.values(), ids=list(DRAWN))
-def test_fresh_rows_lie_beyond_the_ends_about_as_often_as_beyond_extremes(drawn, n):
+@pytest.mark.parametrize("sample", DISTRIBUTIONS.values(), ids=list(DISTRIBUTIONS))
+def test_fresh_rows_lie_beyond_the_ends_about_as_often_as_beyond_extremes(sample, n):
     """Of n fresh rows 2 n / (n + 1) are expected beyond the extremes of n others, and 10 beyond the fifth ones."""
     rng = np.random.default_rng(n)
     beyond = []
     for _ in range(300):
-        low, high = ends(np.sort(drawn(rng, n)), 5)
-        fresh = drawn(rng, n)
+        low, high = ends(np.sort(sample(rng, n)), 5)
+        fresh = sample(rng, n)
         beyond.append(np.count_nonzero((fresh < low) | (fresh > high)))
     assert np.mean(beyond) < 3.5

@@ -33,12 +33,12 @@ NAMES = st.text(min_size=1, max_size=12)
             st.tuples(*[st.dictionaries(NAMES, st.integers(1, 999) | st.floats(0.1, 1))] * 2),
         ),
         max_size=3,
-        unique_by=lambda planned: planned.name,
+        unique_by=lambda step: step.name,
     ).map(tuple),
 )
 def test_a_recipe_is_read_as_it_was_written(target, cost, kinds, ignore, select, weight, f_beta, capacity, seed, plan):
-    asked = {"cost": cost, "kind": kinds, "ignore": ignore, "select": select, "weight": weight, "f_beta": f_beta}
-    recipe = Recipe.of(target, **asked, capacity=capacity, seed=seed, plan=plan)
+    options = {"cost": cost, "kind": kinds, "ignore": ignore, "select": select, "weight": weight, "f_beta": f_beta}
+    recipe = Recipe.of(target, **options, capacity=capacity, seed=seed, plan=plan)
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
@@ -51,7 +51,7 @@ def test_what_is_no_recipe_is_refused(text):
 @pytest.mark.parametrize("write", [" {} ".format, "\ufeff{}\t".format, lambda name: unicodedata.normalize("NFD", name)])
 def test_columns_are_asked_for_by_the_names_that_tables_give_them(write):
     name = write("gr\u00f6\u00dfe")
-    asked = Recipe.of(
+    recipe = Recipe.of(
         name,
         time=name,
         group=name,
@@ -63,7 +63,7 @@ def test_columns_are_asked_for_by_the_names_that_tables_give_them(write):
     frame = from_any({name: [1, 2]})
     one = frame.columns[0]
     assert one == "gr\u00f6\u00dfe"
-    assert asked == Recipe.of(
+    assert recipe == Recipe.of(
         one, time=one, group=one, split=one, ignore=(one,), kind={one: "number"}, cost_column=(f"fn={one}",)
     )
     assert Recipe.of("y", split="70/15/15 ").parts == "70/15/15"

@@ -57,10 +57,10 @@ OPTIONS = [
 def test_an_option_in_python_is_refused_by_name(name, value):
     with pytest.raises(InputError) as refusal:
         Recipe.from_options({"target": "y", name: value})
-    said = str(refusal.value)
-    assert {"models": "model", "unchecked": "check", "\x1b[31m": r"\x1b"}.get(name, name[:20]) in said
-    assert len(said) < 1_000
-    assert said.isprintable()
+    message = str(refusal.value)
+    assert {"models": "model", "unchecked": "check", "\x1b[31m": r"\x1b"}.get(name, name[:20]) in message
+    assert len(message) < 1_000
+    assert message.isprintable()
 
 
 RECIPES = {
@@ -88,21 +88,21 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize(("named", "line"), RECIPES.items(), ids=RECIPES)
-def test_a_recipe_is_refused_by_the_key(named, line):
+@pytest.mark.parametrize(("key", "line"), RECIPES.items(), ids=RECIPES)
+def test_a_recipe_is_refused_by_the_key(key, line):
     with pytest.raises(OptionError) as refusal:
         Recipe.from_toml(f'target = "y"\n{line}', "recipe.toml")
-    said = str(refusal.value)
-    assert "recipe.toml" in said
-    assert named in said or named in ("twice", "wide", "quoted", "digits", "folds")
-    assert len(said) < 1_000
-    assert said.isprintable()
+    message = str(refusal.value)
+    assert "recipe.toml" in message
+    assert key in message or key in ("twice", "wide", "quoted", "digits", "folds")
+    assert len(message) < 1_000
+    assert message.isprintable()
 
 
-def answer(read):
+def answer(reader):
     """What is read, or the refusal."""
     try:
-        return read()
+        return reader()
     except InputError as refusal:
         return refusal
 
@@ -118,8 +118,8 @@ NAMES = st.sampled_from(["target", *defaults()])
 @settings(max_examples=300)
 @given(st.dictionaries(NAMES | st.text(max_size=8), VALUES, max_size=4))
 def test_any_recipe_is_read_or_refused_in_a_sentence(options):
-    for read in (lambda: Recipe.from_options(options), lambda: Recipe.from_toml(tomli_w.dumps(options))):
-        recipe = answer(read)
+    for reader in (lambda: Recipe.from_options(options), lambda: Recipe.from_toml(tomli_w.dumps(options))):
+        recipe = answer(reader)
         if isinstance(recipe, InputError):
             assert "\n" not in str(recipe)
             assert len(str(recipe)) < 1_200
@@ -142,17 +142,17 @@ def test_names_of_many_parts_are_names():
 
 
 def test_only_an_ordinary_file_of_a_sane_size_is_a_recipe(tmp_path):
-    pipe, large, named = tmp_path / "pipe", tmp_path / "large.toml", tmp_path / "a\x1b[31m.toml"
+    pipe, large, odd_path = tmp_path / "pipe", tmp_path / "large.toml", tmp_path / "a\x1b[31m.toml"
     os.mkfifo(pipe)
     large.write_text('target = "y"\n' + "#" * 2**21)
-    named.write_text("target = ")
-    for path, why in (
+    odd_path.write_text("target = ")
+    for path, reason in (
         (pipe, "no file"),
         (large, "1,048,576 bytes"),
-        (named, r"a\\x1b"),
+        (odd_path, r"a\\x1b"),
         (tmp_path / "none", "no such file"),
     ):
-        with pytest.raises(OptionError, match=f"(?i){why}"):
+        with pytest.raises(OptionError, match=f"(?i){reason}"):
             Recipe.read(path)
 
 

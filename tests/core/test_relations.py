@@ -37,6 +37,6 @@ def test_what_ties_rows_is_the_same_computed_before_and_after_some_are_taken(
     whole, other = (Table(SCHEMA, frame, np.arange(len(rows))) for _ in range(2))
     before, after = (whole.groups, whole.copies, whole.times), other.take(index)
     assert all(ids is not None for ids in before)
-    some = whole.take(index)
+    part = whole.take(index)
     for name in ("groups", "copies", "times"):
-        assert getattr(some, name).tolist() == getattr(after, name).tolist()
+        assert getattr(part, name).tolist() == getattr(after, name).tolist()

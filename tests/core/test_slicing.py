@@ -28,7 +28,7 @@ def test_a_column_that_the_schema_does_not_have_is_inferred():
 
 
 @pytest.mark.parametrize(
-    ("name", "error", "said"),
+    ("name", "error", "message"),
     [
         ("sexe", OptionError, "no column 'sexe' in new.csv to slice by; did you mean 'sex'"),
         ("y", OptionError, "'y' is the target, and every class has figures anyway"),
@@ -36,22 +36,22 @@ def test_a_column_that_the_schema_does_not_have_is_inferred():
         ("age", DataError, "row 2"),
     ],
 )
-def test_what_cannot_be_sliced_by_is_refused(name, error, said):
-    with pytest.raises(error, match=said):
+def test_what_cannot_be_sliced_by_is_refused(name, error, message):
+    with pytest.raises(error, match=message):
         asked_columns(FRAME, SCHEMA, [name], "new.csv")
 
 
 def test_what_was_asked_for_comes_first_once_and_beyond_the_most():
-    asked = [SCHEMA["age"], SCHEMA["pay"]]
-    by = with_strongest(asked, SCHEMA, ["y", "pay", "note", "when", "gone"], most=1)
-    assert by.names == ("age", "pay", "when")
-    assert {column.role for column in by.columns} == {"feature"}
+    columns = [SCHEMA["age"], SCHEMA["pay"]]
+    slices = with_strongest(columns, SCHEMA, ["y", "pay", "note", "when", "gone"], most=1)
+    assert slices.names == ("age", "pay", "when")
+    assert {column.role for column in slices.columns} == {"feature"}
     assert with_strongest([], SCHEMA, ["when", "pay"], most=1).names == ("when",)
 
 
 def test_raw_rows_have_their_values():
-    by = with_strongest([SCHEMA["age"]], SCHEMA, [], most=5)
-    table = table_of(FRAME[:1], by, SCHEMA_ROWS)
+    slices = with_strongest([SCHEMA["age"]], SCHEMA, [], most=5)
+    table = table_of(FRAME[:1], slices, SCHEMA_ROWS)
     assert table["age"].to_list() == [31.0]
 
 

@@ -42,10 +42,10 @@ def test_words_and_script_of_any_language():
 
 
 def test_measures_of_each_text():
-    found = measures(["one two", None, "", "three three ONE five"], ["one", "two"])
-    assert_array_equal(found["characters"], [7, np.nan, 0, 20])
-    assert_array_equal(found["share of unusual words"], [0, np.nan, np.nan, 0.75])
-    assert found["script"] == ["latin", None, None, "latin"]
+    result = measures(["one two", None, "", "three three ONE five"], ["one", "two"])
+    assert_array_equal(result["characters"], [7, np.nan, 0, 20])
+    assert_array_equal(result["share of unusual words"], [0, np.nan, np.nan, 0.75])
+    assert result["script"] == ["latin", None, None, "latin"]
 
 
 def test_a_profile_holds_words_of_enough_rows_and_no_text(reference):
@@ -53,12 +53,12 @@ def test_a_profile_holds_words_of_enough_rows_and_no_text(reference):
     assert (column.rows, column.missing) == (ROWS, ROWS // 50)
     assert min(column.counts) >= 5
     assert all(" " not in level for level in column.levels)
-    counted = sum(column.levels[0] in words(text or "") for text in texts(0))
-    assert column.counts[0] == counted
-    assert [each.measure for each in column.measures] == ["characters", "share of unusual words", "script"]
+    n_rows = sum(column.levels[0] in words(text or "") for text in texts(0))
+    assert column.counts[0] == n_rows
+    assert [measure.measure for measure in column.measures] == ["characters", "share of unusual words", "script"]
 
 
-def said(reference: dict[str, ColumnProfile], rows: list[str | None]) -> list[str]:
+def messages(reference: dict[str, ColumnProfile], rows: list[str | None]) -> list[str]:
     watch = Watch(reference)
     watch.add({"review": rows[:10]})
     watch.add({"review": rows[10:]})
@@ -68,7 +68,7 @@ def said(reference: dict[str, ColumnProfile], rows: list[str | None]) -> list[st
 
 
 def test_texts_like_those_of_training_are_not_spoken_of(reference):
-    assert [message for seed in range(1, 9) for message in said(reference, texts(seed))] == []
+    assert [message for seed in range(1, 9) for message in messages(reference, texts(seed))] == []
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_texts_like_those_of_training_are_not_spoken_of(reference):
     ],
 )
 def test_other_texts_are_spoken_of_by_what_is_other(reference, rows, message):
-    assert any(each.startswith(message) for each in said(reference, rows))
+    assert any(text.startswith(message) for text in messages(reference, rows))
 
 
 def test_what_is_odd_of_single_texts(reference):
     rows = [texts(1)[0], None, "слово слово слово слово", "word1 " * 100]
-    usual, missing, cyrillic, long = OddValues(reference).of({"review": rows}, 4)
-    assert usual == missing == []
+    plain, missing, cyrillic, long = OddValues(reference).of({"review": rows}, 4)
+    assert plain == missing == []
     assert cyrillic[-1] == "'review', script: 'cyrillic' was never seen in training"
     assert long == [
         f"'review', characters: 600 is above {reference['review'].measures[0].ends[1]:.4g}, about the largest in training"
@@ -103,6 +103,6 @@ def test_what_is_odd_of_single_texts(reference):
 def test_long_texts_and_many_take_bounded_time():
     frame = pl.DataFrame({"t": ["one two three"] * 200_000 + ["x " * 1_000_000] * 3})
     table = Table(Schema((Column("t", "text"),)), frame, np.arange(frame.height))
-    begun = time.process_time()
+    start = time.process_time()
     assert profile(table)["t"].rows <= 20_000
-    assert time.process_time() - begun < 5
+    assert time.process_time() - start < 5

@@ -25,8 +25,8 @@ def compact(fields: Fields) -> bytes:
     """A struct of Thrift: of whole numbers, texts, structs and lists of structs."""
     text, before = b"", 0
     for number, value in sorted(fields.items()):
-        kind, written = _value(value)
-        text += bytes([(number - before) << 4 | kind]) + written
+        kind, encoded = _value(value)
+        text += bytes([(number - before) << 4 | kind]) + encoded
         before = number
     return text + b"\0"
 
@@ -56,15 +56,15 @@ def _table(fields: Fields) -> tuple[bytes, int]:
     inline = [4, *(0 if slot is None else 8 for slot in slots)]
     places = [sum(inline[: k + 1]) if slot is not None else 0 for k, slot in enumerate(slots)]
     names = struct.pack(f"<HH{len(slots)}H", 4 + 2 * len(slots), sum(inline), *places)
-    text, behind = struct.pack("<i", len(names)), b""
+    text, children = struct.pack("<i", len(names)), b""
     for place, slot in zip(places, slots, strict=True):
         if isinstance(slot, tuple):
             child, start = slot
-            offset = sum(inline) + len(behind) + start - place
-            text, behind = text + struct.pack("<ii", offset, 0), behind + child
+            offset = sum(inline) + len(children) + start - place
+            text, children = text + struct.pack("<ii", offset, 0), children + child
         elif slot is not None:
             text += slot.ljust(8, b"\0")
-    return names + text + behind, len(names)
+    return names + text + children, len(names)
 
 
 def _slot(value: Any) -> bytes | tuple[bytes, int] | None:
@@ -72,7 +72,7 @@ def _slot(value: Any) -> bytes | tuple[bytes, int] | None:
         return None
     if isinstance(value, Mapping):
         return _table(value)
-    form, what = value
-    if isinstance(what, Sequence):
-        return struct.pack("<i", len(what)) + b"".join(struct.pack(form, *one) for one in what), 0
-    return struct.pack(form, what)
+    form, content = value
+    if isinstance(content, Sequence):
+        return struct.pack("<i", len(content)) + b"".join(struct.pack(form, *one) for one in content), 0
+    return struct.pack(form, content)

@@ -22,20 +22,20 @@ COLOURED = RNG.integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 
 
-def saved(path: Path, **arrays: object) -> Path:
+def save(path: Path, **arrays: object) -> Path:
     np.savez(path, **arrays)  # type: ignore[arg-type]
     return path
 
 
-def seen(frame: pl.DataFrame) -> np.ndarray:
+def pixels(frame: pl.DataFrame) -> np.ndarray:
     return np.stack([np.asarray(Image.open(io.BytesIO(image))) for image in frame["image"]])
 
 
 def test_keras_mnist(tmp_path: Path) -> None:
     names = {"x_train": GREY, "y_train": LABELS.astype(np.uint8), "x_test": GREY[:2], "y_test": LABELS[:2]}
-    source = read(saved(tmp_path / "mnist.npz", **names))
+    source = read(save(tmp_path / "mnist.npz", **names))
     assert source.frame.schema == {"image": pl.Binary, "label": pl.Int64, "part": pl.String}
-    assert np.array_equal(seen(source.frame), np.concatenate([GREY, GREY[:2]]))
+    assert np.array_equal(pixels(source.frame), np.concatenate([GREY, GREY[:2]]))
     assert source.frame["label"].to_list() == [0, 1, 2, 0, 1, 2, 0, 1]
     assert source.frame["part"].to_list() == ["train"] * 6 + ["test"] * 2
     assert (source.part, source.ordered) == ("part", True)
@@ -46,9 +46,9 @@ def test_keras_mnist(tmp_path: Path) -> None:
 def test_medmnist_has_labels_in_a_column_and_three_parts(tmp_path: Path) -> None:
     parts = ("train", "val", "test")
     names = {f"{part}_images": COLOURED for part in parts} | {f"{part}_labels": LABELS[:, None] for part in parts}
-    frame = read(saved(tmp_path / "path.npz", **names)).frame
+    frame = read(save(tmp_path / "path.npz", **names)).frame
     assert frame["part"].unique(maintain_order=True).to_list() == list(parts)
-    assert np.array_equal(seen(frame), np.concatenate([COLOURED] * 3))
+    assert np.array_equal(pixels(frame), np.concatenate([COLOURED] * 3))
     assert frame["label"].to_list() == LABELS.tolist() * 3
 
 
@@ -64,8 +64,8 @@ def test_medmnist_has_labels_in_a_column_and_three_parts(tmp_path: Path) -> None
     ],
 )
 def test_numbers_of_every_sort_become_eight_bits(images: np.ndarray, expected: np.ndarray, tmp_path: Path) -> None:
-    source = read(saved(tmp_path / "a.npz", images=images, labels=np.array(list("abcabc")), made=np.arange(3.0)))
-    assert np.array_equal(seen(source.frame), expected)
+    source = read(save(tmp_path / "a.npz", images=images, labels=np.array(list("abcabc")), made=np.arange(3.0)))
+    assert np.array_equal(pixels(source.frame), expected)
     assert source.frame["label"].to_list() == list("abcabc")
     assert source.frame.columns == ["image", "label"]
     assert source.notes == ("arrays that are neither images nor their labels were left out: made",)
@@ -89,7 +89,7 @@ def test_what_is_no_pair_is_refused(arrays: dict[str, np.ndarray], message: str,
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.npz", images=GREY, labels=LABELS)
+    path = save(tmp_path / "a.npz", images=GREY, labels=LABELS)
     data = bytearray(path.read_bytes())
     data[200:230] = bytes(30)
     path.write_bytes(data)
@@ -99,7 +99,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 def test_they_are_a_problem_like_any_other(tmp_path: Path) -> None:
     parts = {"x_train": GREY, "y_train": LABELS, "x_test": GREY[::-1], "y_test": LABELS}
-    problem = frame_problem(saved(tmp_path / "a.npz", **parts), GoalOptions("label"), RowOptions(split="part"))
+    problem = frame_problem(save(tmp_path / "a.npz", **parts), GoalOptions("label"), RowOptions(split="part"))
     assert problem.task.classes == ("0", "1", "2")
     assert {column.name: (column.kind, column.role) for column in problem.table.schema.columns} == {
         "image": ("image", "feature"),

@@ -52,10 +52,10 @@ def of_file(content: bytes) -> list[int]:
     return list(arrow.walk_file(content))  # type: ignore[arg-type]
 
 
-def told(content: bytes, walk: Any = stream) -> str:
-    with pytest.raises(DamagedError) as raised:
+def error_of(content: bytes, walk: Any = stream) -> str:
+    with pytest.raises(DamagedError) as excinfo:
         walk(content)
-    return str(raised.value)
+    return str(excinfo.value)
 
 
 def test_a_stream_is_its_batches_up_to_its_end() -> None:
@@ -100,7 +100,7 @@ def test_a_buffer_lies_in_its_batch(buffer: tuple[int, int], fits: bool) -> None
     if fits:
         assert stream(content) == [1 + buffer[1]]
     else:
-        assert told(content) == "a buffer is said to lie outside its batch"
+        assert error_of(content) == "a buffer is said to lie outside its batch"
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,10 @@ def test_a_batch_holds_a_value_in_a_bit_at_least(nodes: Pairs, rows: int, most: 
     if most is None:
         assert stream(content) == [24]
     else:
-        assert told(content) == f"a batch of 24 bytes cannot hold {most:,} values"
+        assert error_of(content) == f"a batch of 24 bytes cannot hold {most:,} values"
 
 
-def packed(length: int, size: int = 16) -> bytes:
+def compressed_buffer(length: int, size: int = 16) -> bytes:
     return struct.pack("<q", length).ljust(size, b"\0")
 
 
@@ -133,28 +133,32 @@ def packed(length: int, size: int = 16) -> bytes:
 def test_a_packed_buffer_becomes_no_larger_than_its_compression_can_make_it(codec: int, times: int) -> None:
     most = 16 * times + SPARE
     at = [(0, 16), (16, 16)]
-    assert stream(message(batch(at, codec=codec), packed(1_000) + packed(most))) == [1_000 + most]
-    content = message(batch(at, codec=codec), packed(1_000) + packed(most + 1))
-    assert told(content) == f"a buffer of 16 bytes cannot hold {most + 1:,}"
+    assert stream(message(batch(at, codec=codec), compressed_buffer(1_000) + compressed_buffer(most))) == [1_000 + most]
+    content = message(batch(at, codec=codec), compressed_buffer(1_000) + compressed_buffer(most + 1))
+    assert error_of(content) == f"a buffer of 16 bytes cannot hold {most + 1:,}"
     for length in (-2, -(1 << 63)):
-        assert "a buffer of 16 bytes cannot hold -" in told(message(batch(at, codec=codec), packed(9) + packed(length)))
+        assert "a buffer of 16 bytes cannot hold -" in error_of(
+            message(batch(at, codec=codec), compressed_buffer(9) + compressed_buffer(length))
+        )
 
 
 def test_buffers_that_are_not_packed_and_empty_ones() -> None:
     at = [(0, 8), (8, 16), (24, 7), (24, 0)]
-    content = packed(500, 8) + packed(-1) + b"\xff" * 8
+    content = compressed_buffer(500, 8) + compressed_buffer(-1) + b"\xff" * 8
     assert stream(message(batch(at, codec=0), content)) == [500 + 16]
-    assert stream(message(batch([(8, 16)], codec=2), bytes(8) + packed(1 << 50))) == [1 << 50]  # nobody knows it
-    assert stream(message(batch([(8, 16)], codec=-1), bytes(8) + packed(1 << 50))) == [1 << 50]
+    assert stream(message(batch([(8, 16)], codec=2), bytes(8) + compressed_buffer(1 << 50))) == [
+        1 << 50
+    ]  # nobody knows it
+    assert stream(message(batch([(8, 16)], codec=-1), bytes(8) + compressed_buffer(1 << 50))) == [1 << 50]
 
 
 def test_a_file_is_the_batches_of_its_footer() -> None:
-    some = [message(batch([(0, size)]), size) for size in (16, 24, 32)]
+    record_batches = [message(batch([(0, size)]), size) for size in (16, 24, 32)]
     words = message(batch([(0, 8)]), 8, kind=WORDS)
-    assert of_file(file(words, *some, words=1)) == [8, 16, 24, 32]
-    assert of_file(file(*some)) == [16, 24, 32]
+    assert of_file(file(words, *record_batches, words=1)) == [8, 16, 24, 32]
+    assert of_file(file(*record_batches)) == [16, 24, 32]
     assert of_file(file()) == []
-    assert of_file(file(some[0], END, some[1])) == [16, 24]
+    assert of_file(file(record_batches[0], END, record_batches[1])) == [16, 24]
 
 
 @pytest.mark.parametrize(
@@ -167,10 +171,10 @@ def test_a_file_is_the_batches_of_its_footer() -> None:
     ],
 )
 def test_the_end_of_a_file_is_that_of_one(content: bytes, message: str) -> None:
-    assert message in told(content, of_file)
+    assert message in error_of(content, of_file)
 
 
-def placed(at: int, head: int, body: int) -> str:
+def result_with_place(at: int, head: int, body: int) -> str:
     """What is said of a file whose footer names this place for its one batch of 24 bytes."""
     one = message(batch([(0, 24)]), 24)
     content = b"ARROW1\0\0" + one
@@ -184,32 +188,32 @@ def placed(at: int, head: int, body: int) -> str:
 def test_batches_lie_before_the_footer() -> None:
     head = len(message(batch([(0, 24)]), 0))
     start = 8 + head + 24
-    assert placed(8, head, 24) == "[24]"
-    assert placed(8, head, 25) == f"a batch is said to lie at {8 + head} to {start + 1}, of {start} bytes"
-    assert placed(8, start - 8, 0) == "[24]"
-    assert placed(8, start - 7, 0) == f"a batch is said to lie at 8 to {start + 1}, of {start} bytes"
-    assert "a batch is said to lie at -1 to" in placed(-1, head, 24)
-    assert "a batch is said to lie at" in placed(8, head, -1)
+    assert result_with_place(8, head, 24) == "[24]"
+    assert result_with_place(8, head, 25) == f"a batch is said to lie at {8 + head} to {start + 1}, of {start} bytes"
+    assert result_with_place(8, start - 8, 0) == "[24]"
+    assert result_with_place(8, start - 7, 0) == f"a batch is said to lie at 8 to {start + 1}, of {start} bytes"
+    assert "a batch is said to lie at -1 to" in result_with_place(-1, head, 24)
+    assert "a batch is said to lie at" in result_with_place(8, head, -1)
 
 
 def test_a_message_and_its_body_lie_in_what_there_is() -> None:
     whole = message(batch([(0, 24)]), 24)
     assert stream(whole) == [24]
-    assert "a batch is said to lie at" in told(whole[:-1])
-    assert "a message is said to lie at" in told(whole[: len(whole) - 25])
-    assert "a part of its metadata is said to lie at" in told(GO_ON + b"\1\0\0")
+    assert "a batch is said to lie at" in error_of(whole[:-1])
+    assert "a message is said to lie at" in error_of(whole[: len(whole) - 25])
+    assert "a part of its metadata is said to lie at" in error_of(GO_ON + b"\1\0\0")
 
 
 def test_no_offset_leads_out_of_a_message() -> None:
     whole = message(batch([(0, 24)], [(3, 0)], 3), 24)
     root = 8 + struct.unpack_from("<i", whole, 8)[0]
-    behind = struct.unpack_from("<i", whole, 4)[0] + 8
+    end = struct.unpack_from("<i", whole, 4)[0] + 8
     for place, value in [(8, 1_000), (8, -1_000), (root, 1_000), (root, -1_000)]:
         content = whole[:place] + struct.pack("<i", value) + whole[place + 4 :]
-        assert f"of {behind} bytes" in told(content)
+        assert f"of {end} bytes" in error_of(content)
     # The list of buffers is one longer than it is, and one longer than the message.
-    (count,) = (k for k in range(8, behind) if whole[k : k + 20] == struct.pack("<iqq", 1, 0, 24))
+    (count,) = (k for k in range(8, end) if whole[k : k + 20] == struct.pack("<iqq", 1, 0, 24))
     for more in (2, 1_000):
-        assert "a part of its metadata is said to lie at" in told(
+        assert "a part of its metadata is said to lie at" in error_of(
             whole[:count] + struct.pack("<i", more) + whole[count + 4 :]
         )

@@ -19,10 +19,10 @@ from sortal.data.blocks import encoding_of, open_binary, raw_blocks, utf8_blocks
 from sortal.data.read import read
 
 
-@pytest.mark.parametrize("quoted", [False, True])
-def test_a_file_that_ends_within_a_character_is_refused(tmp_path, quoted):
+@pytest.mark.parametrize("is_quoted", [False, True])
+def test_a_file_that_ends_within_a_character_is_refused(tmp_path, is_quoted):
     path = tmp_path / "a.csv"
-    mark = '"' if quoted else ""
+    mark = '"' if is_quoted else ""
     path.write_bytes(f"a,b\n1,{mark}Köln{mark}\n2,{mark}Größ".encode() + b"\xc3")
     with pytest.raises(DataError, match="cut off in the middle of a character, in line 3"):
         read(path)
@@ -45,7 +45,7 @@ def test_one_letter_of_an_older_encoding_at_the_end_is_read_in_it(tmp_path):
     assert source.notes == ("not UTF-8 (see line 3): read as Windows-1252",)
 
 
-def written(tmp_path: Path, content: bytes) -> Path:
+def file_of(tmp_path: Path, content: bytes) -> Path:
     path = tmp_path / "t.csv"
     path.write_bytes(content)
     return path
@@ -84,7 +84,7 @@ def test_the_encoding_is_told_by_the_whole_file_and_the_line_by_its_number(
     if content.startswith(tuple(blocks._BOMS)):
         size = max(size, 3)  # a mark is never cut: blocks are larger by far
     monkeypatch.setattr(blocks, "raw_blocks", partial(raw_blocks, size=size))
-    assert encoding_of(written(tmp_path, content)) == (encoding, note)
+    assert encoding_of(file_of(tmp_path, content)) == (encoding, note)
 
 
 @pytest.mark.parametrize("size", [1, 3, 1 << 20])
@@ -94,16 +94,16 @@ def test_the_line_of_a_nul_byte_is_named(
 ) -> None:
     monkeypatch.setattr(blocks, "raw_blocks", partial(raw_blocks, size=size))
     with pytest.raises(DataError, match=rf"a binary file \(a NUL byte in line {line}\)"):
-        encoding_of(written(tmp_path, content))
+        encoding_of(file_of(tmp_path, content))
 
 
 def test_a_cut_character_is_an_old_letter_only_where_no_other_is_wide(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "raw_blocks", partial(raw_blocks, size=4))
-    assert encoding_of(written(tmp_path, b"a\nb\nc\n\xe2\x82"))[1] == f"not UTF-8 (see line 4): {CP1252}"
+    assert encoding_of(file_of(tmp_path, b"a\nb\nc\n\xe2\x82"))[1] == f"not UTF-8 (see line 4): {CP1252}"
     with pytest.raises(DataError, match=r"^t\.csv is cut off in the middle of a character, in line 4; get the whole"):
-        encoding_of(written(tmp_path, "ä\nb\nc\n".encode() + b"\xe2\x82"))
+        encoding_of(file_of(tmp_path, "ä\nb\nc\n".encode() + b"\xe2\x82"))
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 1 << 20])
@@ -120,9 +120,9 @@ def test_a_cut_character_is_an_old_letter_only_where_no_other_is_wide(
     ],
 )
 def test_all_text_is_utf8_in_lines(content: bytes, encoding: str, text: str, size: int, tmp_path: Path) -> None:
-    found = list(utf8_blocks(written(tmp_path, content), encoding, size))
-    assert b"".join(found).decode() == text
-    assert max(map(len, found)) <= 3 * size
+    pieces = list(utf8_blocks(file_of(tmp_path, content), encoding, size))
+    assert b"".join(pieces).decode() == text
+    assert max(map(len, pieces)) <= 3 * size
 
 
 @pytest.mark.parametrize("size", [1, 4, 7, 1 << 20])
@@ -130,7 +130,7 @@ def test_all_text_is_utf8_in_lines(content: bytes, encoding: str, text: str, siz
 def test_the_longest_line_is_counted_in_bytes_and_over_blocks(
     content: bytes, line: int, size: int, tmp_path: Path
 ) -> None:
-    path = written(tmp_path, content)
+    path = file_of(tmp_path, content)
     assert b"".join(utf8_blocks(path, "utf-8", size, longest=7)) == content
     if size == 1:  # a line that begins and ends within a block is no burden
         with pytest.raises(DataError, match=rf"^t\.csv, line {line} has more than 6 bytes, which no row"):
@@ -138,19 +138,19 @@ def test_the_longest_line_is_counted_in_bytes_and_over_blocks(
 
 
 def test_what_is_not_in_its_encoding_is_said(tmp_path: Path) -> None:
-    path = written(tmp_path, codecs.BOM_UTF16_LE + "a\nb\n".encode("utf-16-le") + b"\x00\xdcxx")
+    path = file_of(tmp_path, codecs.BOM_UTF16_LE + "a\nb\n".encode("utf-16-le") + b"\x00\xdcxx")
     with pytest.raises(DataError, match=r"^t\.csv is not in utf-16 throughout: illegal"):
         list(utf8_blocks(path, "utf-16"))
     with pytest.raises(DataError, match=r"^t\.csv is cut off in the middle of a character, in line 3"):
-        list(utf8_blocks(written(tmp_path, "a\nb\nc".encode("utf-16")[:-1]), "utf-16", 4))
+        list(utf8_blocks(file_of(tmp_path, "a\nb\nc".encode("utf-16")[:-1]), "utf-16", 4))
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_what_is_packed_says_its_size(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    packed = pack(b"a,b\n1,2\n" * 10)
-    with open_binary(written(tmp_path, packed)) as (file, size):
-        assert (file.read(), size) == (b"a,b\n1,2\n" * 10, len(packed))
-    with open_binary(written(tmp_path, b"a,b\n")) as (file, size):
+    compressed = pack(b"a,b\n1,2\n" * 10)
+    with open_binary(file_of(tmp_path, compressed)) as (file, size):
+        assert (file.read(), size) == (b"a,b\n1,2\n" * 10, len(compressed))
+    with open_binary(file_of(tmp_path, b"a,b\n")) as (file, size):
         assert (file.read(), size) == (b"a,b\n", math.inf)
 
 
@@ -160,11 +160,11 @@ def test_it_unpacks_to_so_many_times_its_size_or_so_many_bytes(
     pack: Callable[[bytes], bytes], size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = b"x" * 10_000
-    path = written(tmp_path, pack(text))
-    packed = path.stat().st_size
-    for times, free, refused in ((1, 10_000, False), (1, 9_999, True), (10_000, 0, False), (9_999, 0, True)):
-        monkeypatch.setattr(blocks, "MOST_TIMES", times / packed if free == 0 else times)
-        if refused:
+    path = file_of(tmp_path, pack(text))
+    packed_size = path.stat().st_size
+    for times, free, is_refused in ((1, 10_000, False), (1, 9_999, True), (10_000, 0, False), (9_999, 0, True)):
+        monkeypatch.setattr(blocks, "MOST_TIMES", times / packed_size if free == 0 else times)
+        if is_refused:
             with pytest.raises(DataError, match=r"^t\.csv unpacks to more than .* its size \(10,000 bytes so far\)"):
                 list(raw_blocks(path, size, free))
         else:
@@ -172,7 +172,7 @@ def test_it_unpacks_to_so_many_times_its_size_or_so_many_bytes(
 
 
 def test_blocks_have_the_size_that_was_asked_for(tmp_path: Path) -> None:
-    path = written(tmp_path, b"0123456789")
+    path = file_of(tmp_path, b"0123456789")
     assert list(raw_blocks(path, 4)) == [b"0123", b"4567", b"89"]
     assert list(raw_blocks(path)) == [b"0123456789"]
-    assert list(raw_blocks(written(tmp_path, b""))) == []
+    assert list(raw_blocks(file_of(tmp_path, b""))) == []

@@ -46,8 +46,8 @@ def test_a_range_lies_within_or_is_refused(start: int, length: int, fits: bool) 
     if fits:
         within(start, length, 5, "a page")
     else:
-        said = f"^a page is said to lie at {start} to {start + length}, of 5 bytes$"
-        with pytest.raises(DamagedError, match=said):
+        message = f"^a page is said to lie at {start} to {start + length}, of 5 bytes$"
+        with pytest.raises(DamagedError, match=message):
             within(start, length, 5, "a page")
 
 
@@ -65,9 +65,9 @@ def three_bytes(tmp_path: Path) -> Path:
 def test_pieces_are_added_up_and_the_largest_is_told(three_bytes: Path) -> None:
     assert declared(three_bytes, walk(5, 9, 2)) == Declared(16, 9)
     assert declared(three_bytes, walk()) == Declared(0, 0)
-    seen: list[bytes] = []
-    declared(three_bytes, lambda content: seen.append(content[:]) or [])
-    assert seen == [b"abc"]
+    contents: list[bytes] = []
+    declared(three_bytes, lambda content: contents.append(content[:]) or [])
+    assert contents == [b"abc"]
 
 
 @pytest.mark.parametrize(("freely", "most"), [(0, 3_000), (2_999, 3_000), (3_001, 3_001), (1 << 20, 1 << 20)])
@@ -76,8 +76,8 @@ def test_a_file_declares_a_thousand_times_its_size_or_what_is_free(
 ) -> None:
     monkeypatch.setattr(module, "FREELY_DECODED", freely)
     assert declared(three_bytes, walk(most - 1, 1)).total == most
-    said = rf"^t\.bin has 3 bytes and says that they are {most + 1:,} when they are unpacked"
-    with pytest.raises(DataError, match=said):
+    message = rf"^t\.bin has 3 bytes and says that they are {most + 1:,} when they are unpacked"
+    with pytest.raises(DataError, match=message):
         declared(three_bytes, walk(most, 1))
 
 
@@ -86,8 +86,8 @@ def test_the_largest_piece_fits_into_the_memory_and_all_need_not(
 ) -> None:
     monkeypatch.setattr(module, "memory_left", lambda: 1_000)
     assert declared(three_bytes, walk(1_000, 1_000)) == Declared(2_000, 1_000)
-    said = r"^t\.bin needs 1,001 bytes of memory, and 1,000 are left here; give fewer rows or columns$"
-    with pytest.raises(DataError, match=said):
+    message = r"^t\.bin needs 1,001 bytes of memory, and 1,000 are left here; give fewer rows or columns$"
+    with pytest.raises(DataError, match=message):
         declared(three_bytes, walk(7, 1_001))
     refuse_beyond_memory("t.csv", 1_000)
     with pytest.raises(DataError, match=r"^t\.csv needs 1,001 bytes"):
@@ -96,12 +96,12 @@ def test_the_largest_piece_fits_into_the_memory_and_all_need_not(
 
 @pytest.mark.parametrize("error", [DamagedError("x"), IndexError("x"), ValueError("x"), struct.error("x")])
 def test_what_goes_wrong_on_the_walk_is_damage(error: Exception, three_bytes: Path) -> None:
-    def broken(content: object) -> Iterator[int]:
+    def failing_walk(content: object) -> Iterator[int]:
         yield 1
         raise error
 
     with pytest.raises(DataError, match=r"^t\.bin is damaged or cut off: x$"):
-        declared(three_bytes, broken)
+        declared(three_bytes, failing_walk)
 
 
 def test_what_cannot_be_opened_or_is_empty_is_said(tmp_path: Path) -> None:

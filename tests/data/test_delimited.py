@@ -58,13 +58,13 @@ def test_what_was_written_is_read(table: tuple[list[list[str]], str, bytes], blo
     path = tmp_path / "table.csv"
     path.write_bytes(data)
     try:
-        found = read_rows(path, block)
+        parsed_rows = read_rows(path, block)
     except DataError as error:
         assume("could be a row for itself" not in str(error))
         raise
     # A few bytes of Windows-1252 can be valid UTF-8, and mean something else there.
     if data.decode(inspect(path).encoding) == data.decode(encoding):
-        assert found == bare(rows)
+        assert parsed_rows == bare(rows)
 
 
 class BrokenError(Exception):
@@ -104,7 +104,7 @@ def strictly(text: str) -> list[tuple[list[str], str]]:
     return rows
 
 
-def alone(line: str) -> int:
+def field_count(line: str) -> int:
     """The fields of a line for itself, where a quote that breaks the rule is a letter."""
     count, at = 1, 0
     while at < len(line):
@@ -176,19 +176,19 @@ def test_rows_read_are_the_rows_of_the_file_or_a_line_is_named(
         if any(len(row) != width for row, _ in expected):
             expected = None
     try:
-        found = read_rows(path, block)[1:]
+        parsed_rows = read_rows(path, block)[1:]
     except DataError as error:
-        found, told = None, str(error)
-    if found is not None:
+        parsed_rows, message = None, str(error)
+    if parsed_rows is not None:
         assert expected is not None
-        wanted = [row for row, _ in expected if width == 1 or [v.strip() for v in row] != header.split(",")]
-        assert found == bare(wanted)
-        assert read_rows(path)[1:] == found
+        expected_rows = [row for row, _ in expected if width == 1 or [v.strip() for v in row] != header.split(",")]
+        assert parsed_rows == bare(expected_rows)
+        assert read_rows(path)[1:] == parsed_rows
         return
-    assert re.match(r"table.csv, line \d+", told)
-    if "could be a row for itself" in told:
+    assert re.match(r"table.csv, line \d+", message)
+    if "could be a row for itself" in message:
         doubts = [text.split("\n") for _, text in expected or [] if "\n" in text]
-        assert expected is None or any(all(alone(x) == width for x in d if x not in ("", "\r")) for d in doubts)
+        assert expected is None or any(all(field_count(x) == width for x in d if x not in ("", "\r")) for d in doubts)
     else:
         assert expected is None
 
@@ -209,10 +209,10 @@ def test_rows_read_are_the_rows_of_the_file_or_a_line_is_named(
 def test_damage_is_named(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text(text)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(DataError) as excinfo:
         read_rows(path)
-    assert message in str(raised.value)
-    assert str(raised.value).startswith("table.csv")
+    assert message in str(excinfo.value)
+    assert str(excinfo.value).startswith("table.csv")
 
 
 @pytest.mark.parametrize("block", [7, 64, 1 << 20])
@@ -277,17 +277,17 @@ def test_blank_lines_are_left_out_and_empty_rows_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_blank_lines_of_one_column_are_rows(quote: str, newline: str, block: int, tmp_path: Path) -> None:
     text = f"score\n80\n\n{quote}20{quote}\n\n\n75\n\n".replace("\n", newline)
-    found, notes = read_with_notes(text, tmp_path / "t.csv", block)
-    assert found == [("80",), (None,), ("20",), (None,), (None,), ("75",), (None,)]
+    parsed_rows, notes = read_with_notes(text, tmp_path / "t.csv", block)
+    assert parsed_rows == [("80",), (None,), ("20",), (None,), (None,), ("75",), (None,)]
     assert notes == ["4 rows are blank in the only column: a missing value each"]
     assert read_with_notes("score\n80\n20", tmp_path / "t.csv", block) == ([("80",), ("20",)], [])
 
 
 @pytest.mark.parametrize("block", [1, 9, 1 << 20])
-@pytest.mark.parametrize("again", ["a,b\n", "a , b\n", '"a","b"\r\n', "\ufeffa,b\n"])
-def test_a_header_within_the_file_is_no_row(again: str, block: int, tmp_path: Path) -> None:
-    found, notes = read_with_notes(f"a,b\n{again}1,2\n{again}a,1\n3,b\n{again}", tmp_path / "t.csv", block)
-    assert found == [("1", "2"), ("a", "1"), ("3", "b")]
+@pytest.mark.parametrize("header", ["a,b\n", "a , b\n", '"a","b"\r\n', "\ufeffa,b\n"])
+def test_a_header_within_the_file_is_no_row(header: str, block: int, tmp_path: Path) -> None:
+    parsed_rows, notes = read_with_notes(f"a,b\n{header}1,2\n{header}a,1\n3,b\n{header}", tmp_path / "t.csv", block)
+    assert parsed_rows == [("1", "2"), ("a", "1"), ("3", "b")]
     assert notes == ["3 rows are the header again: left out"]
 
 
@@ -300,10 +300,10 @@ def test_a_header_in_another_order_within_the_file_is_refused(tmp_path: Path) ->
         read_with_notes("age,fee,plan\n1,2,x\n3,4,y\nplan,age,fee\nz,5,6\n", tmp_path / "t.csv")
 
 
-@pytest.mark.parametrize("told", ["||", "§", '"'])
-def test_a_separator_that_cannot_be_is_refused_with_the_name_of_the_file(told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("separator", ["||", "§", '"'])
+def test_a_separator_that_cannot_be_is_refused_with_the_name_of_the_file(separator: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(f"sep={told}\na{told}b\n1{told}2\n", "utf-8")
+    path.write_text(f"sep={separator}\na{separator}b\n1{separator}2\n", "utf-8")
     with pytest.raises(DataError, match=r"^mine\.csv says in its first line that .* separates the fields"):
         read(path)
 
@@ -472,7 +472,7 @@ def test_the_last_whole_row_ends_outside_of_quotes(data: bytes, end: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("data", "stray"),
+    ("data", "has_stray"),
     [
         (b'"a",1\n', False),
         (b'1,"a"\n', False),
@@ -490,12 +490,12 @@ def test_the_last_whole_row_ends_outside_of_quotes(data: bytes, end: int) -> Non
         (b'"a",y"b"\n', True),
     ],
 )
-def test_a_quote_stands_between_separators_or_it_is_stray(data: bytes, stray: bool) -> None:
-    assert delimited._has_stray_quotes(data, ",") == stray
+def test_a_quote_stands_between_separators_or_it_is_stray(data: bytes, has_stray: bool) -> None:
+    assert delimited._has_stray_quotes(data, ",") == has_stray
 
 
 @pytest.mark.parametrize(
-    ("data", "without"),
+    ("data", "expected"),
     [
         (b"a\n\nb\n", b"a\nb\n"),
         (b"\n\na\n", b"a\n"),
@@ -504,8 +504,8 @@ def test_a_quote_stands_between_separators_or_it_is_stray(data: bytes, stray: bo
         (b"a\nb\n", b"a\nb\n"),
     ],
 )
-def test_blank_lines_go(data: bytes, without: bytes) -> None:
-    assert delimited._without_blank_lines(data, quoted=False) == without
+def test_blank_lines_go(data: bytes, expected: bytes) -> None:
+    assert delimited._without_blank_lines(data, quoted=False) == expected
     assert delimited._without_blank_lines(b'"a\n\nb"\n\n\r\n', quoted=True) == b'"a\n\nb"\n'
 
 
@@ -529,9 +529,9 @@ def test_rows_are_read_slowly_some_at_a_time(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(delimited, "_ROWS_AT_A_TIME", 2)
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "".join(f'{i}" pipe,{i}\n' for i in range(5)))
-    found = list(frames(inspect(path)))
-    assert [frame.height for frame in found] == [2, 2, 1]
-    assert pl.concat(found).rows() == [(f'{i}" pipe', str(i)) for i in range(5)]
+    parts = list(frames(inspect(path)))
+    assert [frame.height for frame in parts] == [2, 2, 1]
+    assert pl.concat(parts).rows() == [(f'{i}" pipe', str(i)) for i in range(5)]
     for width, name in ((0, "0 fields"), (1, "1 field"), (3, "3 fields")):
         advice = "put values that contain the separator in quotes" if width > 2 else "add the missing ones"
         error = delimited._ragged(inspect(path), 1_234, width)
@@ -546,14 +546,14 @@ def test_a_row_without_an_end_is_read_line_by_line(
     path = tmp_path / "t.csv"
     path.write_text('a,b\n"x\ny\nz, and so on",1\n2,3\n')
     layout = inspect(path)
-    seen: list[int] = []
+    slow_lines: list[int] = []
     slowly = delimited._parse_slowly
     monkeypatch.setattr(
-        delimited, "_parse_slowly", lambda blocks, layout, line: seen.append(line) or slowly(blocks, layout, line)
+        delimited, "_parse_slowly", lambda blocks, layout, line: slow_lines.append(line) or slowly(blocks, layout, line)
     )
     monkeypatch.setattr(delimited, "LONGEST_LINE", longest)
     assert pl.concat(frames(layout, 4)).rows() == [("x\ny\nz, and so on", "1"), ("2", "3")]
-    assert seen == ([] if read_at_once else [2])
+    assert slow_lines == ([] if read_at_once else [2])
 
 
 def test_what_is_quoted_at_the_top_is_no_habit_of_the_rows(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sortal.data.split import Parts
 from sortal.testing.checks import typed
 
 
-def divided(sizes: list[int], **options: Any) -> Parts:
+def parts_of_sizes(sizes: list[int], **options: Any) -> Parts:
     codes = np.repeat(np.arange(len(sizes)), sizes)
     return divide(typed(pl.DataFrame({"x": np.arange(float(len(codes)))})), codes, Recipe.of("y", **options))
 
@@ -35,7 +35,7 @@ def divided(sizes: list[int], **options: Any) -> Parts:
     ],
 )
 def test_no_row_is_set_apart_where_half_of_the_classes_would_have_too_few(sizes, outer):
-    parts = divided(sizes)
+    parts = parts_of_sizes(sizes)
     assert parts.outer == outer
     assert (len(parts.test) == 0) == (outer > 0)
     assert len(parts.train) + len(parts.test) == sum(sizes)
@@ -48,18 +48,18 @@ def test_no_row_is_set_apart_where_half_of_the_classes_would_have_too_few(sizes,
     ids=lambda options: next(iter(options)),
 )
 def test_what_was_asked_for_stays(options):
-    assert divided([1_188, 12], **options).outer == 0
-    assert len(divided([1_188, 12], **options).test)
+    assert parts_of_sizes([1_188, 12], **options).outer == 0
+    assert len(parts_of_sizes([1_188, 12], **options).test)
 
 
 def test_it_can_be_asked_for():
-    parts = divided([600, 600], split="cv")
+    parts = parts_of_sizes([600, 600], split="cv")
     assert (parts.outer, len(parts.train), parts.notes) == (5, 1_200, ())
     assert parts.method == "none: nested cross-validation, 5 outer folds"
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("options", "message"),
     [
         ({"precision": 0.9}, "a promise is proven on rows that nothing else sees"),
         ({"sets": 0.9}, "a promise is proven on rows that nothing else sees"),
@@ -67,13 +67,13 @@ def test_it_can_be_asked_for():
         ({"capacity": 50}, "give the capacity in percent"),
     ],
 )
-def test_refuses_what_needs_rows_set_apart(options, why):
-    with pytest.raises(OptionError, match=why):
-        divided([600, 600], split="cv", **options)
+def test_refuses_what_needs_rows_set_apart(options, message):
+    with pytest.raises(OptionError, match=message):
+        parts_of_sizes([600, 600], split="cv", **options)
 
 
 @pytest.mark.parametrize(
-    ("sizes", "share", "said"),
+    ("sizes", "share", "expected"),
     [
         ([100, 27], 0.15, ""),
         ([100, 26], 0.15, "a test of 15 % would hold 3.9 rows of the rarer class"),
@@ -85,27 +85,27 @@ def test_refuses_what_needs_rows_set_apart(options, why):
         ([100, 100, 100, 5], 0.15, ""),
     ],
 )
-def test_when_a_test_could_say_nothing(sizes: list[int], share: float, said: str) -> None:
-    told = division._too_rare(np.repeat(np.arange(len(sizes)), sizes), share)
-    assert told.startswith(said)
-    assert bool(told) == bool(said)
-    if said:
-        assert "and fewer than 4 say nothing even if all are right" in told
+def test_when_a_test_could_say_nothing(sizes: list[int], share: float, expected: str) -> None:
+    message = division._too_rare(np.repeat(np.arange(len(sizes)), sizes), share)
+    assert message.startswith(expected)
+    assert bool(message) == bool(expected)
+    if expected:
+        assert "and fewer than 4 say nothing even if all are right" in message
 
 
 @pytest.mark.parametrize(("rows", "outer"), [(3, 3), (5, 5), (6, 5)])
 def test_there_are_no_more_outer_folds_than_rows(rows: int, outer: int) -> None:
-    parts = divided([rows - 1, 1], split="cv")
+    parts = parts_of_sizes([rows - 1, 1], split="cv")
     assert (parts.outer, parts.method) == (outer, f"none: nested cross-validation, {outer} outer folds")
     assert parts.train.tolist() == list(range(rows))
     assert len(parts.valid) == len(parts.test) == 0
 
 
 def test_the_plan_and_the_seed_are_those_of_the_recipe() -> None:
-    tests = [divided([60, 60], split="70/10/20", seed=seed) for seed in (1, 1, 2)]
+    tests = [parts_of_sizes([60, 60], split="70/10/20", seed=seed) for seed in (1, 1, 2)]
     assert [len(part) for part in (tests[0].train, tests[0].valid, tests[0].test)] == [84, 12, 24]
     assert tests[0].test.tolist() == tests[1].test.tolist() != tests[2].test.tolist()
-    assert divided([60, 60]).outer == 0
+    assert parts_of_sizes([60, 60]).outer == 0
 
 
 def test_a_column_comes_before_everything_else() -> None:

@@ -10,17 +10,17 @@ from sortal.core.errors import DataError
 from sortal.data.foreign import FOREIGN, refuse_foreign
 
 
-@pytest.mark.parametrize(("start", "what"), FOREIGN.items(), ids=map(ascii, FOREIGN))
-def test_a_file_is_known_by_its_first_bytes_alone(start: bytes, what: str) -> None:
-    with pytest.raises(DataError) as raised:
+@pytest.mark.parametrize(("start", "description"), FOREIGN.items(), ids=map(ascii, FOREIGN))
+def test_a_file_is_known_by_its_first_bytes_alone(start: bytes, description: str) -> None:
+    with pytest.raises(DataError) as excinfo:
         refuse_foreign(Path("folder/t.csv"), start + b"\nmore,of\nthe,same\n")
-    assert str(raised.value) == f"t.csv is no table: it looks like {what}"
+    assert str(excinfo.value) == f"t.csv is no table: it looks like {description}"
     refuse_foreign(Path("t.csv"), start[:-1])
     refuse_foreign(Path("t.csv"), b"x" + start)
 
 
 @pytest.mark.parametrize(
-    ("name", "head", "what"),
+    ("name", "head", "description"),
     [
         ("t.csv", b"PK\x03\x04 data.csv", "a zip archive; unpack it"),
         ("m.sortal", b"PK\x03\x04 xl/ card.json", "a sortal model"),
@@ -37,10 +37,10 @@ def test_a_file_is_known_by_its_first_bytes_alone(start: bytes, what: str) -> No
         ),
     ],
 )
-def test_archives_and_pages(name: str, head: bytes, what: str) -> None:
-    with pytest.raises(DataError) as raised:
+def test_archives_and_pages(name: str, head: bytes, description: str) -> None:
+    with pytest.raises(DataError) as excinfo:
         refuse_foreign(Path(name), head)
-    assert str(raised.value) == f"{name} is no table: it looks like {what}"
+    assert str(excinfo.value) == f"{name} is no table: it looks like {description}"
 
 
 @pytest.mark.parametrize("head", [b"a,b\n1,<html>\n", b"html,xl/\n", b"xl/workbook.xml\n", b"x PK\x03\x04", b""])

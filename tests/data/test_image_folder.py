@@ -19,7 +19,7 @@ from sortal.data.image_folder import own_target
 from sortal.data.read import batches, folder_of, read
 
 
-def made(folder: Path, names: Iterable[str]) -> Path:
+def make_folder(folder: Path, names: Iterable[str]) -> Path:
     for name in names:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def made(folder: Path, names: Iterable[str]) -> Path:
 
 
 def test_names_and_classes_in_order(tmp_path: Path) -> None:
-    folder = made(tmp_path / "photos", ["dog/b.png", "cat/2.JPG", "cat/1.png", "dog/more/a.png"])
+    folder = make_folder(tmp_path / "photos", ["dog/b.png", "cat/2.JPG", "cat/1.png", "dog/more/a.png"])
     source = read(folder)
     assert source.name == "photos"
     assert source.frame.to_dict(as_series=False) == {
@@ -45,14 +45,14 @@ def test_names_and_classes_in_order(tmp_path: Path) -> None:
 
 def test_what_is_hidden_and_what_is_no_image(tmp_path: Path) -> None:
     names = ["cat/1.png", "dog/2.png", ".cache/3.png", "dog/.4.png", "dog/Thumbs.db", "dog/notes.txt", "README.txt"]
-    source = read(made(tmp_path, [*names, "__MACOSX/cat/5.png"]))
+    source = read(make_folder(tmp_path, [*names, "__MACOSX/cat/5.png"]))
     assert source.frame["label"].to_list() == ["cat", "dog"]
     assert source.notes == ("3 files that are no images were left out: 2 .txt, 1 .db",)
 
 
 @pytest.mark.parametrize("tops", [("train", "test"), ("Training", "val", "testing")])
 def test_parts(tmp_path: Path, tops: tuple[str, ...]) -> None:
-    source = read(made(tmp_path, [f"{top}/{kind}/1.png" for top in tops for kind in ("cat", "dog")]))
+    source = read(make_folder(tmp_path, [f"{top}/{kind}/1.png" for top in tops for kind in ("cat", "dog")]))
     assert source.part == "part"
     assert source.frame["label"].to_list() == ["cat", "dog"] * len(tops)
     assert set(source.frame["part"]) == set(tops)
@@ -62,28 +62,28 @@ def test_parts(tmp_path: Path, tops: tuple[str, ...]) -> None:
 
 
 def test_classes_called_like_parts_among_others(tmp_path: Path) -> None:
-    assert set(read(made(tmp_path, ["train/1.png", "bus/2.png"])).frame["label"]) == {"train", "bus"}
+    assert set(read(make_folder(tmp_path, ["train/1.png", "bus/2.png"])).frame["label"]) == {"train", "bus"}
 
 
 def test_images_in_no_class(tmp_path: Path) -> None:
-    folder = made(tmp_path, ["cat/1.png", "dog/2.png", "loose.png"])
+    folder = make_folder(tmp_path, ["cat/1.png", "dog/2.png", "loose.png"])
     source = read(folder)
     assert source.frame["label"].to_list() == ["cat", "dog"]
     assert source.notes == ("1 image lies in no folder of a class and was left out, such as 'loose.png'",)
-    source = read(made(tmp_path / "kaggle", ["train/cat/1.png", "train/dog/2.png", "test/3.png", "test/4.png"]))
+    source = read(make_folder(tmp_path / "kaggle", ["train/cat/1.png", "train/dog/2.png", "test/3.png", "test/4.png"]))
     assert source.frame["part"].to_list() == ["train", "train"]
     assert source.notes[-1] == "2 images lie in no class and were left out, such as 'test/3.png'"
 
 
 def test_without_classes(tmp_path: Path) -> None:
-    folder = made(tmp_path, ["1.png", "2.png"])
+    folder = make_folder(tmp_path, ["1.png", "2.png"])
     assert read(folder).frame.columns == ["image"]
     with pytest.raises(DataError, match="holds images, but not in folders of classes"):
         own_target(folder)
 
 
 def test_a_table_beside_images_is_the_data(tmp_path: Path) -> None:
-    folder = made(tmp_path, ["cat/1.png"])
+    folder = make_folder(tmp_path, ["cat/1.png"])
     (folder / "labels.csv").write_text("file,label\ncat/1.png,cat\n")
     assert read(folder).frame.columns == ["file", "label"]
     assert folder_of(folder) == str(folder)
@@ -92,7 +92,7 @@ def test_a_table_beside_images_is_the_data(tmp_path: Path) -> None:
 
 def test_a_folder_without_any_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no data files"):
-        read(made(tmp_path, ["cat/1.pdf"]))
+        read(make_folder(tmp_path, ["cat/1.pdf"]))
 
 
 def test_images_as_hugging_face_stores_them(tmp_path: Path) -> None:
@@ -103,7 +103,9 @@ def test_images_as_hugging_face_stores_them(tmp_path: Path) -> None:
 
 
 def test_a_zip_archive_of_a_folder_has_the_images_themselves(tmp_path: Path) -> None:
-    folder = made(tmp_path / "photos", ["dog/b.png", "cat/1.png", ".hidden/2.png", "cat/notes.txt", "train/3.png"])
+    folder = make_folder(
+        tmp_path / "photos", ["dog/b.png", "cat/1.png", ".hidden/2.png", "cat/notes.txt", "train/3.png"]
+    )
     file = shutil.make_archive(str(tmp_path / "photos"), "zip", folder)
     source, names = read(file), read(folder)
     assert source.frame["label"].to_list() == names.frame["label"].to_list() == ["cat", "dog", "train"]
@@ -113,22 +115,22 @@ def test_a_zip_archive_of_a_folder_has_the_images_themselves(tmp_path: Path) -> 
 
 
 def test_a_damaged_member_of_an_archive_is_no_image(tmp_path: Path) -> None:
-    folder = made(tmp_path / "photos", ["dog/b.png", "cat/1.png"])
+    folder = make_folder(tmp_path / "photos", ["dog/b.png", "cat/1.png"])
     file = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", folder))
     data = bytearray(file.read_bytes())
     at = data.index(b"cat/1.png") + 20
     data[at : at + 20] = bytes(20)
     file.write_bytes(data)
-    found = read(file).frame["image"].to_list()
-    assert found[0] == b""
-    assert found[1] == (folder / "dog" / "b.png").read_bytes()
+    contents = read(file).frame["image"].to_list()
+    assert contents[0] == b""
+    assert contents[1] == (folder / "dog" / "b.png").read_bytes()
 
 
 def test_other_archives_are_refused(tmp_path: Path) -> None:
-    workbook = made(tmp_path / "book", ["xl/media/1.png", "[Content_Types].xml"])
+    workbook = make_folder(tmp_path / "book", ["xl/media/1.png", "[Content_Types].xml"])
     with pytest.raises(DataError, match="it looks like an Excel workbook"):
         read(shutil.make_archive(str(tmp_path / "book"), "zip", workbook))
-    file = shutil.make_archive(str(tmp_path / "tables"), "zip", made(tmp_path / "tables", ["a/notes.txt"]))
+    file = shutil.make_archive(str(tmp_path / "tables"), "zip", make_folder(tmp_path / "tables", ["a/notes.txt"]))
     with pytest.raises(DataError, match="a zip archive; unpack it"):
         read(file)
 
@@ -144,21 +146,23 @@ def test_other_archives_are_refused(tmp_path: Path) -> None:
         (["train/a/1.png", "other/b/2.png"], [("other", None), ("train", None)]),
     ],
 )
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("is_zipped", [False, True])
 def test_classes_and_parts_are_the_folders(
-    names: list[str], rows: list[tuple[str, str | None]], packed: bool, tmp_path: Path
+    names: list[str], rows: list[tuple[str, str | None]], is_zipped: bool, tmp_path: Path
 ) -> None:
-    folder = made(tmp_path / "all", names)
-    source = read(shutil.make_archive(str(tmp_path / "all"), "zip", folder) if packed else folder)
+    folder = make_folder(tmp_path / "all", names)
+    source = read(shutil.make_archive(str(tmp_path / "all"), "zip", folder) if is_zipped else folder)
     parts = source.frame["part"].to_list() if "part" in source.frame.columns else [None] * source.frame.height
     assert list(zip(source.frame["label"], parts, strict=True)) == rows
-    assert source.frame.schema["image"] == (pl.Binary if packed else pl.String)
+    assert source.frame.schema["image"] == (pl.Binary if is_zipped else pl.String)
 
 
 def test_what_lies_beside_classes_is_told_with_one_of_it(tmp_path: Path) -> None:
-    folder = made(tmp_path / "a", ["cat/1.png", "z.png", "b.png"])
+    folder = make_folder(tmp_path / "a", ["cat/1.png", "z.png", "b.png"])
     assert read(folder).notes == ("2 images lie in no class and were left out, such as 'b.png'",)
-    folder = made(tmp_path / "b", ["train/cat/1.png", "test/2.png", "0.png", "x.dat", "y.dat", "LICENSE", "z.Txt"])
+    folder = make_folder(
+        tmp_path / "b", ["train/cat/1.png", "test/2.png", "0.png", "x.dat", "y.dat", "LICENSE", "z.Txt"]
+    )
     assert read(folder).notes == (
         "4 files that are no images were left out: 2 .dat, 1 LICENSE, 1 .txt",
         "the folders test, train are the column 'part'; --split part takes them as the split",
@@ -168,9 +172,9 @@ def test_what_lies_beside_classes_is_told_with_one_of_it(tmp_path: Path) -> None
 
 def test_the_five_commonest_of_other_files_are_named(tmp_path: Path) -> None:
     names = [f"{n}.{ending}" for ending, count in zip("abcdefg", range(7, 0, -1), strict=True) for n in range(count)]
-    (note,) = read(made(tmp_path, ["cat/1.png", *names])).notes
+    (note,) = read(make_folder(tmp_path, ["cat/1.png", *names])).notes
     assert note == "28 files that are no images were left out: 7 .a, 6 .b, 5 .c, 4 .d, 3 .e"
-    (note,) = read(made(tmp_path / "one", ["cat/1.png", "x.a"])).notes
+    (note,) = read(make_folder(tmp_path / "one", ["cat/1.png", "x.a"])).notes
     assert note == "1 file that is no image was left out: 1 .a"
 
 
@@ -184,31 +188,31 @@ def test_an_archive_is_read_some_at_a_time(at_once: int, tmp_path: Path, monkeyp
     file = shutil.make_archive(str(folder), "zip", folder)
     frames = list(image_folder.image_folder(Path(file)).frames(lambda note: None))
     assert [frame.height for frame in frames] == [min(at_once, 5 - first) for first in range(0, 5, at_once)]
-    seen = [(int(np.asarray(Image.open(io.BytesIO(image)))[0, 0]), label) for image, label in pl.concat(frames).rows()]
-    assert seen == [(1, "a"), (3, "a"), (4, "a"), (0, "b"), (2, "b")]
+    rows = [(int(np.asarray(Image.open(io.BytesIO(image)))[0, 0]), label) for image, label in pl.concat(frames).rows()]
+    assert rows == [(1, "a"), (3, "a"), (4, "a"), (0, "b"), (2, "b")]
 
 
 def test_a_member_may_be_as_large_as_an_image_and_no_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = made(tmp_path / "all", ["a/1.png"])
+    folder = make_folder(tmp_path / "all", ["a/1.png"])
     file = shutil.make_archive(str(folder), "zip", folder)
     size = (folder / "a/1.png").stat().st_size
-    for most, found in ((size, (folder / "a/1.png").read_bytes()), (size - 1, b"")):
+    for most, content in ((size, (folder / "a/1.png").read_bytes()), (size - 1, b"")):
         monkeypatch.setattr(image_folder, "MOST_FILE", most)
-        assert read(file).frame["image"].to_list() == [found]
+        assert read(file).frame["image"].to_list() == [content]
 
 
 def test_whose_target_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    folder = made(tmp_path / "photos", ["a/1.png"])
+    folder = make_folder(tmp_path / "photos", ["a/1.png"])
     table = tmp_path / "t.csv"
     table.write_text("a,b\n1,2\n")
-    made(tmp_path / "texts", ["a/notes.txt"])
+    make_folder(tmp_path / "texts", ["a/notes.txt"])
     archive = shutil.make_archive(str(tmp_path / "texts"), "zip", tmp_path / "texts")
-    for given, target in [
+    for source, target in [
         *((folder, "label"), (str(folder), "label"), ((folder,), "label"), ([folder, folder], None), (table, None)),
         *(("-", None), (tmp_path / "texts", None), (archive, None), ([1], None)),
     ]:
-        assert own_target(given) == target
+        assert own_target(source) == target
     with pytest.raises(DataError, match=r"^there is no file and no folder 'gone'$"):
         own_target("gone")
     with pytest.raises(DataError, match=r"^there is no file and no folder 'gone'$"):

@@ -42,25 +42,25 @@ def test_names_are_kept_aside_and_images_take_their_place(tmp_path: Path) -> Non
     for shade in (10, 20):
         (tmp_path / f"{shade}.png").write_bytes(png(shade))
     source = Source(pl.DataFrame({"photo": ["20.png", None, "10.png"], "x": [1, 2, 3]}), "t.csv", folder=str(tmp_path))
-    found = looked_at(source)
-    assert found.columns == ("photo",)
-    assert found.names["photo"].to_list() == [str(tmp_path / "20.png"), None, str(tmp_path / "10.png")]
-    assert found.raw.columns == ["photo", "x"]
-    assert found.raw["photo"].to_list() == [png(20), None, png(10)]
-    assert found.unread.to_list() == [False] * 3
-    assert found.notes == ()
+    result = looked_at(source)
+    assert result.columns == ("photo",)
+    assert result.names["photo"].to_list() == [str(tmp_path / "20.png"), None, str(tmp_path / "10.png")]
+    assert result.raw.columns == ["photo", "x"]
+    assert result.raw["photo"].to_list() == [png(20), None, png(10)]
+    assert result.unread.to_list() == [False] * 3
+    assert result.notes == ()
 
 
 def test_bytes_have_no_names() -> None:
-    found = looked_at(of_bytes(png(1), png(2)))
-    assert found.names.shape == (0, 0)
-    assert found.raw["photo"].to_list() == [png(1), png(2)]
+    result = looked_at(of_bytes(png(1), png(2)))
+    assert result.names.shape == (0, 0)
+    assert result.raw["photo"].to_list() == [png(1), png(2)]
 
 
 def test_what_could_not_be_read_is_named_and_what_is_missing_is_not() -> None:
-    found = looked_at(of_bytes(png(1), b"no image", None, png(2)))
-    assert found.unread.to_list() == [False, True, False, False]
-    (note,) = found.notes
+    result = looked_at(of_bytes(png(1), b"no image", None, png(2)))
+    assert result.unread.to_list() == [False, True, False, False]
+    (note,) = result.notes
     assert "row 2" in note
     assert note.endswith("; its row was left out")
     (note,) = looked_at(of_bytes(png(1), b"no image", b"none", png(2))).notes
@@ -73,11 +73,11 @@ def test_a_row_is_lost_with_any_of_its_images() -> None:
         {"a": [png(1), b"x", png(2), png(3)], "b": [b"x", png(4), png(5), png(6)], "c": [b"x"] * 4},
         schema=dict.fromkeys("abc", pl.Binary),
     )
-    found = looked_at(Source(frame, "t.parquet"), schema=schema)
-    assert found.columns == ("a", "b")
-    assert found.unread.to_list() == [True, True, False, False]
-    assert len(found.notes) == 2
-    assert found.raw["c"].to_list() == [b"x"] * 4
+    result = looked_at(Source(frame, "t.parquet"), schema=schema)
+    assert result.columns == ("a", "b")
+    assert result.unread.to_list() == [True, True, False, False]
+    assert len(result.notes) == 2
+    assert result.raw["c"].to_list() == [b"x"] * 4
 
 
 def test_where_none_can_be_read_that_is_an_error() -> None:
@@ -94,7 +94,7 @@ def test_a_private_run_quotes_no_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "seconds", "took", "readable"),
+    ("rows", "seconds", "pilot_seconds", "readable"),
     [
         (1_000, 10.0, 1.0, 640),
         (1_000, 10.0, 2.0, 320),
@@ -106,15 +106,15 @@ def test_a_private_run_quotes_no_name(tmp_path: Path) -> None:
     ],
 )
 def test_as_many_images_as_a_few_say_there_is_time_for(
-    rows: int, seconds: float, took: float, readable: int, monkeypatch: pytest.MonkeyPatch
+    rows: int, seconds: float, pilot_seconds: float, readable: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([100.0, 100.0 + took])
+    clock = iter([100.0, 100.0 + pilot_seconds])
     monkeypatch.setattr(images.time, "monotonic", lambda: next(clock))
-    seen: list[int] = []
-    monkeypatch.setattr(images, "map_in_threads", lambda read, values: seen.append(len(values)))
+    counts: list[int] = []
+    monkeypatch.setattr(images, "map_in_threads", lambda reader, values: counts.append(len(values)))
     frame = pl.DataFrame({"photo": [png(1)] * rows, "x": np.arange(rows)})
     assert affordable(Source(frame, "t"), SCHEMA, seconds) == readable
-    assert seen == ([PILOT] if rows > PILOT and math.isfinite(seconds) else [])
+    assert counts == ([PILOT] if rows > PILOT and math.isfinite(seconds) else [])
 
 
 def test_a_table_without_images_is_read_whole() -> None:
@@ -125,15 +125,15 @@ def test_a_table_without_images_is_read_whole() -> None:
 def test_the_few_are_drawn_from_everywhere_and_read_with_their_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[str] = []
-    monkeypatch.setattr(images, "map_in_threads", lambda read, values: seen.extend(values))
+    read_paths: list[str] = []
+    monkeypatch.setattr(images, "map_in_threads", lambda reader, values: read_paths.extend(values))
     names = [f"{k}.png" for k in range(500)]
     for name in names:
         (tmp_path / name).touch()
     frame = pl.DataFrame({"photo": names, "x": np.arange(500)})
     affordable(Source(frame, "t", folder=str(tmp_path)), SCHEMA, 1.0)
-    assert {Path(name).parent for name in seen} == {tmp_path}
-    numbers = [int(Path(name).stem) for name in seen]
+    assert {Path(name).parent for name in read_paths} == {tmp_path}
+    numbers = [int(Path(name).stem) for name in read_paths]
     assert len(set(numbers)) == PILOT
     assert min(numbers) < 50
     assert max(numbers) > 450

@@ -54,20 +54,20 @@ def test_a_value_means_the_same_whatever_stands_beside_it(
 ) -> None:
     path = tmp_path / "t.json"
     path.write_text(json.dumps(rows) if array else "\n".join(map(json.dumps, rows)))
-    found = read(path).frame
+    table = read(path).frame
     if not array:
         types, frames = json_lines(path, "utf-8", block)
         parts = [fitted(frame, types) for frame in frames()]
-        assert dict(types) == dict(found.schema)
-        assert pl.concat(parts).select(found.columns).equals(found)
+        assert dict(types) == dict(table.schema)
+        assert pl.concat(parts).select(table.columns).equals(table)
     names = dict.fromkeys(name for row in rows for name in row)
-    assert set(found.columns) == set(names)
-    assert found.columns[: len(rows[0])] == list(rows[0])
+    assert set(table.columns) == set(names)
+    assert table.columns[: len(rows[0])] == list(rows[0])
     for name in names:
         expected = meaning([row.get(name) for row in rows])
         texts = any(isinstance(value, str) for value in expected)
-        assert [str(v) if texts and v is not None else v for v in found[name]] == expected
-        assert {type(v) is bool for v in found[name] if v is not None} == {
+        assert [str(v) if texts and v is not None else v for v in table[name]] == expected
+        assert {type(v) is bool for v in table[name] if v is not None} == {
             type(v) is bool for v in expected if v is not None
         }
 
@@ -117,13 +117,13 @@ def test_an_object_of_columns_and_an_object_that_is_a_record(indent: int | None,
 
 
 @pytest.mark.parametrize("size", [48, 1 << 20])
-@pytest.mark.parametrize("broken", [1, 5, 1_203, 2_500])
-def test_a_line_that_is_no_record_is_named_wherever_it_stands(size: int, broken: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bad_line", [1, 5, 1_203, 2_500])
+def test_a_line_that_is_no_record_is_named_wherever_it_stands(size: int, bad_line: int, tmp_path: Path) -> None:
     """In a later block, and in a later piece of one."""
     lines = [f'{{"a": {i}}}' for i in range(2_500)]
-    lines[broken - 1] = "[1"
+    lines[bad_line - 1] = "[1"
     (tmp_path / "t.jsonl").write_text("\n".join(lines) + "\n")
-    with pytest.raises(DataError, match=rf"^t.jsonl, line {broken:,} is no JSON"):
+    with pytest.raises(DataError, match=rf"^t.jsonl, line {bad_line:,} is no JSON"):
         json_lines(tmp_path / "t.jsonl", "utf-8", size)
 
 
@@ -134,11 +134,11 @@ def test_plain_records_are_read_the_fast_way_with_blank_lines_between_or_not() -
         assert frame.rows() == [(1,), (2,)]
 
 
-@pytest.mark.parametrize("written", ["1.50", "1e5", "1E5", "-0.0", "12345678901234567890.10"])
+@pytest.mark.parametrize("digits", ["1.50", "1e5", "1E5", "-0.0", "12345678901234567890.10"])
 @pytest.mark.parametrize("form", ['{{"v": {}}}\n{{"v": "x"}}\n', '[{{"v": {}}}, {{"v": "x"}}]'])
-def test_beside_a_text_a_number_keeps_the_digits_that_were_written(written: str, form: str, tmp_path: Path) -> None:
-    (tmp_path / "t.json").write_text(form.format(written))
-    assert read(tmp_path / "t.json").frame["v"].to_list() == [written, "x"]
+def test_beside_a_text_a_number_keeps_the_digits_that_were_written(digits: str, form: str, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(form.format(digits))
+    assert read(tmp_path / "t.json").frame["v"].to_list() == [digits, "x"]
 
 
 @pytest.mark.parametrize("size", [1, 5, 9, 1 << 20])
@@ -155,10 +155,10 @@ def test_blocks_are_whole_lines_and_know_the_first(
     text: str, whole: list[tuple[str, int]], size: int, tmp_path: Path
 ) -> None:
     (tmp_path / "t.jsonl").write_text(text)
-    found = []
+    numbered_lines = []
     for block, first in module._whole_lines(tmp_path / "t.jsonl", "utf-8", size):
-        found += [(t.decode(), n) for n, t in enumerate(block.split(b"\n"), start=first) if t.strip()]
-    assert found == whole
+        numbered_lines += [(t.decode(), n) for n, t in enumerate(block.split(b"\n"), start=first) if t.strip()]
+    assert numbered_lines == whole
 
 
 def test_pieces_of_a_block_have_so_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_pieces_of_a_block_have_so_many_lines(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("keys", "cells", "present", "refused"),
+    ("keys", "cells", "present", "is_refused"),
     [
         (5, 100, 0, False),
         (5, 101, 0, True),
@@ -181,11 +181,11 @@ def test_pieces_of_a_block_have_so_many_lines(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_how_few_of_all_keys_a_record_may_name(
-    keys: int, cells: int, present: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+    keys: int, cells: int, present: int, is_refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"MOST_CELLS": 100, "MOST_EMPTY": 4, "MOST_COLUMNS": 5}.items():
         monkeypatch.setattr(module, name, value)
-    if refused:
+    if is_refused:
         with pytest.raises(DataError, match=rf"^t\.json has {keys} (different keys|columns)"):
             module._refuse_sparse("t.json", keys, cells, present)
     else:
@@ -201,9 +201,9 @@ def test_cells_and_values_are_counted_over_all_pieces(
     monkeypatch.setattr(module, "MOST_EMPTY", 1)
     path = tmp_path / "t.jsonl"
     path.write_text("".join(f'{{"k{i}": {i}}}\n' for i in range(6)))
-    for cells, refused in ((21, False), (20, True)):
+    for cells, is_refused in ((21, False), (20, True)):
         monkeypatch.setattr(module, "MOST_CELLS", cells)
-        if refused:
+        if is_refused:
             with pytest.raises(DataError, match=r"^t\.jsonl has 6 different keys, of which a record names hardly any"):
                 json_lines(path, "utf-8", size)
         else:
@@ -214,10 +214,10 @@ def test_an_array_is_counted_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "MOST_EMPTY", 1)
     path = tmp_path / "t.json"
     path.write_text('[{"a": 1}, {"b": 2}, {"a": 3, "b": 4}]')
-    for cells, present, refused in ((6, 1, False), (5, 1, True), (3, 2, False)):
+    for cells, present, is_refused in ((6, 1, False), (5, 1, True), (3, 2, False)):
         monkeypatch.setattr(module, "MOST_CELLS", cells)
         monkeypatch.setattr(module, "MOST_EMPTY", present)
-        if refused:
+        if is_refused:
             with pytest.raises(DataError, match="has 2 different keys"):
                 read(path)
         else:
@@ -228,9 +228,9 @@ def test_an_array_is_counted_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monk
 def test_so_many_brackets_within_each_other_are_read_and_one_more_is_not(form: str, tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     around = form.index("{}") and (2 if form.startswith("[") else 1)
-    for more, refused in ((64 - around, False), (65 - around, True)):
+    for more, is_refused in ((64 - around, False), (65 - around, True)):
         path.write_text(form.format("[" * more + "]" * more))
-        if refused:
+        if is_refused:
             with pytest.raises(DataError, match="it has more than 64 brackets within each other"):
                 read(path)
         else:
@@ -259,7 +259,7 @@ def test_what_is_no_json_is_said_in_our_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "mixed"),
+    ("values", "is_mixed"),
     [
         ([1, 2, None], False),
         ([2**127 - 1, -(2**127) + 1], False),
@@ -276,12 +276,12 @@ def test_what_is_no_json_is_said_in_our_words() -> None:
         ([], False),
     ],
 )
-def test_of_how_many_sorts_values_are(values: list[object], mixed: bool) -> None:
-    assert module._is_mixed(values) == mixed
+def test_of_how_many_sorts_values_are(values: list[object], is_mixed: bool) -> None:
+    assert module._is_mixed(values) == is_mixed
 
 
 @pytest.mark.parametrize(
-    ("values", "dtype", "stored"),
+    ("values", "dtype", "expected"),
     [
         ([1, None, 3], pl.Int64, [1, None, 3]),
         ([1, 2.5, None], pl.Float64, [1.0, 2.5, None]),
@@ -294,10 +294,10 @@ def test_of_how_many_sorts_values_are(values: list[object], mixed: bool) -> None
     ],
 )
 def test_the_type_of_a_column_is_that_of_its_values(
-    values: list[object], dtype: pl.DataType, stored: list[object]
+    values: list[object], dtype: pl.DataType, expected: list[object]
 ) -> None:
     series = module._series("v", values)
-    assert (series.name, series.dtype, series.to_list()) == ("v", dtype, stored)
+    assert (series.name, series.dtype, series.to_list()) == ("v", dtype, expected)
 
 
 def test_a_column_that_is_text_elsewhere_is_text_here() -> None:
@@ -325,15 +325,15 @@ def test_many_keys_go_the_slow_way_with_the_same_result(tmp_path: Path, monkeypa
     path.write_text('{"a": 1, "b": "x"}\n{"b": "y", "c": 2.5}\n')
     types, plain = json_lines(path, "utf-8")
     expected = pl.concat([fitted(frame, types) for frame in plain()])
-    asked: list[bytes] = []
+    calls: list[bytes] = []
     quick = module._by_polars
-    monkeypatch.setattr(module, "_by_polars", lambda data: asked.append(data) or quick(data))
+    monkeypatch.setattr(module, "_by_polars", lambda data: calls.append(data) or quick(data))
     for most, times in ((3, 2), (2, 1)):  # once for the types, and once for the rows where keys are few
         monkeypatch.setattr(module, "MANY_KEYS", most)
-        asked.clear()
-        types, some = json_lines(path, "utf-8")
-        assert pl.concat([fitted(frame, types) for frame in some()]).equals(expected)
-        assert len(asked) == times
+        calls.clear()
+        types, frames = json_lines(path, "utf-8")
+        assert pl.concat([fitted(frame, types) for frame in frames()]).equals(expected)
+        assert len(calls) == times
 
 
 def test_records_that_name_nothing_are_counted(tmp_path: Path) -> None:
@@ -355,9 +355,9 @@ def test_records_that_name_nothing_are_counted(tmp_path: Path) -> None:
 )
 def test_other_json_is_no_table(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text(text)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(DataError) as excinfo:
         json_table(tmp_path / "t.json", "utf-8")
-    assert str(raised.value).startswith(message)
+    assert str(excinfo.value).startswith(message)
 
 
 @pytest.mark.parametrize("place", [3, 101, 150, 999])

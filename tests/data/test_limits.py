@@ -41,13 +41,13 @@ FLOOD = 1 << 27
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(DataError) as excinfo:
         read(path)
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
+    assert "\n" not in str(excinfo.value)
+    return str(excinfo.value)
 
 
-def written(path: Path, content: bytes) -> Path:
+def file_of(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
 
@@ -58,7 +58,7 @@ def written(path: Path, content: bytes) -> Path:
 def test_as_many_columns_as_genes(tmp_path: Path) -> None:
     names = [f"gene_with_a_name_{i}" for i in range(GENES)]
     row = ",".join(["0.1234"] * GENES)
-    path = written(tmp_path / "t.csv", (",".join(names) + "\n" + f"{row}\n" * 3).encode())
+    path = file_of(tmp_path / "t.csv", (",".join(names) + "\n" + f"{row}\n" * 3).encode())
     frame = read(path).frame
     assert frame.columns == names
     assert frame.height == 3
@@ -67,7 +67,7 @@ def test_as_many_columns_as_genes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_a_long_text(quote: str, tmp_path: Path) -> None:
     text = "word " * 40_000
-    path = written(tmp_path / "t.csv", f"id;text\n1;{quote}{text}{quote}\n2;x\n".encode())
+    path = file_of(tmp_path / "t.csv", f"id;text\n1;{quote}{text}{quote}\n2;x\n".encode())
     assert read(path).frame.rows() == [("1", text), ("2", "x")]
 
 
@@ -75,13 +75,13 @@ def test_equal_names_are_told_apart_in_linear_time() -> None:
     same = unique_names(["a"] * GENES)[0]
     assert same == ["a", *(f"a_{i}" for i in range(2, GENES + 1))]
     assert unique_names([""] * GENES)[0] == [f"column_{i}" for i in range(1, GENES + 1)]
-    taken = unique_names([*["a"] * GENES, *(f"a_{i}" for i in range(GENES))])[0]
-    assert len(set(taken)) == 2 * GENES
+    names = unique_names([*["a"] * GENES, *(f"a_{i}" for i in range(GENES))])[0]
+    assert len(set(names)) == 2 * GENES
 
 
 def test_a_record_of_many_keys_is_one_of_json_lines(tmp_path: Path) -> None:
     record = json.dumps({f"key{i}": i for i in range(GENES)})
-    assert read(written(tmp_path / "t.jsonl", f"{record}\n{record}\n".encode())).frame.shape == (2, GENES)
+    assert read(file_of(tmp_path / "t.jsonl", f"{record}\n{record}\n".encode())).frame.shape == (2, GENES)
 
 
 # Records
@@ -91,33 +91,33 @@ def test_a_record_of_many_keys_is_one_of_json_lines(tmp_path: Path) -> None:
 def test_deep_json(name: str, tmp_path: Path) -> None:
     value = b"[" * DEEP + b"]" * DEEP
     text = b'{"a":' + value + b"}"
-    told = refusal(written(tmp_path / name, b"[" + text + b"]" if name == "t.json" else text + b"\n" + text))
-    assert "more than 64 brackets within each other" in told
-    assert "brackets" in refusal(written(tmp_path / name, b'{"b":1}\n' + text))
+    message = refusal(file_of(tmp_path / name, b"[" + text + b"]" if name == "t.json" else text + b"\n" + text))
+    assert "more than 64 brackets within each other" in message
+    assert "brackets" in refusal(file_of(tmp_path / name, b'{"b":1}\n' + text))
 
 
 def test_brackets_in_texts_are_not_deep(tmp_path: Path) -> None:
     rows = [{"a": '[{"\\' * 100}, {"a": "x"}]
     for name, text in (("t.json", json.dumps(rows)), ("t.jsonl", "\n".join(map(json.dumps, rows)))):
-        assert read(written(tmp_path / name, text.encode())).frame.to_dicts() == rows
+        assert read(file_of(tmp_path / name, text.encode())).frame.to_dicts() == rows
 
 
 @pytest.mark.parametrize("half", ["\\ud800", "\\udc00", "x\\uD83D!", "\\ude00\\ud83d"])
 @pytest.mark.parametrize("form", ['{{"a":"{}"}}\n{{"a":"y"}}', '[{{"a":"{}"}}]', '{{"{}":1}}\n{{"b":2}}'])
 def test_half_a_character(half: str, form: str, tmp_path: Path) -> None:
-    assert "half a character" in refusal(written(tmp_path / "t.json", form.format(half).encode()))
+    assert "half a character" in refusal(file_of(tmp_path / "t.json", form.format(half).encode()))
 
 
 def test_both_halves_are_a_character(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.jsonl", b'{"a":"\\ud83d\\ude00"}\n{"a":"y"}\n')
+    path = file_of(tmp_path / "t.jsonl", b'{"a":"\\ud83d\\ude00"}\n{"a":"y"}\n')
     assert read(path).frame["a"].to_list() == ["\U0001f600", "y"]
 
 
 @pytest.mark.parametrize("joint", ["\n", ","])
 def test_a_key_of_its_own_in_each_record(joint: str, tmp_path: Path) -> None:
     text = joint.join(f'{{"k{i}":{i}}}' for i in range(GENES))
-    told = refusal(written(tmp_path / "t.json", (text if joint == "\n" else f"[{text}]").encode()))
-    assert "a record names hardly any" in told
+    message = refusal(file_of(tmp_path / "t.json", (text if joint == "\n" else f"[{text}]").encode()))
+    assert "a record names hardly any" in message
 
 
 # Texts
@@ -126,45 +126,45 @@ def test_a_key_of_its_own_in_each_record(joint: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("separator", ["é", "||", '"', "::", "\U0001f600"])
 def test_a_separator_that_cannot_be(separator: str, tmp_path: Path) -> None:
     text = f"sep={separator}\na{separator}b\n1{separator}2\n"
-    assert "separates the fields" in refusal(written(tmp_path / "t.csv", text.encode()))
+    assert "separates the fields" in refusal(file_of(tmp_path / "t.csv", text.encode()))
 
 
 def test_too_many_columns(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.csv", b"," * 200_000 + b"\n" + b"," * 200_000 + b"\n")
+    path = file_of(tmp_path / "t.csv", b"," * 200_000 + b"\n" + b"," * 200_000 + b"\n")
     assert "200,001 columns, and 100,000 is the most" in refusal(path)
 
 
 def test_a_flood_in_a_small_file(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.csv", gzip.compress(b"a,b\n" + b"\n" * FLOOD))
+    path = file_of(tmp_path / "t.csv", gzip.compress(b"a,b\n" + b"\n" * FLOOD))
     assert "unpacks to more than 100 times its size" in refusal(path)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_every_packing_has_a_limit(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    path = written(tmp_path / "t.csv", pack(b"a,b\n" + b"x" * (1 << 22)))
+    path = file_of(tmp_path / "t.csv", pack(b"a,b\n" + b"x" * (1 << 22)))
     with pytest.raises(DataError, match="unpacks to more than 100 times its size"):
         list(raw_blocks(path, size=1 << 16, free=1 << 20))
 
 
 def test_what_repeats_itself_is_unpacked(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.csv", gzip.compress(b"a,b\n" + b"1,2\n" * 100_000))
+    path = file_of(tmp_path / "t.csv", gzip.compress(b"a,b\n" + b"1,2\n" * 100_000))
     assert read(path).frame.height == 100_000
     with pytest.raises(DataError, match="100 times"):
         list(raw_blocks(path, free=1_000))
 
 
 def test_memory_that_xz_asks_for(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.csv", lzma.compress(b"a,b\n1,2\n"))
-    packed = bytearray(path.read_bytes())
+    path = file_of(tmp_path / "t.csv", lzma.compress(b"a,b\n1,2\n"))
+    content = bytearray(path.read_bytes())
     # The size of the dictionary stands in the header of the first block, which has a checksum.
-    head = packed[12 : 12 + (packed[12] + 1) * 4 - 4]
+    head = content[12 : 12 + (content[12] + 1) * 4 - 4]
     head[4] = 40
-    packed[12 : 12 + len(head) + 4] = head + struct.pack("<I", zlib.crc32(bytes(head)))
-    assert "Memory usage limit exceeded" in refusal(written(path, bytes(packed)))
+    content[12 : 12 + len(head) + 4] = head + struct.pack("<I", zlib.crc32(bytes(head)))
+    assert "Memory usage limit exceeded" in refusal(file_of(path, bytes(content)))
 
 
 def test_a_line_has_an_end(tmp_path: Path) -> None:
-    path = written(tmp_path / "t.csv", b"a,b\n1,2\n" + b"x" * 1_000 + b"\n3,4\n")
+    path = file_of(tmp_path / "t.csv", b"a,b\n1,2\n" + b"x" * 1_000 + b"\n3,4\n")
     assert b"".join(utf8_blocks(path, "utf-8", size=10, longest=1_000)) == path.read_bytes()
     with pytest.raises(DataError, match=r"line 3 has more than 999 bytes"):
         list(utf8_blocks(path, "utf-8", size=10, longest=999))
@@ -217,8 +217,8 @@ def test_a_day_that_stands_for_none_is_missing_at_every_door(tmp_path: Path) -> 
     frame.write_parquet(tmp_path / "t.parquet")
     frame.write_ipc(tmp_path / "t.arrow")
     notes: list[str] = []
-    for found in (read(tmp_path / "t.parquet").frame, read(tmp_path / "t.arrow").frame, from_any(frame, notes.append)):
-        assert [None if day is None else day.isoformat() for day in found["d"].to_list()] == [
+    for table in (read(tmp_path / "t.parquet").frame, read(tmp_path / "t.arrow").frame, from_any(frame, notes.append)):
+        assert [None if day is None else day.isoformat() for day in table["d"].to_list()] == [
             *(None, None, "1970-01-01"),
             *("9999-12-31", "0001-01-01"),
         ]
@@ -243,7 +243,7 @@ TABLE = pl.DataFrame(
 )
 
 
-def packed(kind: str, method: str) -> bytes:
+def compressed_table(kind: str, method: str) -> bytes:
     file = io.BytesIO()
     {"parquet": TABLE.write_parquet, "arrow": TABLE.write_ipc, "stream": TABLE.write_ipc_stream}[kind](
         file, compression=method
@@ -263,29 +263,29 @@ ASK = (2**31 - 1, 2**40, 2**47, 2**63 - 1, -1)
 def test_damage_is_a_sentence_and_quiet(
     kind: str, method: str, places: list[tuple[float, int]], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    content = bytearray(packed(kind, method))
+    content = bytearray(compressed_table(kind, method))
     for share, value in places:
         at = int(share * (len(content) - 9)) // 8 * 8
         content[at : at + 8] = value.to_bytes(8, "little", signed=True)
-    path = written(tmp_path / f"t.{kind}", bytes(content))
-    told = ""
+    path = file_of(tmp_path / f"t.{kind}", bytes(content))
+    message = ""
     try:
         for frame in batches(path):
             frame.rows()
     except DataError as error:
-        told = str(error)
-    assert "\n" not in told
+        message = str(error)
+    assert "\n" not in message
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("method", ["zstd", "lz4"])
 @pytest.mark.parametrize(("kind", "walk"), [("arrow", arrow.walk_file), ("stream", arrow.walk_stream)])
 def test_a_buffer_of_terabytes(kind: str, walk: Walk, method: str, tmp_path: Path) -> None:
-    content = bytearray(packed(kind, method))
+    content = bytearray(compressed_table(kind, method))
     for at in range(0, len(content) - 8, 8):
         if int.from_bytes(content[at : at + 8], "little") == 1_600:  # 200 numbers of 8 bytes, before they were packed
             content[at : at + 8] = (140 * 2**40).to_bytes(8, "little")
-    path = written(tmp_path / "t.arrow", bytes(content))
+    path = file_of(tmp_path / "t.arrow", bytes(content))
     with pytest.raises(DataError, match="cannot hold 153,931,627,888,640"):
         declared(path, walk)
     assert "cannot hold" in refusal(path)
@@ -299,7 +299,7 @@ def test_a_compression_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     # The codec is the fourth field of a column's metadata, an i32 in zigzag: 6 is 0x0c, and 60 would be 0x78.
     unknown = content[footer:].replace(b"\x15\x0c", b"\x15\x78")
     assert unknown != content[footer:]
-    refusal(written(path, content[:footer] + unknown))
+    refusal(file_of(path, content[:footer] + unknown))
     assert declared(path, parquet.walk).total > 0  # what it would take is known all the same
 
 
@@ -338,8 +338,8 @@ try:
 except pl.exceptions.PolarsError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("out-of-range date\n", "said")
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (process.stdout, process.stderr) == ("out-of-range date\n", "said")
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "loop"])
@@ -352,8 +352,8 @@ def test_a_path_that_the_system_refuses(name: str, tmp_path: Path) -> None:
 def test_what_a_process_has_taken_of_its_own_limit_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     import resource
 
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (taken + 2**29, resource.RLIM_INFINITY))
+    used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (used_bytes + 2**29, resource.RLIM_INFINITY))
     assert memory_left() == pytest.approx(2**29, rel=0.1)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert memory_left() > 2**29
@@ -364,8 +364,8 @@ def test_a_limit_above_the_memory_of_the_machine_is_none(monkeypatch: pytest.Mon
     import resource
 
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for allowed in (resource.RLIM_INFINITY, 1 << 60):
-        monkeypatch.setattr(resource, "getrlimit", lambda which, most=allowed: (most, resource.RLIM_INFINITY))
+    for limit in (resource.RLIM_INFINITY, 1 << 60):
+        monkeypatch.setattr(resource, "getrlimit", lambda kind, most=limit: (most, resource.RLIM_INFINITY))
         assert memory_left() == machine
     assert str(too_many_columns("t.csv", 123_456)) == (
         "t.csv has 123,456 columns, and 100,000 is the most that sortal reads; leave some out"

@@ -14,7 +14,7 @@ from sortal.data import parquet
 from sortal.data.declared import DamagedError, declared
 from tests.data.compact import compact
 
-INT64, FIXED = 2, 7
+INT64, FIXED_LENGTH = 2, 7
 SPARE = 1 << 16
 LEAF = {1: INT64, 4: b"a"}
 
@@ -22,10 +22,10 @@ Page = tuple[Mapping[int, Any], int]
 """The header of a page and how many bytes of it follow."""
 
 
-def page(values: int, size: int, packed: int | None = None, field: int = 5) -> Page:
+def page(values: int, size: int, compressed_size: int | None = None, field: int = 5) -> Page:
     """Of values (``field`` 5, or 8 as newer files have them), or of words (7)."""
-    packed = size if packed is None else packed
-    return {1: {5: 0, 7: 2, 8: 3}[field], 2: size, 3: packed, field: {1: values}}, packed
+    compressed_size = size if compressed_size is None else compressed_size
+    return {1: {5: 0, 7: 2, 8: 3}[field], 2: size, 3: compressed_size, field: {1: values}}, compressed_size
 
 
 def file(
@@ -37,17 +37,17 @@ def file(
     footer: Mapping[int, Any] = {},
 ) -> bytes:
     """A file of row groups of columns of pages; ``column`` and ``footer`` say otherwise what their metadata say."""
-    content, told = parquet.MAGIC, []
+    content, row_groups = parquet.MAGIC, []
     for columns in groups:
         chunks = []
         for pages in columns:
-            written = b"".join(compact(header) + bytes(size) for header, size in pages)
-            chunks.append({3: {4: codec, 5: values, 7: len(written), 9: len(content), **column}})
-            content += written
-        told.append({1: chunks, 3: values})
+            chunk = b"".join(compact(header) + bytes(size) for header, size in pages)
+            chunks.append({3: {4: codec, 5: values, 7: len(chunk), 9: len(content), **column}})
+            content += chunk
+        row_groups.append({1: chunks, 3: values})
     width = max(map(len, groups), default=0)
     schema = [{4: b"root", 5: width} if width else {4: b"root", 5: 1}, *[leaf] * width]
-    about = compact({2: schema, 3: values * len(groups), 4: told, **footer})
+    about = compact({2: schema, 3: values * len(groups), 4: row_groups, **footer})
     return content + about + len(about).to_bytes(4, "little") + parquet.MAGIC
 
 
@@ -55,10 +55,10 @@ def memory(content: bytes) -> list[int]:
     return list(parquet.walk(content))  # type: ignore[arg-type]
 
 
-def told(content: bytes) -> str:
-    with pytest.raises(DamagedError) as raised:
+def error_of(content: bytes) -> str:
+    with pytest.raises(DamagedError) as excinfo:
         memory(content)
-    return str(raised.value)
+    return str(excinfo.value)
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,14 @@ def test_each_row_group_is_a_piece_of_all_its_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "width"), [(0, 1), (1, 4), (2, 8), (3, 12), (4, 4), (5, 8), (6, 16), (FIXED, 0), (9, 0)]
+    ("kind", "width"), [(0, 1), (1, 4), (2, 8), (3, 12), (4, 4), (5, 8), (6, 16), (FIXED_LENGTH, 0), (9, 0)]
 )
 def test_the_width_of_a_value_is_that_of_its_type(kind: int, width: int) -> None:
     assert memory(file([[page(1000, 1)]], values=1000, leaf={1: kind, 4: b"a"})) == [max(1000 * width, 1)]
 
 
 def test_a_value_of_fixed_length_says_its_own() -> None:
-    assert memory(file([[page(1000, 1)]], values=1000, leaf={1: FIXED, 2: 5, 4: b"a"})) == [5_000]
+    assert memory(file([[page(1000, 1)]], values=1000, leaf={1: FIXED_LENGTH, 2: 5, 4: b"a"})) == [5_000]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,9 @@ def test_a_page_becomes_no_larger_than_its_compression_can_make_it(codec: int, t
     else:
         most = 10 * int(times) + SPARE
         assert memory(file([[page(3, most, 10)]], codec=codec)) == [most]
-        assert told(file([[page(3, most + 1, 10)]], codec=codec)) == f"a buffer of 10 bytes cannot hold {most + 1:,}"
+        assert (
+            error_of(file([[page(3, most + 1, 10)]], codec=codec)) == f"a buffer of 10 bytes cannot hold {most + 1:,}"
+        )
 
 
 def test_pages_begin_where_the_words_do() -> None:
@@ -123,8 +125,8 @@ def test_pages_begin_where_the_words_do() -> None:
     words = len(compact(page(2, 16, field=7)[0])) + 16
     assert memory(plain) == [24]
     # The values alone begin behind the words, whose place stands in a field of its own.
-    pointed = file([[page(2, 116, field=7), page(3, 5)]], column={9: 4 + words + 100, 11: 4})
-    assert memory(pointed) == [121]
+    file_with_offset = file([[page(2, 116, field=7), page(3, 5)]], column={9: 4 + words + 100, 11: 4})
+    assert memory(file_with_offset) == [121]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_what_cannot_be_is_said(content: bytes, message: str | None) -> None:
     if message is None:
         assert memory(content) == [24]
     else:
-        assert told(content) == message
+        assert error_of(content) == message
 
 
 def test_words_as_many_as_bytes_are_just_enough() -> None:
@@ -162,14 +164,14 @@ def test_nothing_lies_beyond_the_footer() -> None:
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
     size = footer - 4
     assert memory(file([[page(3, 24)]], column={7: size})) == [24]
-    assert "a column is said to lie at 4 to" in told(file([[page(3, 24)]], column={7: size + 1}))
+    assert "a column is said to lie at 4 to" in error_of(file([[page(3, 24)]], column={7: size + 1}))
     # A page whose bytes are said to go on into the footer.
     header, _ = page(3, 25)
-    assert "a page is said to lie at" in told(file([[(header, 24)]]))
+    assert "a page is said to lie at" in error_of(file([[(header, 24)]]))
 
 
 @pytest.mark.parametrize(
-    ("begins", "message"),
+    ("footer_start", "message"),
     [
         (4, None),
         (3, "the footer is said to lie at 4 to 3, of"),
@@ -177,13 +179,13 @@ def test_nothing_lies_beyond_the_footer() -> None:
         (-1, "the footer is said to lie at -1"),
     ],
 )
-def test_the_footer_lies_behind_the_magic_bytes(begins: int, message: str | None) -> None:
+def test_the_footer_lies_behind_the_magic_bytes(footer_start: int, message: str | None) -> None:
     content = b"PAR1" + compact({2: [{4: b"root", 5: 1}], 3: 0, 4: []})
-    content += (len(content) - begins).to_bytes(4, "little") + b"PAR1"
+    content += (len(content) - footer_start).to_bytes(4, "little") + b"PAR1"
     if message is None:
         assert memory(content) == []
     else:
-        assert message in told(content)
+        assert message in error_of(content)
 
 
 def test_a_file_of_an_ordinary_writer(tmp_path: Path) -> None:

@@ -45,15 +45,15 @@ def test_every_value_stays_under_its_own_name(
     assert table.columns == parts[0][1]
     values = [[str(value).removesuffix(".0") for value in row] for row in table.select(PEOPLE.columns).rows()]
     assert values == [["44", "79.5", "max"], ["71", "34.25", "basic"]] * len(parts)
-    found = list(batches(paths, size))
-    assert all(frame.schema == table.schema for frame in found)
-    assert pl.concat(found).equals(table)
+    frames = list(batches(paths, size))
+    assert all(frame.schema == table.schema for frame in frames)
+    assert pl.concat(frames).equals(table)
     with writer(tmp_path / f"out{suffix}") as out:
-        for frame in found:
+        for frame in frames:
             out.write(frame)
-    again = read(tmp_path / f"out{suffix}").frame
-    assert again.columns == table.columns
-    assert again.cast(pl.String).equals(table.cast(pl.String))
+    copy = read(tmp_path / f"out{suffix}").frame
+    assert copy.columns == table.columns
+    assert copy.cast(pl.String).equals(table.cast(pl.String))
 
 
 @pytest.mark.parametrize("first", HEADERS)
@@ -73,9 +73,9 @@ def test_a_file_with_a_header_has_the_columns_of_the_first(
     WRITERS[first](PEOPLE, paths[0])
     WRITERS[second](change(PEOPLE), paths[1])
     for attempt in (read, lambda p: next(batches(p))):
-        with pytest.raises(DataError) as raised:
+        with pytest.raises(DataError) as excinfo:
             attempt(paths)
-        assert message.format(first=first, second=second) in str(raised.value)
+        assert message.format(first=first, second=second) in str(excinfo.value)
 
 
 def test_records_may_lack_what_a_header_has_but_add_nothing_to_it(tmp_path: Path) -> None:
@@ -167,26 +167,26 @@ def test_fitted_fills_what_is_absent() -> None:
 def test_names_that_polars_takes_for_patterns_are_names(kind: str, tmp_path: Path) -> None:
     people = pl.DataFrame({"^p.*$": ["^p.*$", "b", None], "*": ["*", "[1]", "c"], "^.*$": [1.5, None, 2.0]})
     WRITERS[kind](people, tmp_path / f"people.{kind}")
-    found = read(tmp_path / f"people.{kind}").frame
-    assert found.columns == people.columns
-    assert found[:, 0].alias("").to_list() == ["^p.*$", "b", None]
+    table = read(tmp_path / f"people.{kind}").frame
+    assert table.columns == people.columns
+    assert table[:, 0].alias("").to_list() == ["^p.*$", "b", None]
 
 
 def test_a_column_that_some_records_lack_has_the_type_of_the_others() -> None:
-    some = [
+    parts = [
         Part(Path("1"), {"a": pl.Int64()}, iter, records=True),
         Part(Path("2"), {"b": pl.String(), "a": pl.Float64()}, iter, records=True),
         Part(Path("3"), {"c": pl.Boolean(), "b": pl.String()}, iter, records=True),
     ]
-    assert list(common_types(some).items()) == [
+    assert list(common_types(parts).items()) == [
         ("a", pl.Float64()), ("b", pl.String()), ("c", pl.Boolean()),
     ]  # fmt: skip
-    headed = [Part(Path("0"), {"a": pl.Int64(), "b": pl.String()}, iter), some[0]]
-    assert list(common_types(headed)) == ["a", "b"]
+    with_header = [Part(Path("0"), {"a": pl.Int64(), "b": pl.String()}, iter), parts[0]]
+    assert list(common_types(with_header)) == ["a", "b"]
     with pytest.raises(
         DataError, match=r"^the parts differ: 3 has a column 'c' that 0 lacks; give files with the same"
     ):
-        common_types([*headed, some[2]])
+        common_types([*with_header, parts[2]])
 
 
 @pytest.mark.parametrize(
@@ -212,9 +212,9 @@ def test_the_type_of_all(types: list[pl.DataType], common: pl.DataType) -> None:
 
 def test_what_is_fitted_keeps_its_values_and_its_height() -> None:
     frame = pl.DataFrame({"a": [{"x": 1}, None], "b": [1, 2]})
-    found = fitted(frame, {"z": pl.Int64(), "b": pl.Float64(), "a": pl.String()})
-    assert found.schema == {"z": pl.Int64, "b": pl.Float64, "a": pl.String}
-    assert found.rows() == [(None, 1.0, "{'x': 1}"), (None, 2.0, None)]
+    result = fitted(frame, {"z": pl.Int64(), "b": pl.Float64(), "a": pl.String()})
+    assert result.schema == {"z": pl.Int64, "b": pl.Float64, "a": pl.String}
+    assert result.rows() == [(None, 1.0, "{'x': 1}"), (None, 2.0, None)]
     assert fitted(frame, {"b": pl.Int64()}).columns == ["b"]
 
 

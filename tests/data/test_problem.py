@@ -32,7 +32,7 @@ from sortal.data.problem import (
 from sortal.data.read import Source
 
 
-def framed(data, target="y", **options):
+def problem_from(data, target="y", **options):
     recipe = Recipe.of(target, **options)
     return frame_problem(data, recipe.goal, recipe.rows)
 
@@ -45,21 +45,21 @@ def frame(rows=60):
 
 
 def test_rows_without_a_label_are_left_out_and_told():
-    problem = framed(frame())
+    problem = problem_from(frame())
     assert len(problem.table) == len(problem.codes) == problem.raw.height == 40
     assert problem.table.rows[:4].tolist() == [0, 1, 3, 4]
     assert problem.notes == ("20 rows without a value of 'y' were left out",)
     assert [problem.task.classes[c] for c in problem.codes[:2]] == ["a", "b"]
 
 
-def labelled(labels, **options):
+def problem_of(labels, **options):
     n = len(labels)
     table = pl.DataFrame({"x": np.linspace(0, 1, n), "y": labels})
-    return framed(table, **options)
+    return problem_from(table, **options)
 
 
 def test_a_class_of_one_row_is_left_out_and_not_named_in_files():
-    problem = labelled(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29)
+    problem = problem_of(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29)
     assert problem.task.classes == ("a", "b")
     assert len(problem.table) == problem.raw.height == 59
     assert problem.table.rows[29:31].tolist() == [29, 31]
@@ -67,8 +67,8 @@ def test_a_class_of_one_row_is_left_out_and_not_named_in_files():
         "1 class of 'y' has one row (row 31), which cannot be both learned and tested: it was left out, and the model "
         "never says it; give more rows, or merge it with another class",
     )
-    assert "(row" not in labelled(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29, private=True).notes[0]
-    both = labelled(["c", *["a"] * 30, "d", *["b"] * 28])
+    assert "(row" not in problem_of(["a"] * 30 + ["Mr. Smith"] + ["b"] * 29, private=True).notes[0]
+    both = problem_of(["c", *["a"] * 30, "d", *["b"] * 28])
     assert both.task.prevalence == (30 / 58, 28 / 58)
     assert both.notes[0].startswith(
         "2 classes of 'y' have one row (row 1, 32), which cannot be both learned and tested"
@@ -76,23 +76,23 @@ def test_a_class_of_one_row_is_left_out_and_not_named_in_files():
 
 
 def test_a_class_called_as_missing_values_are_is_kept_and_told():
-    problem = labelled(["EU", "NA", "AS"] * 20)
+    problem = problem_of(["EU", "NA", "AS"] * 20)
     assert problem.task.classes == ("AS", "EU", "NA")
     assert problem.notes == (
         "'NA' is a class of 'y' (20 rows); if it means that there is no value, say --missing 'NA'",
     )
-    assert labelled(["EU", "NA", "AS"] * 20, missing=("NA",)).task.classes == ("AS", "EU")
+    assert problem_of(["EU", "NA", "AS"] * 20, missing=("NA",)).task.classes == ("AS", "EU")
 
 
 def test_labels_that_mean_missing_are_named_and_counted():
-    problem = labelled(["yes", "no", "?", "yes", "no", ""] * 10)
+    problem = problem_of(["yes", "no", "?", "yes", "no", ""] * 10)
     assert problem.task.classes == ("no", "yes")
     assert problem.notes == (
         "20 rows without a value of 'y' were left out: 10 '?', 10 blank; if '?' is a class, say --missing ''",
     )
-    kept = labelled(["yes", "no", "?", "yes", "no", ""] * 10, missing=())
-    assert kept.task.classes == ("?", "no", "yes")
-    assert kept.notes[0] == "10 rows without a value of 'y' were left out"
+    all_labels = problem_of(["yes", "no", "?", "yes", "no", ""] * 10, missing=())
+    assert all_labels.task.classes == ("?", "no", "yes")
+    assert all_labels.notes[0] == "10 rows without a value of 'y' were left out"
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,20 @@ def test_labels_that_mean_missing_are_named_and_counted():
 )
 def test_labels_come_back_as_they_were_given(labels, kind, classes):
     table = pd.DataFrame({"x": range(len(labels)), "y": labels})
-    task = framed(table).task
+    task = problem_from(table).task
     assert task.label_type == kind
     assert [task.label(code) for code in range(len(task.classes))] == classes
 
 
-@pytest.mark.parametrize("written", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "FALSE"]])
-@pytest.mark.parametrize("trained", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "False"]])
-def test_labels_of_any_door_meet_the_classes_of_any_other(trained, written):
-    problem = labelled(trained * 20)
-    labels = conform(pl.DataFrame({"y": [*written, None]}), problem.table.schema, ("target",))["y"]
+@pytest.mark.parametrize(
+    "new_labels", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "FALSE"]]
+)
+@pytest.mark.parametrize(
+    "train_labels", [["1", "0"], ["1.0", "0.0"], [1, 0], [1.0, 0.0], [True, False], ["True", "False"]]
+)
+def test_labels_of_any_door_meet_the_classes_of_any_other(train_labels, new_labels):
+    problem = problem_of(train_labels * 20)
+    labels = conform(pl.DataFrame({"y": [*new_labels, None]}), problem.table.schema, ("target",))["y"]
     assert encode(labels, problem.task).tolist() == [1, 0, -1]
 
 
@@ -126,30 +130,30 @@ def test_what_was_assumed_is_told_of_columns_that_are_used(tmp_path):
     file = tmp_path / "data.csv"
     rows = [f"1,{i:03};0{1 + i % 9}/0{1 + i % 7}/2021;{'ab'[i % 2]}\n" for i in range(40)]
     file.write_text("kg;day;y\n" + "".join(rows))
-    problem = framed(str(file))
+    problem = problem_from(str(file))
     assert problem.table.frame["kg"][:2].to_list() == [1.0, 1.001]
     assert problem.notes[1:] == (
         # No value is there five times: the digits are others, and the day is nobody's.
         "kg: 1,234 is read as 1.234; if it is 1234, say --kind kg=number:.",
         "day: 02/03/2001 is read as 3 February 2001; if it is 2 March 2001, say --kind day=datetime:%d/%m/%Y",
     )
-    assert framed(str(file), smallest_count=1).notes[1:] == (
+    assert problem_from(str(file), smallest_count=1).notes[1:] == (
         "kg: 1,000 is read as 1; if it is 1000, say --kind kg=number:.",
         "day: 08/01/2021 is read as 1 August 2021; if it is 8 January 2021, say --kind day=datetime:%d/%m/%Y",
     )
-    assert len(framed(str(file), ignore=("kg",)).notes) == 2
+    assert len(problem_from(str(file), ignore=("kg",)).notes) == 2
 
 
 def test_many_doubts_are_five_lines_and_one():
     table = pl.DataFrame({**{f"x{j}": ["1,234", "2,345"] * 10 for j in range(8)}, "y": ["a", "b"] * 10})
-    notes = framed(table).notes
+    notes = problem_from(table).notes
     assert len(notes) == 6
     assert notes[-1] == "and 3 more columns that can be read in two ways: x5, x6, x7"
 
 
 def test_names_are_given_as_any_object():
     table = pd.DataFrame({1: range(20), 2: range(20), 3: ["a", "b"] * 10})
-    problem = framed(table, 3, ignore=(1,), kind={2: "category"}, time=None)
+    problem = problem_from(table, 3, ignore=(1,), kind={2: "category"}, time=None)
     assert problem.task.target == "3"
     assert [(c.name, c.role, c.kind) for c in problem.table.schema.columns] == [
         ("1", "ignore", "number"),
@@ -168,48 +172,48 @@ def test_names_that_others_take_for_patterns_are_names(name):
             "y": ["a", "b"] * 20,
         }
     )
-    problem = framed(table, kind={name: "number"})
+    problem = problem_from(table, kind={name: "number"})
     assert problem.table.columns([name])[name].tolist()[::2] == [1.5, 2.0] * 10
     assert problem.table.frame.columns == ["pace", name, f"{name} day", "y"]
-    assert framed(table, group=name).table[name][:3].to_list() == ["1,5", None, "2"]
-    assert framed(table.rename({"y": "z", name: "y"}).rename({"y": name}), "z").task.target == "z"
-    renamed = pl.DataFrame([s.alias(name if s.name == "y" else f"{s.name}!") for s in table.iter_columns()])
-    assert framed(renamed, name).task.classes == ("a", "b")
+    assert problem_from(table, group=name).table[name][:3].to_list() == ["1,5", None, "2"]
+    assert problem_from(table.rename({"y": "z", name: "y"}).rename({"y": name}), "z").task.target == "z"
+    renamed_table = pl.DataFrame([s.alias(name if s.name == "y" else f"{s.name}!") for s in table.iter_columns()])
+    assert problem_from(renamed_table, name).task.classes == ("a", "b")
 
 
-@pytest.mark.parametrize(("groups", "refused"), [(2, True), (3, False)])
-def test_too_few_groups_to_train_on_are_named(groups, refused):
+@pytest.mark.parametrize(("groups", "is_refused"), [(2, True), (3, False)])
+def test_too_few_groups_to_train_on_are_named(groups, is_refused):
     table = frame().with_columns(pl.Series("shop", [f"s{i // 3 % groups}" for i in range(60)]))
-    problem = framed(table, group="shop")
-    everything = np.arange(len(problem.codes))
-    if refused:
+    problem = problem_from(table, group="shop")
+    all_rows = np.arange(len(problem.codes))
+    if is_refused:
         with pytest.raises(
             DataError, match=r"column 'shop' has 2 groups, of which 2 are left .* a column of more groups"
         ):
-            check_groups(problem, everything, RowOptions(group="shop"))
+            check_groups(problem, all_rows, RowOptions(group="shop"))
     else:
-        check_groups(problem, everything, RowOptions(group="shop"))
+        check_groups(problem, all_rows, RowOptions(group="shop"))
 
 
 def test_a_part_has_its_own_shares_of_classes():
-    problem = framed(frame())
-    some = part(problem, np.flatnonzero(problem.codes == 0))
-    assert some.task.prevalence == (1.0, 0.0)
-    assert set(some.raw["y"]) == {"a"}
+    problem = problem_from(frame())
+    subset = part(problem, np.flatnonzero(problem.codes == 0))
+    assert subset.task.prevalence == (1.0, 0.0)
+    assert set(subset.raw["y"]) == {"a"}
 
 
 def test_nothing_to_predict_from_is_told_with_the_reason_of_each_column():
     with pytest.raises(DataError, match=r"no column left to predict from: id: .* it identifies rows"):
-        framed(frame().drop("x"))
+        problem_from(frame().drop("x"))
 
 
 def test_the_digest_is_that_of_the_file_or_of_the_values(tmp_path):
     file = tmp_path / "data.csv"
     frame().write_csv(file)
-    first = framed(str(file)).digest
-    assert first == framed(file).digest == hashlib.sha256(file.read_bytes()).hexdigest()
+    first = problem_from(str(file)).digest
+    assert first == problem_from(file).digest == hashlib.sha256(file.read_bytes()).hexdigest()
     changed = frame().with_columns(pl.col("x") + 1)
-    assert framed(changed).digest != framed(frame()).digest
+    assert problem_from(changed).digest != problem_from(frame()).digest
 
 
 def test_where_nothing_is_left_to_predict_from_the_file_is_named(tmp_path: Path) -> None:
@@ -223,7 +227,7 @@ def test_where_nothing_is_left_to_predict_from_the_file_is_named(tmp_path: Path)
 
 def test_rows_of_no_weight_are_left_out_and_told() -> None:
     rows = pl.DataFrame({"x": np.linspace(0, 1, 40), "w": [0.0, 2.0] * 20, "y": ["a", "a", "b", "b"] * 10})
-    problem = framed(rows, weight="w")
+    problem = problem_from(rows, weight="w")
     assert problem.table.rows.tolist() == list(range(1, 40, 2))
     assert problem.table.weights.tolist() == [2.0] * 20
     assert problem.codes.tolist() == [0, 1] * 10
@@ -234,7 +238,7 @@ def test_rows_of_no_weight_are_left_out_and_told() -> None:
 def test_a_table_in_memory_says_itself_of_what_kind_a_column_is() -> None:
     numbers = [*range(5)] * 8
     rows = pd.DataFrame({"x": numbers, "z": pd.Categorical(numbers), "y": ["a", "b"] * 20})
-    problem = framed(rows)
+    problem = problem_from(rows)
     assert (problem.table.schema["x"].kind, problem.table.schema["z"].kind) == ("number", "category")
     assert problem.name == "the data"
 
@@ -249,12 +253,12 @@ def test_a_table_in_memory_says_itself_of_what_kind_a_column_is() -> None:
 )
 def test_what_is_no_weight_is_refused(name: str, message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        framed(frame(), weight=name)
+        problem_from(frame(), weight=name)
 
 
 def test_small_classes_are_named_the_largest_of_them_first() -> None:
     labels = ["z"] * 30 + ["k"] * 4 + ["b"] * 3 + ["m"] * 2
-    (note,) = framed(pl.DataFrame({"x": np.linspace(0, 1, 39), "y": labels}), smallest_count=5).notes
+    (note,) = problem_from(pl.DataFrame({"x": np.linspace(0, 1, 39), "y": labels}), smallest_count=5).notes
     assert note.startswith("3 classes have fewer than 5 rows")
     assert [note.index(f"{name} rows)") for name in ("'k' (4", "'b' (3", "'m' (2")] == sorted(
         note.index(f"{name} rows)") for name in ("'k' (4", "'b' (3", "'m' (2")
@@ -263,16 +267,16 @@ def test_small_classes_are_named_the_largest_of_them_first() -> None:
 
 def test_a_part_takes_everything_of_its_rows() -> None:
     rows = pl.DataFrame({"x": np.linspace(0, 1, 60), "y": ["a", "b", None] * 20})
-    problem = replace(framed(rows), names=pl.DataFrame({"image": [f"{k}.png" for k in range(40)]}))
+    problem = replace(problem_from(rows), names=pl.DataFrame({"image": [f"{k}.png" for k in range(40)]}))
     index = np.array([5, 0, 30, 1])
-    some = part(problem, index)
-    assert some.codes.tolist() == problem.codes[index].tolist() == [1, 0, 0, 1]
-    assert some.table.rows.tolist() == problem.table.rows[index].tolist() == [7, 0, 45, 1]
-    assert some.raw["x"].to_list() == some.table["x"].to_list() == rows["x"].gather([7, 0, 45, 1]).to_list()
-    assert some.names["image"].to_list() == ["5.png", "0.png", "30.png", "1.png"]
-    assert some.task.prevalence == (0.5, 0.5)
+    subset = part(problem, index)
+    assert subset.codes.tolist() == problem.codes[index].tolist() == [1, 0, 0, 1]
+    assert subset.table.rows.tolist() == problem.table.rows[index].tolist() == [7, 0, 45, 1]
+    assert subset.raw["x"].to_list() == subset.table["x"].to_list() == rows["x"].gather([7, 0, 45, 1]).to_list()
+    assert subset.names["image"].to_list() == ["5.png", "0.png", "30.png", "1.png"]
+    assert subset.task.prevalence == (0.5, 0.5)
     assert part(problem, np.array([1, 3, 5])).task.prevalence == (0.0, 1.0)
-    assert part(framed(rows), index).names.shape == (0, 0)
+    assert part(problem_from(rows), index).names.shape == (0, 0)
     other = pl.DataFrame({"other": range(4)})
     assert part(problem, index, other).raw is other
 
@@ -291,13 +295,13 @@ def test_a_part_takes_everything_of_its_rows() -> None:
 )
 def test_which_weights_a_row_may_have(weights: list[float | None], message: str | None) -> None:
     labels = pl.Series([None, "a", "b", "a"]) if weights[0] != 1.0 and weights != [0.0] * 4 else pl.Series(list("abab"))
-    given = pl.Series(weights, dtype=pl.Float64)
+    weight_series = pl.Series(weights, dtype=pl.Float64)
     if message is None:
-        assert check_weights(given, labels, "w").to_list() == [False, *(w == 0 for w in weights[1:])]
+        assert check_weights(weight_series, labels, "w").to_list() == [False, *(w == 0 for w in weights[1:])]
     else:
-        with pytest.raises(DataError) as raised:
-            check_weights(given, labels, "w")
-        assert str(raised.value).startswith(message)
+        with pytest.raises(DataError) as excinfo:
+            check_weights(weight_series, labels, "w")
+        assert str(excinfo.value).startswith(message)
 
 
 def test_whole_numbers_and_a_yes_may_be_weights() -> None:
@@ -306,7 +310,7 @@ def test_whole_numbers_and_a_yes_may_be_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "why"),
+    ("values", "reason"),
     [
         ([1.0] * 4 + [None] * 36, "a value in 4 rows only"),
         ([1.0] + [None] * 39, "a value in 1 row only"),
@@ -320,22 +324,22 @@ def test_whole_numbers_and_a_yes_may_be_weights() -> None:
         ([None] * 40, None),
     ],
 )
-def test_what_too_few_rows_have_is_left_out(values: list[object], why: str | None) -> None:
+def test_what_too_few_rows_have_is_left_out(values: list[object], reason: str | None) -> None:
     frame = pl.DataFrame({"x": values, "z": np.arange(40.0)})
     kind = "boolean" if any(isinstance(value, bool) for value in values) else "number"
     schema = Schema((Column("x", kind, "feature"), Column("z", "number", "feature")))
-    left = with_enough_rows(schema, frame, 5)
-    assert left["z"] == schema["z"]
-    if why is None:
-        assert left == schema
+    new_schema = with_enough_rows(schema, frame, 5)
+    assert new_schema["z"] == schema["z"]
+    if reason is None:
+        assert new_schema == schema
     else:
-        assert left["x"].role == "ignore"
-        assert left["x"].reason == f"{why}, fewer than 5 (--smallest-count): too few to learn from"
+        assert new_schema["x"].role == "ignore"
+        assert new_schema["x"].reason == f"{reason}, fewer than 5 (--smallest-count): too few to learn from"
     assert with_enough_rows(schema, frame, 1) == schema
 
 
 @pytest.mark.parametrize(
-    ("groups", "train", "refused"),
+    ("groups", "train", "is_refused"),
     [
         (["a", "b", "c", "c"], [0, 1, 2, 3], False),
         (["a", "b", "c", "c"], [0, 1], True),
@@ -343,13 +347,15 @@ def test_what_too_few_rows_have_is_left_out(values: list[object], why: str | Non
         (["a", "a", "b", "b"], [0, 1, 2, 3], True),
     ],
 )
-def test_the_groups_that_are_left_to_train_on_are_counted(groups: list[str], train: list[int], refused: bool) -> None:
+def test_the_groups_that_are_left_to_train_on_are_counted(
+    groups: list[str], train: list[int], is_refused: bool
+) -> None:
     rows = pl.DataFrame({"x": np.linspace(0, 1, 40), "who": groups * 10, "y": ["a", "b"] * 20})
-    problem = framed(rows, group="who")
+    problem = problem_from(rows, group="who")
     index = np.array(train)
-    if refused:
-        said = f"column 'who' has {len(set(groups))} groups, of which 2 are left to train on"
-        with pytest.raises(DataError, match=said):
+    if is_refused:
+        message = f"column 'who' has {len(set(groups))} groups, of which 2 are left to train on"
+        with pytest.raises(DataError, match=message):
             check_groups(problem, index, RowOptions(group="who"))
     else:
         check_groups(problem, index, RowOptions(group="who"))
@@ -358,7 +364,7 @@ def test_the_groups_that_are_left_to_train_on_are_counted(groups: list[str], tra
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "expected"),
     [
         ({"a": 30, "b": 5}, None),
         (
@@ -371,18 +377,18 @@ def test_the_groups_that_are_left_to_train_on_are_counted(groups: list[str], tra
         ),
     ],
 )
-def test_classes_of_few_rows_are_named(counts: dict[str, int], said: str | None) -> None:
+def test_classes_of_few_rows_are_named(counts: dict[str, int], expected: str | None) -> None:
     labels = pl.Series([label for label, rows in counts.items() for _ in range(rows)] + [None] * 3)
     notes = small_classes(labels, 5)
-    assert [note[: len(said or "")] for note in notes] == ([] if said is None else [said])
+    assert [note[: len(expected or "")] for note in notes] == ([] if expected is None else [expected])
 
 
 def test_of_lone_rows_the_first_are_named_by_their_place_in_what_was_read() -> None:
     lone = pl.Series([k % 2 == 0 for k in range(14)])
     assert "7 classes of 'y' have one row (row 1, 3, 5, 7 and 3 more)" in lone_note("y", lone, None, Disclosure(5))
-    kept = np.arange(14) * 100 + 10
-    assert "(row 11, 211, 411, 611 and 3 more)" in lone_note("y", lone, kept, Disclosure(5))
-    assert "have one row, which cannot" in lone_note("y", lone, kept, Disclosure(5, private=True))
+    source_rows = np.arange(14) * 100 + 10
+    assert "(row 11, 211, 411, 611 and 3 more)" in lone_note("y", lone, source_rows, Disclosure(5))
+    assert "have one row, which cannot" in lone_note("y", lone, source_rows, Disclosure(5, private=True))
     one = pl.Series([None, True, False])
     assert lone_note("y", one, None, Disclosure(5)) == (
         "1 class of 'y' has one row (row 2), which cannot be both learned and tested: it was left out, and the model "
@@ -394,7 +400,7 @@ def test_weightless_and_lone_rows_leave_together() -> None:
     rows = pl.DataFrame(
         {"x": np.linspace(0, 1, 40), "w": [0.0] * 4 + [1.0] * 36, "y": ["a", "b"] * 19 + ["lone", None]}
     )
-    problem = framed(rows, weight="w")
+    problem = problem_from(rows, weight="w")
     assert problem.table.rows.tolist() == list(range(4, 38))
     assert [note.split(" ")[:2] for note in problem.notes] == [["1", "rows"], ["4", "rows"], ["1", "class"]]
     assert problem.table.weights.tolist() == [1.0] * 34
@@ -409,26 +415,26 @@ def test_costs_and_weights_of_columns_have_roles_of_their_own() -> None:
             "y": ["a", "b"] * 20,
         }
     )
-    schema = framed(rows, ignore=("loss",)).table.schema
+    schema = problem_from(rows, ignore=("loss",)).table.schema
     assert schema["loss"].role == "ignore"
     assert with_cost_columns(schema, ["fp=loss"], "t.csv")["loss"].role == "cost"
     assert with_cost_columns(schema, ["fp= loss "], "t.csv")["loss"].reason == "what a decision costs; no model sees it"
-    used = framed(rows).table.schema
-    assert with_cost_columns(used, ["fp=loss"], "t.csv") == used  # what a model may see stays a feature
-    assert with_cost_columns(used, ["fp=", "fp"], "t.csv") == used
+    plain_schema = problem_from(rows).table.schema
+    assert with_cost_columns(plain_schema, ["fp=loss"], "t.csv") == plain_schema  # what a model may see stays a feature
+    assert with_cost_columns(plain_schema, ["fp=", "fp"], "t.csv") == plain_schema
     with pytest.raises(OptionError, match=r"no column 'lost' in t\.csv for the costs; did you mean 'loss'"):
-        with_cost_columns(used, ["fp=loss", "fn=lost"], "t.csv")
+        with_cost_columns(plain_schema, ["fp=loss", "fn=lost"], "t.csv")
     with pytest.raises(OptionError, match=r"column 'word' of t\.csv holds no numbers, but costs: "):
-        with_cost_columns(used, ["fp=word"], "t.csv")
+        with_cost_columns(plain_schema, ["fp=word"], "t.csv")
     with pytest.raises(OptionError, match="column 'x' cannot be both the weight and ignored; drop one of the two"):
-        framed(rows, weight="x", ignore=("x",))
+        problem_from(rows, weight="x", ignore=("x",))
 
 
-@pytest.mark.parametrize("given", [str, Path, lambda path: [path], lambda path: (str(path), path)])
-def test_files_are_opened_by_any_sort_of_path(given, tmp_path: Path) -> None:
+@pytest.mark.parametrize("to_path", [str, Path, lambda path: [path], lambda path: (str(path), path)])
+def test_files_are_opened_by_any_sort_of_path(to_path, tmp_path: Path) -> None:
     rows = frame().drop("id")
     rows.write_csv(tmp_path / "t.csv")
-    source = open_source(given(tmp_path / "t.csv"))
+    source = open_source(to_path(tmp_path / "t.csv"))
     assert source.name.startswith("t.csv")
     assert source.frame.width == 2
     assert (open_source(rows).name, open_source(rows).records, open_source([{"x": 1}]).records) == (
@@ -443,21 +449,21 @@ def test_the_digest_of_several_files_is_of_their_values(tmp_path: Path) -> None:
     paths = [tmp_path / "1.csv", tmp_path / "2.csv"]
     for path in paths:
         rows.write_csv(path)
-    several, doubled = framed(list(map(str, paths))), framed(pl.concat([rows, rows]).cast(pl.String))
-    assert several.digest == doubled.digest
-    assert several.digest != framed(str(paths[0])).digest != framed(rows).digest
-    assert framed(rows.reverse()).digest != framed(rows).digest
+    from_files, from_frame = problem_from(list(map(str, paths))), problem_from(pl.concat([rows, rows]).cast(pl.String))
+    assert from_files.digest == from_frame.digest
+    assert from_files.digest != problem_from(str(paths[0])).digest != problem_from(rows).digest
+    assert problem_from(rows.reverse()).digest != problem_from(rows).digest
     values = rows.hash_rows(seed=0).to_numpy().tobytes()
-    assert framed(rows).digest == hashlib.sha256(values).hexdigest()
+    assert problem_from(rows).digest == hashlib.sha256(values).hexdigest()
 
 
 def test_five_doubts_are_five_lines() -> None:
     columns = tuple(Column(f"x{k}", "number", "feature", doubt=f"doubt {k}") for k in range(7))
-    ignored = Column("z", "number", "ignore", doubt="nobody asks")
-    assert doubts(Schema((ignored, *columns[:5]))) == [f"x{k}: doubt {k}" for k in range(5)]
-    assert doubts(Schema((ignored, *columns[:6])))[5:] == ["and 1 more columns that can be read in two ways: x5"]
+    ignored_column = Column("z", "number", "ignore", doubt="nobody asks")
+    assert doubts(Schema((ignored_column, *columns[:5]))) == [f"x{k}: doubt {k}" for k in range(5)]
+    assert doubts(Schema((ignored_column, *columns[:6])))[5:] == ["and 1 more columns that can be read in two ways: x5"]
     assert doubts(Schema(columns))[5:] == ["and 2 more columns that can be read in two ways: x5, x6"]
-    assert doubts(Schema((ignored,))) == []
+    assert doubts(Schema((ignored_column,))) == []
 
 
 def test_the_part_that_a_source_names_is_no_feature_unless_it_is_asked_for() -> None:

@@ -25,7 +25,7 @@ def read_rows(text: str, folder: Path, block: int = 1 << 20) -> list[tuple[str |
     return pl.concat(frames(inspect(path), block)).rows()
 
 
-MEANT = {
+MULTILINE_TEXTS = {
     "a text with newlines, as wide as a row in no line": SIZES + '"first\nsecond, with ""quotes""",76,max\n',
     "two columns, other values in quotes as well": 'text,mood\n"a, b",good\n"one, two\nthree",bad\n',
     "two columns, the only row": 'text,mood\n"one, two\nthree",bad\n',
@@ -49,7 +49,7 @@ DOUBTFUL = {
     "speech over rows": ('text\nHe left.\n"I never said that.\nIt was fine."\n', 3, 4),
     "no other row, but numbers": ('size,age\n"7 inch,71\n7",33\n', 2, 3),
 }
-BROKEN = {
+BROKEN_TEXTS = {
     "a quote begins two fields": (SIZES + '"7 inch,71,max\n5 inch,44,basic\n"7 inch,33,plus\n', 4, "never closed"),
     "a quote begins one field": (SIZES + '"7 inch,71,max\n5 inch,44,basic\n', 4, "never closed"),
     "quotes within quotes": (SIZES + '"the "best" one",1,max\n', 4, "goes on after the quote that closes it"),
@@ -61,13 +61,13 @@ BROKEN = {
 
 
 def test_which_fields_stood_in_quotes_is_known_over_several_lines() -> None:
-    found = list(rows(['a,"b', 'c",d,"e', 'f",g,"h"', "i,j"], ",", "t.csv"))
-    assert [row.values for row in found] == [["a", "b\nc", "d", "e\nf", "g", "h"], ["i", "j"]]
-    assert [list(row.quoted) for row in found] == [[1, 3, 5], []]
+    parsed_rows = list(rows(['a,"b', 'c",d,"e', 'f",g,"h"', "i,j"], ",", "t.csv"))
+    assert [row.values for row in parsed_rows] == [["a", "b\nc", "d", "e\nf", "g", "h"], ["i", "j"]]
+    assert [list(row.quoted) for row in parsed_rows] == [[1, 3, 5], []]
 
 
 @pytest.mark.parametrize("block", [1, 13, 1 << 20])
-@pytest.mark.parametrize("text", MEANT.values(), ids=MEANT.keys())
+@pytest.mark.parametrize("text", MULTILINE_TEXTS.values(), ids=MULTILINE_TEXTS.keys())
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_a_text_of_several_lines_stays_one(text: str, newline: str, block: int, tmp_path: Path) -> None:
     text = text.replace("\n", newline)
@@ -81,9 +81,9 @@ def test_a_text_of_several_lines_stays_one(text: str, newline: str, block: int, 
 def test_quotes_that_may_be_letters_are_refused(
     text: str, first: int, last: int, newline: str, block: int, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(DataError) as excinfo:
         read_rows(text.replace("\n", newline), tmp_path, block)
-    assert str(raised.value) == (
+    assert str(excinfo.value) == (
         f"t.csv, line {first}: a quote is opened that is closed in line {last}, but each line could be a row for "
         "itself; "
         "double the quotes if they are letters, or put all values of the column in quotes"
@@ -91,7 +91,7 @@ def test_quotes_that_may_be_letters_are_refused(
 
 
 @pytest.mark.parametrize("block", [1, 13, 1 << 20])
-@pytest.mark.parametrize(("text", "line", "message"), BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize(("text", "line", "message"), BROKEN_TEXTS.values(), ids=BROKEN_TEXTS.keys())
 def test_quotes_that_break_their_field_are_refused(
     text: str, line: int, message: str, block: int, tmp_path: Path
 ) -> None:
@@ -135,7 +135,7 @@ def test_a_quote_that_is_never_closed_is_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "quoted", "left"),
+    ("text", "values", "quoted_fields", "open_text"),
     [
         ("a,b", ["a", "b"], [], None),
         ("a,b\r", ["a", "b"], [], None),
@@ -154,13 +154,13 @@ def test_a_quote_that_is_never_closed_is_given_up() -> None:
         (' "', [], [], ""),
     ],
 )
-def test_the_fields_of_a_line(text: str, values: list[str], quoted: list[int], left: str | None) -> None:
-    found = split(text, ",")
-    assert (found.values, list(found.quoted), found.open) == (values, quoted, left)
+def test_the_fields_of_a_line(text: str, values: list[str], quoted_fields: list[int], open_text: str | None) -> None:
+    fields = split(text, ",")
+    assert (fields.values, list(fields.quoted), fields.open) == (values, quoted_fields, open_text)
 
 
 @pytest.mark.parametrize(
-    ("text", "values", "quoted"),
+    ("text", "values", "quoted_fields"),
     [
         ('a,"b', ["a", '"b'], []),
         ('"a","b', ["a", '"b'], [0]),
@@ -169,15 +169,17 @@ def test_the_fields_of_a_line(text: str, values: list[str], quoted: list[int], l
         ('"a"x,b', ['"a"x', "b"], []),
     ],
 )
-def test_of_a_line_alone_a_quote_that_stays_open_is_a_letter(text: str, values: list[str], quoted: list[int]) -> None:
-    found = split(text, ",", alone=True)
-    assert (found.values, list(found.quoted), found.open) == (values, quoted, None)
+def test_of_a_line_alone_a_quote_that_stays_open_is_a_letter(
+    text: str, values: list[str], quoted_fields: list[int]
+) -> None:
+    fields = split(text, ",", alone=True)
+    assert (fields.values, list(fields.quoted), fields.open) == (values, quoted_fields, None)
 
 
 def test_rows_have_the_numbers_and_lines_of_the_file() -> None:
     lines = ["a,b", '1,"x', "", 'y"', "2,z", '"3', '4","5', '6"']
-    found = list(rows(lines, ",", "t.csv", first_line=10))
-    assert [(row.line, list(row.lines), row.values) for row in found] == [
+    parsed_rows = list(rows(lines, ",", "t.csv", first_line=10))
+    assert [(row.line, list(row.lines), row.values) for row in parsed_rows] == [
         (10, ["a,b"], ["a", "b"]),
         (11, ['1,"x', "", 'y"'], ["1", "x\n\ny"]),
         (14, ["2,z"], ["2", "z"]),
@@ -199,12 +201,12 @@ def test_a_row_that_breaks_the_rule_is_named_by_its_first_line(lines: list[str],
         list(rows(lines, ",", "t.csv", 5))
 
 
-@pytest.mark.parametrize(("longest", "read"), [(6, True), (5, False)])
-def test_a_row_over_lines_has_an_end(longest: int, read: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("longest", "is_read"), [(6, True), (5, False)])
+def test_a_row_over_lines_has_an_end(longest: int, is_read: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three lines of two letters stand behind the first; more than the longest would be a quote that stays open."""
     monkeypatch.setattr(quotes, "LONGEST_LINE", longest)
     lines = ['"a', "bb", "cc", "dd", 'e"']
-    if read:
+    if is_read:
         assert next(rows(lines, ",", "t")).values == ["a\nbb\ncc\ndd\ne"]
         return
     with pytest.raises(DataError, match="line 1: a quote is opened and never closed"):
@@ -212,11 +214,11 @@ def test_a_row_over_lines_has_an_end(longest: int, read: bool, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("values", "quoted", "blank"),
+    ("values", "quoted_fields", "blank"),
     [([""], [], True), ([" "], [], True), (["a"], [], False), ([""], [0], False), (["", ""], [], False)],
 )
-def test_a_blank_row_has_nothing_and_no_quotes(values: list[str], quoted: list[int], blank: bool) -> None:
-    assert Row(1, [""], values, quoted).blank == blank
+def test_a_blank_row_has_nothing_and_no_quotes(values: list[str], quoted_fields: list[int], blank: bool) -> None:
+    assert Row(1, [""], values, quoted_fields).blank == blank
 
 
 @pytest.mark.parametrize(
@@ -276,11 +278,11 @@ def test_whether_a_quote_over_lines_is_one_hangs_on_the_other_rows(habits: Habit
 
 @pytest.mark.parametrize("lines", [["a,b"], ['"one,5', 'two",6,7'], ['"one', 'two",6']])
 def test_a_row_that_cannot_be_several_is_never_in_doubt(lines: list[str]) -> None:
-    def unasked() -> Habits:
+    def unused_habits() -> Habits:
         raise AssertionError("the file is looked at only where it matters")
 
     (row,) = rows(lines, ",", "t")
-    assert not in_doubt(row, ",", 2, unasked)
+    assert not in_doubt(row, ",", 2, unused_habits)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])

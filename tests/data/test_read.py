@@ -35,7 +35,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def zipped(name: str) -> bytes:
+def zip_of(name: str) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr(name, "x")
@@ -84,12 +84,12 @@ def test_json_lines_keep_every_value(records: list[dict[str, object]], tmp_path:
     path.write_text("\n".join(json.dumps(record) for record in records))
     frame = read(path).frame
     assert frame.height == len(records)
-    for record, found in zip(records, frame.to_dicts(), strict=True):
+    for record, row in zip(records, frame.to_dicts(), strict=True):
         for name in ("a", "b"):
             value = record.get(name)
-            assert (found.get(name) is None) == (value is None)
-            if isinstance(value, str) or isinstance(found.get(name), int | float):
-                assert found[name] == value
+            assert (row.get(name) is None) == (value is None)
+            if isinstance(value, str) or isinstance(row.get(name), int | float):
+                assert row[name] == value
 
 
 def test_json_of_mixed_types_and_nan(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_json_of_mixed_types_and_nan(tmp_path: Path) -> None:
         ("t.csv", b"", "t.csv is empty"),
         ("t.csv", b"a,b\n", "t.csv has a header but no rows"),
         ("t.csv", b"a,b", "t.csv has a header but no rows"),
-        ("t.csv", zipped("xl/workbook.xml"), "an Excel workbook; save the sheet as CSV"),
-        ("t.csv", zipped("a.csv"), "a zip archive; unpack it"),
+        ("t.csv", zip_of("xl/workbook.xml"), "an Excel workbook; save the sheet as CSV"),
+        ("t.csv", zip_of("a.csv"), "a zip archive; unpack it"),
         ("t.csv", b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel or Office file"),
         ("t.csv", b"%PDF-1.7", "a PDF document"),
         ("t.csv", b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -125,10 +125,10 @@ def test_what_is_no_table_is_refused(name: str, content: bytes, message: str, tm
     path = tmp_path / name
     path.write_bytes(content)
     for attempt in (read, lambda p: list(batches(p))):
-        with pytest.raises(DataError) as raised:
+        with pytest.raises(DataError) as excinfo:
             attempt(path)
-        assert message in str(raised.value)
-        assert name in str(raised.value)
+        assert message in str(excinfo.value)
+        assert name in str(excinfo.value)
 
 
 @pytest.mark.parametrize("name", ["table.parquet", "table.arrow", "stream.arrow"])
@@ -205,7 +205,7 @@ def names(folder: Path, *files: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("files", "parts", "left"),
+    ("files", "parts", "expected"),
     [
         (["b.csv", "a.csv"], ["a.csv", "b.csv"], None),
         (["a.csv", "notes.md", "z.pdf"], ["a.csv"], "left out of the folder: notes.md, z.pdf"),
@@ -220,20 +220,20 @@ def names(folder: Path, *files: str) -> Path:
         ([".hidden.csv", "_part.csv", "a.tab"], ["a.tab"], None),
     ],
 )
-def test_the_parts_of_a_folder(files: list[str], parts: list[str], left: str | None, tmp_path: Path) -> None:
+def test_the_parts_of_a_folder(files: list[str], parts: list[str], expected: str | None, tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     assert [file.name for file in files_of(names(tmp_path, *files))] == parts
     notes = [note for note in read(tmp_path).notes if "left out" in note]
-    assert notes == ([] if left is None else [left])
+    assert notes == ([] if expected is None else [expected])
     assert read(tmp_path).frame.rows() == [("1", "2")] * len(parts)
 
 
 def test_files_are_named_in_the_order_that_they_were_given_in(tmp_path: Path) -> None:
     names(tmp_path, "b.csv", "a.csv", "c.csv")
-    given = [tmp_path / "c.csv", str(tmp_path / "a.csv"), tmp_path / "b.csv"]
-    assert [file.name for file in files_of(given)] == ["c.csv", "a.csv", "b.csv"]
-    assert read(given).name == "c.csv and 2 more"
-    assert read(given[:1]).name == "c.csv"
+    paths = [tmp_path / "c.csv", str(tmp_path / "a.csv"), tmp_path / "b.csv"]
+    assert [file.name for file in files_of(paths)] == ["c.csv", "a.csv", "b.csv"]
+    assert read(paths).name == "c.csv and 2 more"
+    assert read(paths[:1]).name == "c.csv"
 
 
 def test_a_file_in_the_home_of_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,12 +297,12 @@ def test_as_many_columns_as_are_read_and_one_more(kind: str, tmp_path: Path, mon
 
 
 def test_the_memory_of_all_parts_is_needed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, int]] = []
-    monkeypatch.setattr(read_module, "refuse_beyond_memory", lambda name, size: asked.append((name, size)))
+    calls: list[tuple[str, int]] = []
+    monkeypatch.setattr(read_module, "refuse_beyond_memory", lambda name, size: calls.append((name, size)))
     for name in ("1.arrow", "2.arrow"):
         pl.DataFrame({"i": range(100)}, schema={"i": pl.Int64}).write_ipc(tmp_path / name)
     read([tmp_path / "1.arrow", tmp_path / "2.arrow"])
-    assert asked == [("1.arrow and 1 more", 1_600)]
+    assert calls == [("1.arrow and 1 more", 1_600)]
 
 
 @pytest.mark.parametrize(
@@ -366,9 +366,9 @@ def test_images_beside_their_bytes_are_bytes_and_other_pairs_are_not(tmp_path: P
         schema={"n": pl.Int64, "a": pair, "b": pair, "c": other},
     )
     frame.write_parquet(tmp_path / "t.parquet")
-    found = read(tmp_path / "t.parquet").frame
-    assert found.schema == {"n": pl.Int64, "a": pl.Binary, "b": pl.Binary, "c": other}
-    assert found.rows() == [(1, b"1", b"2", {"bytes": b"3", "size": 4}), (2, None, b"2", {"bytes": b"3", "size": 4})]
+    table = read(tmp_path / "t.parquet").frame
+    assert table.schema == {"n": pl.Int64, "a": pl.Binary, "b": pl.Binary, "c": other}
+    assert table.rows() == [(1, b"1", b"2", {"bytes": b"3", "size": 4}), (2, None, b"2", {"bytes": b"3", "size": 4})]
 
 
 def test_notes_beside_images_are_no_table_of_them(tmp_path: Path) -> None:

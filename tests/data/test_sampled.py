@@ -31,23 +31,23 @@ def table(rows: int = 3_000) -> pl.DataFrame:
     return pl.DataFrame({"x": x, "place": np.arange(rows) / 2, "y": y.tolist()})
 
 
-def framed(frame: pl.DataFrame, most: int, seed: int = 0):
+def problem_from(frame: pl.DataFrame, most: int, seed: int = 0):
     recipe = Recipe.of("y")
     return frame_problem(frame, recipe.goal, recipe.rows, RowLimit(lambda rows, columns: most, seed))
 
 
 def test_each_class_has_its_share_and_two_rows_at_least():
     classes = np.repeat([0, 1, 2, 3], [6_000, 3_990, 8, 2])
-    kept = sample_rows(classes, 1_000, seed=1)
-    assert np.bincount(classes[kept]).tolist() == [600, 399, 2, 2]
-    assert (np.diff(kept) > 0).all()
-    assert sample_rows(classes, 1_000, seed=1).tolist() == kept.tolist()
-    assert sample_rows(classes, 1_000, seed=2).tolist() != kept.tolist()
+    rows = sample_rows(classes, 1_000, seed=1)
+    assert np.bincount(classes[rows]).tolist() == [600, 399, 2, 2]
+    assert (np.diff(rows) > 0).all()
+    assert sample_rows(classes, 1_000, seed=1).tolist() == rows.tolist()
+    assert sample_rows(classes, 1_000, seed=2).tolist() != rows.tolist()
 
 
 def test_rows_of_a_sample_keep_their_places_and_it_is_said():
     frame = table()
-    problem = framed(frame, 300)
+    problem = problem_from(frame, 300)
     assert problem.sampled == 300
     assert 300 <= problem.raw.height + 1 <= 303  # the lone one is left out
     assert problem.table.rows.tolist() == (problem.table["place"] * 2).cast(int).to_list()
@@ -55,15 +55,15 @@ def test_rows_of_a_sample_keep_their_places_and_it_is_said():
     assert set(problem.task.classes) == {"no", "yes", "rare"}
     shares = [(np.array(labels) == "yes").mean() for labels in (frame["y"], problem.raw["y"])]
     assert shares[0] == pytest.approx(shares[1], abs=0.005)
-    said, lone = (next(n for n in problem.notes if word in n) for word in ("are used", "'y' has one row"))
-    assert f"{problem.raw.height + 1} of 3,000 rows are used, drawn at random" in said
-    assert "the sealed test among them" in said
+    note, lone = (next(n for n in problem.notes if word in n) for word in ("are used", "'y' has one row"))
+    assert f"{problem.raw.height + 1} of 3,000 rows are used, drawn at random" in note
+    assert "the sealed test among them" in note
     assert "(row 8)" in lone
-    assert problem.digest == framed(frame, 3_000).digest
+    assert problem.digest == problem_from(frame, 3_000).digest
 
 
 def test_where_there_is_time_for_all_rows_all_are_used():
-    problem = framed(table(), 3_000)
+    problem = problem_from(table(), 3_000)
     assert (problem.sampled, len(problem.table)) == (0, 2_999)
     assert not any("are used" in note for note in problem.notes)
 
@@ -71,17 +71,17 @@ def test_where_there_is_time_for_all_rows_all_are_used():
 def test_a_target_that_is_no_class_is_drawn_from_all_the_same(tmp_path: Path):
     numbers = table().with_columns(y=pl.col("x"))
     with pytest.raises(sortal.InputError, match="looks continuous: 300 distinct numbers in 300 rows"):
-        framed(numbers, 300)
-    holed = table().with_columns(y=pl.when(pl.col("place") < 500).then(None).otherwise("y"))
-    assert any("100 rows without a value of 'y'" in note for note in framed(holed, 300).notes)
+        problem_from(numbers, 300)
+    with_gaps = table().with_columns(y=pl.when(pl.col("place") < 500).then(None).otherwise("y"))
+    assert any("100 rows without a value of 'y'" in note for note in problem_from(with_gaps, 300).notes)
 
 
 @pytest.mark.parametrize(
-    ("left", "slow", "rows"),
+    ("seconds_left", "slow", "rows"),
     [(8.0, 1.0, 50_000), (8.0, 4.0, 12_500), (-1.0, 1.0, 2_000), (42.0, 1.0, 400_000), (50.0, 1.0, 494_021)],
 )
-def test_as_many_rows_as_the_rest_of_the_budget_gets_through(monkeypatch, left, slow, rows):
-    monkeypatch.setattr(Deadline, "rest", left)
+def test_as_many_rows_as_the_rest_of_the_budget_gets_through(monkeypatch, seconds_left, slow, rows):
+    monkeypatch.setattr(Deadline, "rest", seconds_left)
     monkeypatch.setattr(Deadline, "busyness", slow)
     deadline = Deadline(time.monotonic(), 10.0)
     assert timetable.affordable_rows(deadline, 494_021, 40) == rows
@@ -98,9 +98,9 @@ def test_a_run_on_a_sample_repeats(monkeypatch, tmp_path, hurried):
     assert "of 3,000 rows are used" in run.report.html
     assert pl.read_parquet(run.folder / "oof.parquet")["row"].max() > 1_000
     monkeypatch.setattr(workflow, "affordable_rows", lambda deadline, rows, columns: rows)
-    again = sortal.train(frame, recipe=run.folder / "recipe.toml", out=tmp_path / "again")
-    assert (again.folder / "model.sortal").read_bytes() == (run.folder / "model.sortal").read_bytes()
-    assert again.record.data == run.record.data
+    second_run = sortal.train(frame, recipe=run.folder / "recipe.toml", out=tmp_path / "again")
+    assert (second_run.folder / "model.sortal").read_bytes() == (run.folder / "model.sortal").read_bytes()
+    assert second_run.record.data == run.record.data
 
 
 def test_a_recipe_with_no_number_of_rows_is_refused():
@@ -122,9 +122,9 @@ def test_a_recipe_with_no_number_of_rows_is_refused():
 def test_of_each_class_its_share_is_drawn(sizes: list[int], most: int, counts: list[int]) -> None:
     classes = np.random.default_rng(3).permutation(np.repeat(np.arange(len(sizes)), sizes))
     for seed in range(5):
-        kept = sample_rows(classes, most, seed)
-        assert np.bincount(classes[kept], minlength=len(sizes)).tolist() == counts
-        assert len(set(kept.tolist())) == len(kept)
+        rows = sample_rows(classes, most, seed)
+        assert np.bincount(classes[rows], minlength=len(sizes)).tolist() == counts
+        assert len(set(rows.tolist())) == len(rows)
 
 
 def test_every_row_of_a_class_is_as_likely_to_be_drawn() -> None:
@@ -143,10 +143,10 @@ def test_every_row_of_a_class_is_as_likely_to_be_drawn() -> None:
     ],
 )
 def test_classes_are_few_beside_the_rows(target: list[str | None], classes: int) -> None:
-    found = sampled_module._classes(pl.DataFrame({"y": target}), "y")
-    assert len(set(found.tolist())) == classes
+    codes = sampled_module._classes(pl.DataFrame({"y": target}), "y")
+    assert len(set(codes.tolist())) == classes
     if classes > 1:
-        assert len(set(zip(found.tolist(), target, strict=True))) == classes
+        assert len(set(zip(codes.tolist(), target, strict=True))) == classes
     assert set(sampled_module._classes(pl.DataFrame({"y": target}), "z").tolist()) == {0}
 
 
@@ -154,26 +154,28 @@ def test_a_sample_is_a_source_of_its_own_and_a_whole_table_is_not() -> None:
     source = Source(pl.DataFrame({"y": ["a", "b"] * 10, "x": range(20)}), "t.csv", ("a note",), ";", folder="here")
     for most in (20, 21):
         assert sampled_module.sampled(source, "y", most, 0) == (source, None)
-    some, kept = sampled_module.sampled(source, "y", 19, 7)
-    assert kept is not None
-    assert some.frame["x"].to_list() == kept.tolist() == sample_rows(np.tile([0, 1], 10), 19, 7).tolist()
-    assert (some.name, some.separator, some.folder) == ("a sample of t.csv", ";", "here")
-    assert some.notes[0] == "a note"
-    assert some.notes[1].startswith(f"{len(kept)} of 20 rows are used, drawn at random within each class (seed 7), the")
+    sample, rows = sampled_module.sampled(source, "y", 19, 7)
+    assert rows is not None
+    assert sample.frame["x"].to_list() == rows.tolist() == sample_rows(np.tile([0, 1], 10), 19, 7).tolist()
+    assert (sample.name, sample.separator, sample.folder) == ("a sample of t.csv", ";", "here")
+    assert sample.notes[0] == "a note"
+    assert sample.notes[1].startswith(
+        f"{len(rows)} of 20 rows are used, drawn at random within each class (seed 7), the"
+    )
 
 
 def test_a_limit_is_asked_for_rows_and_columns_and_seed_and_time_have_defaults() -> None:
     assert (RowLimit(max).seed, RowLimit(max).seconds) == (0, math.inf)
     assert sampled_module.ALL_ROWS.most(12, 5) == 12
-    asked: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     recipe = Recipe.of("y")
     frame_problem(
-        table(100), recipe.goal, recipe.rows, RowLimit(lambda rows, columns: asked.append((rows, columns)) or rows)
+        table(100), recipe.goal, recipe.rows, RowLimit(lambda rows, columns: calls.append((rows, columns)) or rows)
     )
-    assert asked == [(100, 3)]
+    assert calls == [(100, 3)]
 
 
 def test_another_seed_draws_other_rows() -> None:
-    first, second = (framed(table(), 300, seed).table.rows.tolist() for seed in (1, 2))
+    first, second = (problem_from(table(), 300, seed).table.rows.tolist() for seed in (1, 2))
     assert first != second
-    assert any("(seed 2)" in note for note in framed(table(), 300, 2).notes)
+    assert any("(seed 2)" in note for note in problem_from(table(), 300, 2).notes)

@@ -39,22 +39,22 @@ def test_by_its_place(seal: Seal, tmp_path: Path) -> None:
     assert not is_sealed(tmp_path / "sealed" / "mine.parquet")
 
 
-@pytest.mark.parametrize("gone", ["ledger.jsonl", "run.json"])
-def test_a_run_that_lost_a_witness_is_still_one(gone: str, seal: Seal) -> None:
+@pytest.mark.parametrize("witness", ["ledger.jsonl", "run.json"])
+def test_a_run_that_lost_a_witness_is_still_one(witness: str, seal: Seal) -> None:
     (seal.folder / "run.json").touch()
-    (seal.folder / gone).unlink()
+    (seal.folder / witness).unlink()
     assert run_of(seal.path) == seal.folder.resolve()
 
 
 def test_a_copy_by_its_mark(seal: Seal, tmp_path: Path) -> None:
-    copy, hard, alike = tmp_path / "innocent", tmp_path / "hard.csv", tmp_path / "alike.parquet"
+    copy, hard, same_rows = tmp_path / "innocent", tmp_path / "hard.csv", tmp_path / "alike.parquet"
     shutil.copy(seal.path, copy)
     hard.hardlink_to(seal.path)
-    ROWS.write_parquet(alike)
-    assert [is_sealed(path) for path in (copy, hard, alike, tmp_path / "missing", tmp_path)] == [True, True] + 3 * [
+    ROWS.write_parquet(same_rows)
+    assert [is_sealed(path) for path in (copy, hard, same_rows, tmp_path / "missing", tmp_path)] == [True, True] + 3 * [
         False
     ]
-    assert read(alike).frame.equals(ROWS)
+    assert read(same_rows).frame.equals(ROWS)
 
 
 @given(
@@ -117,8 +117,8 @@ def test_sealed_rows_are_their_owners(seal: Seal) -> None:
     assert list(modes.values()) == [0o700, 0o600, 0o600]
 
 
-def marked(footer: bytes, before: bytes = b"", claimed: int | None = None) -> bytes:
-    return before + footer + (len(footer) if claimed is None else claimed).to_bytes(4, "little") + b"PAR1"
+def footer_file(footer: bytes, before: bytes = b"", length: int | None = None) -> bytes:
+    return before + footer + (len(footer) if length is None else length).to_bytes(4, "little") + b"PAR1"
 
 
 ((KEY, VALUE),) = MARK.items()
@@ -126,32 +126,32 @@ BOTH = f"{KEY} {VALUE}".encode()
 
 
 @pytest.mark.parametrize(
-    ("content", "known"),
+    ("content", "expected"),
     [
-        (marked(BOTH), True),
-        (marked(BOTH, b"rows"), True),
-        (marked(BOTH, claimed=len(BOTH) + 1), False),  # more than the file has
-        (marked(BOTH, b"x", claimed=len(BOTH) + 1), True),
-        (marked(BOTH, claimed=len(BOTH) - 1), False),  # its first letter is cut off
-        (marked(KEY.encode()), False),
-        (marked(VALUE.encode()), False),
-        (marked(b"x", BOTH), False),  # beside the footer
-        (marked(BOTH)[:-1] + b"2", False),
+        (footer_file(BOTH), True),
+        (footer_file(BOTH, b"rows"), True),
+        (footer_file(BOTH, length=len(BOTH) + 1), False),  # more than the file has
+        (footer_file(BOTH, b"x", length=len(BOTH) + 1), True),
+        (footer_file(BOTH, length=len(BOTH) - 1), False),  # its first letter is cut off
+        (footer_file(KEY.encode()), False),
+        (footer_file(VALUE.encode()), False),
+        (footer_file(b"x", BOTH), False),  # beside the footer
+        (footer_file(BOTH)[:-1] + b"2", False),
         (b"PAR1", False),
         (b"\0\0\0PAR1", False),
         (b"", False),
     ],
 )
-def test_the_mark_stands_in_the_footer(content: bytes, known: bool, tmp_path: Path) -> None:
+def test_the_mark_stands_in_the_footer(content: bytes, expected: bool, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)
-    assert is_marked(tmp_path / "file") == known
+    assert is_marked(tmp_path / "file") == expected
 
 
 def test_a_footer_without_measure_is_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_bytes(marked(BOTH))
-    for most, known in ((len(BOTH), True), (len(BOTH) - 1, False)):
+    (tmp_path / "file").write_bytes(footer_file(BOTH))
+    for most, expected in ((len(BOTH), True), (len(BOTH) - 1, False)):
         monkeypatch.setattr(sealed, "MOST_FOOTER", most)
-        assert is_marked(tmp_path / "file") == known
+        assert is_marked(tmp_path / "file") == expected
 
 
 def test_a_ledger_is_kept_beside_a_run_and_alone_it_is_not(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def parts_of(parts: Parts) -> list[np.ndarray]:
     return [part for part in (parts.train, parts.valid, parts.test) if len(part)]
 
 
-def where(parts: Parts, n: int) -> np.ndarray:
+def side_of(parts: Parts, n: int) -> np.ndarray:
     side = np.full(n, -1)
     for number, rows in enumerate((parts.train, parts.valid, parts.test)):
         assert (side[rows] == -1).all()
@@ -135,15 +135,15 @@ class TestStratified:
     def test_complete_and_within_one_row_of_every_class(self, codes: np.ndarray, plan: str, seed: int) -> None:
         shares = SplitPlan.parse(plan).parts
         parts = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
-        side = where(parts, len(codes))
+        side = side_of(parts, len(codes))
         for c, size in enumerate(np.bincount(codes)):
-            got = [int((codes[rows] == c).sum()) for rows in parts_of(parts)]
+            counts = [int((codes[rows] == c).sum()) for rows in parts_of(parts)]
             if size <= len(shares):
-                assert got[0] == size
+                assert counts[0] == size
             else:
-                assert all(abs(g - size * share) < 1 + 1e-9 for g, share in zip(got, shares.values(), strict=True))
-        again = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
-        assert (where(again, len(codes)) == side).all()
+                assert all(abs(g - size * share) < 1 + 1e-9 for g, share in zip(counts, shares.values(), strict=True))
+        second_split = split(distinct(codes), codes, SplitPlan.parse(plan), seed)
+        assert (side_of(second_split, len(codes)) == side).all()
 
     def test_sizes_hold_with_many_classes(self) -> None:
         codes = np.repeat(np.arange(77), 10)
@@ -163,8 +163,10 @@ class TestStratified:
 
     def test_a_rare_class_stays_in_train_and_a_note_names_it(self) -> None:
         codes = np.array([0] * 50 + [1] * 3 + [2])
-        named = table(pl.DataFrame({"x": np.arange(54.0), "pet": ["dog"] * 50 + ["pig"] * 3 + ["emu"]}), pet="target")
-        parts = split(named, codes, SplitPlan.parse("70/15/15"), seed=0)
+        named_table = table(
+            pl.DataFrame({"x": np.arange(54.0), "pet": ["dog"] * 50 + ["pig"] * 3 + ["emu"]}), pet="target"
+        )
+        parts = split(named_table, codes, SplitPlan.parse("70/15/15"), seed=0)
         assert {50, 51, 52, 53} <= set(parts.train.tolist())
         assert parts.notes == (
             "class 'pig' has 3 rows: none in valid and test, which can say nothing about it",
@@ -194,20 +196,20 @@ class TestCopies:
         values = np.random.default_rng(seed).integers(0, max(1, int(different * n)), n)
         rows = table(pl.DataFrame({"x": values.astype(float), "y": (values % 3).astype(str)}))
         parts = split(rows, codes, SplitPlan.parse(plan), seed)
-        side = where(parts, n)
-        together = "copies of a row together" in parts.method
-        told = any("copies" in note or "agree with another" in note for note in parts.notes)
+        side = side_of(parts, n)
+        copies_together = "copies of a row together" in parts.method
+        has_note = any("copies" in note or "agree with another" in note for note in parts.notes)
         records = rows.records
-        assert together or told or records.max() + 1 == n
-        assert crossing(side, records) == 0 or not together
+        assert copies_together or has_note or records.max() + 1 == n
+        assert crossing(side, records) == 0 or not copies_together
         assert np.array_equal(connected_groups(rows.copies, values), rows.copies)
         assert np.array_equal(connected_groups(records, rows.copies), rows.copies)
 
     def test_a_usual_share_of_copies_costs_no_balance(self) -> None:
         rng = np.random.default_rng(3)
         codes = (rng.random(4000) < 0.1).astype(int)
-        entered = rng.integers(0, 3000, 4000)
-        rows = table(pl.DataFrame({name: rng.normal(size=3000)[entered] for name in "xy"}))
+        index = rng.integers(0, 3000, 4000)
+        rows = table(pl.DataFrame({name: rng.normal(size=3000)[index] for name in "xy"}))
         parts = split(rows, codes, SplitPlan(), seed=0)
         assert parts.method == "stratified; exact copies of a row together"
         assert parts.notes == ()
@@ -242,14 +244,14 @@ class TestCopies:
         copies = table(pl.DataFrame(coarse)).copies
         assert parts.method == "stratified"
         assert np.isin(copies[parts.test], copies[parts.train]).mean() > 0.9
-        fine = pl.DataFrame({**coarse, "x": rng.normal(size=600)})
-        twice = table(fine[np.concatenate([np.arange(600), np.arange(60)])])
-        parts = split(twice, np.concatenate([codes, codes[:60]]), SplitPlan(), seed=0)
+        fine_frame = pl.DataFrame({**coarse, "x": rng.normal(size=600)})
+        with_copies = table(fine_frame[np.concatenate([np.arange(600), np.arange(60)])])
+        parts = split(with_copies, np.concatenate([codes, codes[:60]]), SplitPlan(), seed=0)
         assert parts.method == "stratified; exact copies of a row together"
-        assert crossing(where(parts, 660), twice.copies) == 0
+        assert crossing(side_of(parts, 660), with_copies.copies) == 0
 
     @pytest.mark.parametrize(
-        ("roles", "plan", "dealt"),
+        ("roles", "plan", "is_stratified"),
         [
             ({}, "85/15", True),
             ({}, "70/15/15", True),
@@ -259,9 +261,11 @@ class TestCopies:
             ({}, "100", False),
         ],
     )
-    def test_says_whether_classes_were_dealt(self, roles: dict[str, Role], plan: str, dealt: bool) -> None:
+    def test_says_whether_classes_were_dealt(self, roles: dict[str, Role], plan: str, is_stratified: bool) -> None:
         frame = pl.DataFrame({"g": np.arange(200.0) // 5, "t": np.arange(200.0), "x": np.arange(200.0)})
-        assert split(table(frame, **roles), np.arange(200) % 2, SplitPlan.parse(plan), seed=0).stratified == dealt
+        assert (
+            split(table(frame, **roles), np.arange(200) % 2, SplitPlan.parse(plan), seed=0).stratified == is_stratified
+        )
         assert not split_by_column(
             table(pl.DataFrame({"part": ["train", "test"] * 100}), part="split"), np.arange(200) // 100, "part"
         ).stratified
@@ -280,7 +284,7 @@ class TestGroups:
         groups[:3] = [0, 1, 2]
         rows = table(pl.DataFrame({"x": np.arange(n, dtype=float), "who": groups.astype(str)}), who="group")
         parts = split(rows, codes, SplitPlan.parse(plan), seed)
-        assert crossing(where(parts, n), groups) == 0
+        assert crossing(side_of(parts, n), groups) == 0
         assert len(parts_of(parts)) == len(SplitPlan.parse(plan).parts)
 
     def test_balance_is_that_of_scikit_learn_or_better(self) -> None:
@@ -298,14 +302,14 @@ class TestGroups:
 
     def test_groups_that_share_copies_go_together(self) -> None:
         codes = np.tile([0, 1], 100)
-        who = np.repeat(np.arange(100), 2)
+        groups = np.repeat(np.arange(100), 2)
         values = np.arange(200.0)
         values[[0, 50, 100]] = values[1]
-        rows = table(pl.DataFrame({"x": values, "who": who.astype(str)}), who="group")
+        rows = table(pl.DataFrame({"x": values, "who": groups.astype(str)}), who="group")
         parts = split(rows, codes, SplitPlan(), seed=0)
-        side = where(parts, 200)
+        side = side_of(parts, 200)
         assert "copies of a row together" in parts.method
-        assert crossing(side, who) == 0
+        assert crossing(side, groups) == 0
         assert len(set(side[[0, 1, 50, 100]])) == 1
 
     def test_too_few_groups_are_refused(self) -> None:
@@ -315,10 +319,10 @@ class TestGroups:
 
     def test_rows_without_a_group_stay_together(self) -> None:
         codes = np.tile([0, 1], 50)
-        who = [None if i % 10 == 0 else str(i % 30) for i in range(100)]
-        rows = table(pl.DataFrame({"x": np.arange(100.0), "who": who}), who="group")
+        groups = [None if i % 10 == 0 else str(i % 30) for i in range(100)]
+        rows = table(pl.DataFrame({"x": np.arange(100.0), "who": groups}), who="group")
         parts = split(rows, codes, SplitPlan(), seed=0)
-        assert len(set(where(parts, 100)[::10])) == 1
+        assert len(set(side_of(parts, 100)[::10])) == 1
         assert "10 rows without 'who' are kept together as one group" in parts.notes
 
 
@@ -331,10 +335,10 @@ class TestTime:
         times[:4] = [0, 1, 2, 3]
         rows = table(pl.DataFrame({"x": np.arange(n, dtype=float), "when": times.astype(float)}), when="time")
         parts = split(rows, codes, SplitPlan.parse(plan), seed)
-        where(parts, n)
-        ordered = [times[rows] for rows in parts_of(parts)]
-        assert len(ordered) == len(SplitPlan.parse(plan).parts)
-        assert all(older.max() < newer.min() for older, newer in itertools.pairwise(ordered))
+        side_of(parts, n)
+        part_times = [times[rows] for rows in parts_of(parts)]
+        assert len(part_times) == len(SplitPlan.parse(plan).parts)
+        assert all(older.max() < newer.min() for older, newer in itertools.pairwise(part_times))
 
     def test_takes_the_newest_share(self) -> None:
         times = np.random.default_rng(0).permutation(200)
@@ -369,20 +373,20 @@ class TestTime:
         frame = pl.DataFrame({"x": np.arange(n) * 1.0, "when": times * 1.0, "who": groups.astype(str)})
         rows = table(frame, when="time", who="group")
         parts = split(rows, codes, SplitPlan(), seed)
-        assert crossing(where(parts, n), groups) == 0
+        assert crossing(side_of(parts, n), groups) == 0
         ends = [times[groups == g].max() for g in np.unique(groups[parts.test])]
         assert times[parts.train].max() < min(ends)
 
     @pytest.mark.parametrize(
-        ("when", "words"),
+        ("times", "words"),
         [
             ([1.0, 1.0, 1.0, 1.0], "end at 1 times only"),
             ([1.0, 2.0, None, 3.0], r"no time in 1 row \(first: row 3\)"),
             (["a", "b", "c", "d"], "neither dates nor numbers"),
         ],
     )
-    def test_refuses_what_cannot_be_ordered(self, when: list[object], words: str) -> None:
-        rows = table(pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "when": when}), when="time")
+    def test_refuses_what_cannot_be_ordered(self, times: list[object], words: str) -> None:
+        rows = table(pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "when": times}), when="time")
         with pytest.raises(DataError, match=words):
             split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0)
 
@@ -401,8 +405,8 @@ class TestFolds:
             assert (np.abs(np.bincount(codes[valid], minlength=len(sizes)) - sizes / k) < 1).all()
             assert set(np.flatnonzero(sizes >= 2)) <= set(codes[train])
         for repeat in range(repeats):
-            validated = np.concatenate([valid for _, valid in pairs[repeat * k : (repeat + 1) * k]])
-            assert sorted(validated) == list(range(len(codes)))
+            valid_rows = np.concatenate([valid for _, valid in pairs[repeat * k : (repeat + 1) * k]])
+            assert sorted(valid_rows) == list(range(len(codes)))
 
     def test_agree_with_scikit_learn_in_class_counts(self) -> None:
         codes = np.repeat([0, 1, 2], [61, 33, 17])
@@ -435,27 +439,27 @@ class TestFolds:
         for train, valid in pairs:
             assert times[train].max() < times[valid].min()
         assert (np.bincount(np.concatenate([valid for _, valid in pairs])) <= 1).all()
-        whole = [(train, valid) for train, valid in pairs if set(groups[train]) - set(groups[valid])]
-        if not whole:
+        expected = [(train, valid) for train, valid in pairs if set(groups[train]) - set(groups[valid])]
+        if not expected:
             with pytest.raises(DataError, match="each group has rows at nearly all times"):
                 folds(codes, k, seed, groups=groups, times=times)
             return
-        apart = folds(codes, k, seed, groups=groups, times=times)
-        assert len(apart) == len(whole)
-        for train, valid in apart:
+        group_folds = folds(codes, k, seed, groups=groups, times=times)
+        assert len(group_folds) == len(expected)
+        for train, valid in group_folds:
             assert times[train].max() < times[valid].min()
             assert not set(groups[train]) & set(groups[valid])
 
     def test_repeats_deal_anew(self) -> None:
         codes = np.tile([0, 1, 1], 30)
-        once, often = folds(codes, 5, seed=3), folds(codes, 5, seed=3, repeats=3)
-        assert len(often) == 15
-        dealt = [
+        one_repeat, three_repeats = folds(codes, 5, seed=3), folds(codes, 5, seed=3, repeats=3)
+        assert len(three_repeats) == 15
+        assignments = [
             np.concatenate([np.full(18, k) for k in range(5)])[np.argsort(np.concatenate(parts))]
-            for parts in ([valid for _, valid in often[i : i + 5]] for i in (0, 5, 10))
+            for parts in ([valid for _, valid in three_repeats[i : i + 5]] for i in (0, 5, 10))
         ]
-        assert all(np.array_equal(a[1], b[1]) for a, b in zip(once, often[:5], strict=True))
-        for one, other in itertools.combinations(dealt, 2):
+        assert all(np.array_equal(a[1], b[1]) for a, b in zip(one_repeat, three_repeats[:5], strict=True))
+        for one, other in itertools.combinations(assignments, 2):
             assert 0.1 < (one == other).mean() < 0.4
 
     def test_depend_on_the_seed_only(self) -> None:
@@ -481,22 +485,22 @@ class TestHoldout:
     def test_is_stratified_and_leaves_rare_classes_in_training(
         self, codes: np.ndarray, seed: int, share: float
     ) -> None:
-        train, held = holdout(codes, share, seed)
-        assert sorted([*train, *held]) == list(range(len(codes)))
+        train, valid = holdout(codes, share, seed)
+        assert sorted([*train, *valid]) == list(range(len(codes)))
         assert set(codes[train]) == set(codes)
-        assert abs(len(held) - share * len(codes)) < 2 + (np.bincount(codes) <= 2).sum()
+        assert abs(len(valid) - share * len(codes)) < 2 + (np.bincount(codes) <= 2).sum()
 
     def test_keeps_groups_whole(self) -> None:
         codes, groups = np.tile([0, 1], 50), np.repeat(np.arange(25), 4)
-        train, held = holdout(codes, 0.2, seed=0, groups=groups)
-        assert len(held) == 20
-        assert not set(groups[train]) & set(groups[held])
+        train, valid = holdout(codes, 0.2, seed=0, groups=groups)
+        assert len(valid) == 20
+        assert not set(groups[train]) & set(groups[valid])
 
-    @pytest.mark.parametrize(("size", "spared"), [(1, True), (2, True), (3, False)])
-    def test_a_class_of_two_rows_is_not_spared_for_it(self, size: int, spared: bool) -> None:
+    @pytest.mark.parametrize(("size", "is_spared"), [(1, True), (2, True), (3, False)])
+    def test_a_class_of_two_rows_is_not_spared_for_it(self, size: int, is_spared: bool) -> None:
         codes = np.repeat([0, 1], [40, size])
-        _, held = holdout(codes, 0.5, seed=0)
-        assert (1 not in codes[held]) == spared
+        _, valid = holdout(codes, 0.5, seed=0)
+        assert (1 not in codes[valid]) == is_spared
 
 
 @pytest.mark.parametrize(("rows", "plan", "sizes"), [(2, "50/50", [1, 1]), (3, "60/20/20", [1, 1, 1])])
@@ -513,8 +517,8 @@ def test_a_part_without_any_row_gets_the_smallest_unit_of_the_commonest_class() 
     for seed in range(5):
         part = stratified_assign(codes, units, np.array([0.99, 0.01]), seed)
         assert np.flatnonzero(part == 1).tolist() == [9, 10]
-        alone = stratified_assign(codes, np.arange(15), np.array([0.99, 0.01]), seed)
-        assert codes[alone == 1].tolist() == [0]
+        row_part = stratified_assign(codes, np.arange(15), np.array([0.99, 0.01]), seed)
+        assert codes[row_part == 1].tolist() == [0]
 
 
 def test_fold_count_never_exceeds_the_rows() -> None:
@@ -554,7 +558,7 @@ class TestToldByAColumn:
 
 
 @pytest.mark.parametrize(
-    ("ordered", "wished", "cuts"),
+    ("values", "targets", "cuts"),
     [
         ([0, 1, 2, 3, 4], [2.0], [2]),
         ([0, 1, 2, 3, 4], [2.4], [2]),
@@ -567,12 +571,12 @@ class TestToldByAColumn:
         ([0, 1, 1, 1], [1.0, 2.0], []),
     ],
 )
-def test_cuts_lie_where_the_values_change(ordered: list[int], wished: list[float], cuts: list[int]) -> None:
-    assert split_module._cuts(np.array(ordered), np.array(wished)) == cuts
+def test_cuts_lie_where_the_values_change(values: list[int], targets: list[float], cuts: list[int]) -> None:
+    assert split_module._cuts(np.array(values), np.array(targets)) == cuts
 
 
 @pytest.mark.parametrize(
-    ("counts", "near"),
+    ("counts", "is_near"),
     [
         ([[60, 20], [10, 10]], True),
         ([[60, 20], [14, 6]], True),
@@ -584,11 +588,11 @@ def test_cuts_lie_where_the_values_change(ordered: list[int], wished: list[float
         ([[57, 23], [18, 2]], False),
     ],
 )
-def test_parts_are_near_what_was_wished_or_not(counts: list[list[int]], near: bool) -> None:
+def test_parts_are_near_what_was_wished_or_not(counts: list[list[int]], is_near: bool) -> None:
     """Wished are 60 and 20 rows of the first class, and 10 and 10 of the second."""
-    dealt = [(c, p) for c in (0, 1) for p in (0, 1) for _ in range(counts[c][p])]
-    codes, part = np.array(dealt).T
-    assert split_module._near(part, codes, np.array([[60, 20], [10, 10]])) == near
+    pairs = [(c, p) for c in (0, 1) for p in (0, 1) for _ in range(counts[c][p])]
+    codes, part = np.array(pairs).T
+    assert split_module._near(part, codes, np.array([[60, 20], [10, 10]])) == is_near
 
 
 @pytest.mark.parametrize(
@@ -606,15 +610,15 @@ def test_parts_are_near_what_was_wished_or_not(counts: list[list[int]], near: bo
 )
 def test_other_sizes_are_told(sizes: list[int], notes: list[str]) -> None:
     part = np.repeat([0, 1], sizes)
-    told = split_module._size_notes(part, ["train", "test"], np.array([0.85, 0.15]))
-    assert told == [f"{note}: what belongs together stays so" for note in notes]
+    size_notes = split_module._size_notes(part, ["train", "test"], np.array([0.85, 0.15]))
+    assert size_notes == [f"{note}: what belongs together stays so" for note in notes]
 
 
 def test_groups_are_as_new_as_their_newest_row() -> None:
     """Group b ends latest and is the test, with its old rows; a and c end earlier."""
-    who = ["c", "a", "b", "a", "b", "c", "a", "c", "b", "a"]
-    when = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 6.5]
-    rows = table(pl.DataFrame({"x": np.arange(10.0), "who": who, "when": when}), who="group", when="time")
+    groups = ["c", "a", "b", "a", "b", "c", "a", "c", "b", "a"]
+    times = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 6.5]
+    rows = table(pl.DataFrame({"x": np.arange(10.0), "who": groups, "when": times}), who="group", when="time")
     parts = split(rows, np.array([0, 1, 0, 1, 1, 0, 1, 0, 0, 1]), SplitPlan.parse("70/30"), seed=0)
     assert parts.test.tolist() == [2, 4, 8]
     assert parts.method == "newest groups of 'who' by 'when'"
@@ -622,15 +626,15 @@ def test_groups_are_as_new_as_their_newest_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "words"),
+    ("groups", "words"),
     [
         (["a", "a", "a", "a"], r"the groups of 'who' end at 1 times only; use another .*, or --time or --group alone$"),
         (None, r"the rows end at 1 times only; use another time column$"),
     ],
 )
-def test_what_cannot_be_ordered_is_named(who: list[str] | None, words: str) -> None:
-    frame = pl.DataFrame({"x": np.arange(4.0), "when": [1.0] * 4} | ({} if who is None else {"who": who}))
-    rows = table(frame, when="time", **({} if who is None else {"who": "group"}))
+def test_what_cannot_be_ordered_is_named(groups: list[str] | None, words: str) -> None:
+    frame = pl.DataFrame({"x": np.arange(4.0), "when": [1.0] * 4} | ({} if groups is None else {"who": groups}))
+    rows = table(frame, when="time", **({} if groups is None else {"who": "group"}))
     with pytest.raises(DataError, match=words):
         split(rows, np.array([0, 1, 0, 1]), SplitPlan(), seed=0)
 
@@ -644,14 +648,14 @@ def test_what_cannot_be_ordered_is_named(who: list[str] | None, words: str) -> N
     ],
 )
 def test_folds_of_time_expand(times: list[int], k: int, pairs: list[tuple[list[int], list[int]]]) -> None:
-    found = folds(np.zeros(len(times), dtype=np.int64), k, 0, times=np.array(times))
-    assert [(train.tolist(), valid.tolist()) for train, valid in found] == pairs
+    time_folds = folds(np.zeros(len(times), dtype=np.int64), k, 0, times=np.array(times))
+    assert [(train.tolist(), valid.tolist()) for train, valid in time_folds] == pairs
 
 
 def test_a_fold_whose_groups_all_go_on_is_left_out() -> None:
     times, groups = np.array([1, 2, 3]), np.array([7, 7, 9])
-    found = folds(np.zeros(3, dtype=np.int64), 2, 0, groups=groups, times=times)
-    assert [(train.tolist(), valid.tolist()) for train, valid in found] == [([0, 1], [2])]
+    time_folds = folds(np.zeros(3, dtype=np.int64), 2, 0, groups=groups, times=times)
+    assert [(train.tolist(), valid.tolist()) for train, valid in time_folds] == [([0, 1], [2])]
 
 
 @pytest.mark.parametrize(
@@ -677,28 +681,28 @@ def test_folds_are_just_enough_and_one_too_many() -> None:
     codes = np.array([0, 1, 0])
     assert sorted(valid.tolist() for _, valid in folds(codes, 3, seed=0)) == [[0], [1], [2]]
     groups = np.array([9, 4, 9, 7])
-    found = folds(np.array([0, 1, 0, 1]), 3, seed=0, groups=groups)
-    assert sorted(valid.tolist() for _, valid in found) == [[0, 2], [1], [3]]
+    group_folds = folds(np.array([0, 1, 0, 1]), 3, seed=0, groups=groups)
+    assert sorted(valid.tolist() for _, valid in group_folds) == [[0, 2], [1], [3]]
     assert len(folds(np.array([0, 1]), 2, seed=0)) == 2
 
 
-@pytest.mark.parametrize(("copied", "told"), [(8, True), (6, True), (4, False)])
-def test_copies_by_chance_are_told_from_a_hundredth_of_the_rows_on(copied: int, told: bool) -> None:
+@pytest.mark.parametrize(("n_copies", "has_note"), [(8, True), (6, True), (4, False)])
+def test_copies_by_chance_are_told_from_a_hundredth_of_the_rows_on(n_copies: int, has_note: bool) -> None:
     class Chance:
         """What a table of 600 rows says of its copies."""
 
         explains, by_chance = True, 0.02
 
     rows = type("Rows", (), {"coincidence": Chance()})()
-    rows.coincidence.copied = copied / 600
+    rows.coincidence.copied = n_copies / 600
     notes = split_module._coincidence_notes(rows)
-    assert bool(notes) == told
+    assert bool(notes) == has_note
     rows.coincidence.explains = False
     assert split_module._coincidence_notes(rows) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "shown", "parts"),
+    ("text", "expected", "parts"),
     [
         ("70/15/15", "70/15/15", {"train": 0.7, "valid": 0.15, "test": 0.15}),
         ("85/15", "85/15", {"train": 0.85, "test": 0.15}),
@@ -707,9 +711,9 @@ def test_copies_by_chance_are_told_from_a_hundredth_of_the_rows_on(copied: int, 
         ("100", "100", {"train": 1.0}),
     ],
 )
-def test_a_plan_names_the_parts_that_there_will_be(text: str, shown: str, parts: dict[str, float]) -> None:
+def test_a_plan_names_the_parts_that_there_will_be(text: str, expected: str, parts: dict[str, float]) -> None:
     plan = SplitPlan.parse(text)
-    assert str(plan) == shown
+    assert str(plan) == expected
     assert plan.parts == pytest.approx(parts)
     assert list(plan.parts) == list(parts)
 

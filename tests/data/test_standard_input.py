@@ -73,12 +73,12 @@ def test_of_many_blocks_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
         assert Path(paths[0]).read_bytes() == b"\0\0\0b"
 
 
-@pytest.mark.parametrize(("free", "refused"), [(16, False), (15, True), (14, True)])
-def test_it_takes_half_of_the_room(free: int, refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("free", "is_refused"), [(16, False), (15, True), (14, True)])
+def test_it_takes_half_of_the_room(free: int, is_refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     room = type("Usage", (), {"free": free})()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
     give(b"a,b\n1,2\n", monkeypatch)
-    if refused:
+    if is_refused:
         with (
             pytest.raises(DataError, match=r"the standard input is longer than 7 bytes, half of the room"),
             spooled(["-"]),

@@ -10,7 +10,7 @@ from sortal.data.stratify import allocate, connected_groups, stratified_assign, 
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "together"),
+    ("first", "second", "expected"),
     [
         ([0, 0, 1, 2], [0, 1, 1, 2], [0, 0, 0, 1]),
         ([2, 1, 0], [0, 1, 2], [2, 1, 0]),
@@ -20,8 +20,8 @@ from sortal.data.stratify import allocate, connected_groups, stratified_assign, 
         ([0], [0], [0]),
     ],
 )
-def test_units_that_share_a_row_are_one(first: list[int], second: list[int], together: list[int]) -> None:
-    assert connected_groups(np.array(first), np.array(second)).tolist() == together
+def test_units_that_share_a_row_are_one(first: list[int], second: list[int], expected: list[int]) -> None:
+    assert connected_groups(np.array(first), np.array(second)).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -61,34 +61,34 @@ def test_small_classes_go_to_the_first_part(keep: int, target: list[list[int]]) 
     assert targets(CODES, np.array([0.75, 0.25]), keep)[:, 0].tolist() == pytest.approx(
         [row[0] for row in target], abs=1
     )
-    wished = targets(CODES, np.array([0.75, 0.25]), keep)
-    assert wished.sum(axis=1).tolist() == [8, 4, 2]
-    assert [row.tolist() for row, size in zip(wished, (8, 4, 2), strict=True) if size <= keep] == [
+    counts = targets(CODES, np.array([0.75, 0.25]), keep)
+    assert counts.sum(axis=1).tolist() == [8, 4, 2]
+    assert [row.tolist() for row, size in zip(counts, (8, 4, 2), strict=True) if size <= keep] == [
         row for row, size in zip(target, (8, 4, 2), strict=True) if size <= keep
     ]
 
 
 def test_of_some_rows_a_small_class_is_told_by_all_of_them() -> None:
-    among = np.ones(14, dtype=bool)
-    among[:7] = among[12] = False
-    wished = targets(CODES, np.array([0.75, 0.25]), 2, among)
-    assert wished.sum(axis=1).tolist() == [1, 4, 1]
-    assert wished[1:].tolist() == [[3, 1], [1, 0]]
+    mask = np.ones(14, dtype=bool)
+    mask[:7] = mask[12] = False
+    counts = targets(CODES, np.array([0.75, 0.25]), 2, mask)
+    assert counts.sum(axis=1).tolist() == [1, 4, 1]
+    assert counts[1:].tolist() == [[3, 1], [1, 0]]
     # One row of the first class is left, and it is no small class for that: the part with the larger share gets it.
-    assert targets(CODES, np.array([0.25, 0.75]), 2, among)[0].tolist() == [0, 1]
+    assert targets(CODES, np.array([0.25, 0.75]), 2, mask)[0].tolist() == [0, 1]
 
 
 def test_units_of_two_rows_are_dealt_as_single_rows_are() -> None:
     """Ten pairs of one class and five of the other: three of each five go to the first part."""
     codes = np.repeat(np.repeat([1, 0], [10, 5]), 2)
     units = np.repeat(np.arange(15)[::-1], 2)
-    seen = set()
+    assignments = set()
     for seed in range(6):
         part = stratified_assign(codes, units, np.array([0.6, 0.4]), seed)
         assert np.bincount(codes[part == 0]).tolist() == [6, 12]
         assert (part[::2] == part[1::2]).all()
-        seen.add(tuple(part.tolist()))
-    assert len(seen) > 1
+        assignments.add(tuple(part.tolist()))
+    assert len(assignments) > 1
 
 
 def test_the_same_seed_deals_the_same_and_lists_of_seeds_differ() -> None:
@@ -116,18 +116,18 @@ def test_beside_a_large_unit_the_others_are_dealt_in_proportion(size: int, room:
     units = np.concatenate([np.zeros(size, dtype=np.int64), np.arange(1, 51 - size)])
     for seed in range(5):
         part = stratified_assign(codes, units, np.array([0.5, 0.5]), seed)
-        beside = part[size:] == part[0]
+        is_beside = part[size:] == part[0]
         assert len(set(part[:size])) == 1
-        assert beside.sum() == pytest.approx(25 - size if size < 25 else 0, abs=1)
+        assert is_beside.sum() == pytest.approx(25 - size if size < 25 else 0, abs=1)
         # Of the rows beside the unit and of those without it as many are of either class.
-        other = codes[size:][~beside]
+        other = codes[size:][~is_beside]
         assert other.mean() == pytest.approx(0.5, abs=0.03)
 
 
 def test_units_of_one_content_are_alike_and_of_another_are_not() -> None:
     counts = np.array([[2, 0, 1], [0, 2, 1], [2, 0, 1], [2, 1, 0], [0, 2, 1], [1, 1, 1]])
-    alike = stratify._signatures(counts)
-    assert [np.flatnonzero(alike == alike[k]).tolist() for k in range(6)] == [
+    signatures = stratify._signatures(counts)
+    assert [np.flatnonzero(signatures == signatures[k]).tolist() for k in range(6)] == [
         [0, 2], [1, 4], [0, 2], [3], [1, 4], [5],
     ]  # fmt: skip
 
@@ -156,14 +156,14 @@ def test_where_almost_all_differ_size_and_main_class_are_enough(monkeypatch: pyt
     ],
 )  # fmt: skip
 def test_an_empty_part_gets_a_unit(codes: list[int], units: list[int], part: list[int], filled: list[int]) -> None:
-    dealt = np.array(part)
-    stratify._fill_empty(np.array(codes), np.array(units), dealt, 2)
-    assert dealt.tolist() == filled
+    assignment = np.array(part)
+    stratify._fill_empty(np.array(codes), np.array(units), assignment, 2)
+    assert assignment.tolist() == filled
 
 
 def test_several_empty_parts_get_one_each() -> None:
-    dealt = np.array([0, 0, 0, 2])
-    stratify._fill_empty(np.zeros(10, dtype=np.int64), np.repeat([0, 1, 2, 3], [4, 3, 2, 1]), dealt, 5)
-    assert dealt.tolist() == [0, 3, 1, 2]
+    assignment = np.array([0, 0, 0, 2])
+    stratify._fill_empty(np.zeros(10, dtype=np.int64), np.repeat([0, 1, 2, 3], [4, 3, 2, 1]), assignment, 5)
+    assert assignment.tolist() == [0, 3, 1, 2]
     stratify._fill_empty(np.zeros(3, dtype=np.int64), np.repeat([0, 1], [2, 1]), few := np.array([0, 0]), 4)
     assert few.tolist() == [0, 1]

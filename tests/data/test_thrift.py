@@ -15,10 +15,10 @@ def read(text: bytes, at: int = 0, end: int | None = None) -> dict[int, Any]:
     return Reader(text, at, len(text) if end is None else end).struct()  # type: ignore[arg-type]
 
 
-def told(text: bytes, at: int = 0, end: int | None = None) -> str:
-    with pytest.raises(DamagedError) as raised:
+def error_of(text: bytes, at: int = 0, end: int | None = None) -> str:
+    with pytest.raises(DamagedError) as excinfo:
         read(text, at, end)
-    return str(raised.value)
+    return str(excinfo.value)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_values_of_every_kind(text: str, fields: dict[int, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "number"),
+    ("hex_digits", "number"),
     [
         ("00", 0),
         ("01", -1),
@@ -75,9 +75,9 @@ def test_values_of_every_kind(text: str, fields: dict[int, Any]) -> None:
         ("ff" * 9 + "01", -(2**63)),
     ],
 )
-def test_numbers_of_any_length(written: str, number: int) -> None:
-    assert read(bytes.fromhex(f"16 {written} 00")) == {1: number}
-    assert read(bytes.fromhex(f"19 16 {written} 00")) == {1: [number]}
+def test_numbers_of_any_length(hex_digits: str, number: int) -> None:
+    assert read(bytes.fromhex(f"16 {hex_digits} 00")) == {1: number}
+    assert read(bytes.fromhex(f"19 16 {hex_digits} 00")) == {1: [number]}
 
 
 LIST, MAP = b"\x19\x2c", b"\x1b\x01\x5c\x02"
@@ -110,8 +110,8 @@ def nested(depth: int, way: bytes) -> bytes:
     ],
 )
 def test_what_cannot_be_is_said(text: bytes, message: str) -> None:
-    assert told(text) == message
-    assert told(b"\xff" + text + b"\xff\xff", 1, 1 + len(text)) == message  # what lies behind is not read
+    assert error_of(text) == message
+    assert error_of(b"\xff" + text + b"\xff\xff", 1, 1 + len(text)) == message  # what lies behind is not read
 
 
 @pytest.mark.parametrize(
@@ -119,19 +119,21 @@ def test_what_cannot_be_is_said(text: bytes, message: str) -> None:
 )
 def test_a_stack_of_structs_has_an_end(way: bytes, most: int) -> None:
     """Lists and maps count as steps of their own."""
-    behind = b"\x02" if way.endswith(b"\xc5") else b""
+    suffix = b"\x02" if way.endswith(b"\xc5") else b""
     for depth in (most, most + 1):
-        text = reduce(lambda inner, _: way + inner + behind + b"\0", range(depth), b"\0")
+        text = reduce(lambda inner, _: way + inner + suffix + b"\0", range(depth), b"\0")
         if depth == most:
             assert len(read(text)) == 1
         else:
-            assert told(text) == "its metadata is too deep"
+            assert error_of(text) == "its metadata is too deep"
 
 
 def test_a_stack_of_lists_counts_each() -> None:
     for lists, deep in ((23, False), (24, True)):
         text = b"\x19" + b"\x19" * (lists - 1) + b"\x1c\0\0"
-        assert (told(text) if deep else read(text)) == ("its metadata is too deep" if deep else {1: _in_lists(lists)})
+        assert (error_of(text) if deep else read(text)) == (
+            "its metadata is too deep" if deep else {1: _in_lists(lists)}
+        )
 
 
 def _in_lists(lists: int) -> Any:

@@ -14,7 +14,7 @@ from sortal.data.untrusted import quiet, untrusted
 PANIC = b"\nthread 'polars-0' panicked at somewhere:\n"
 
 
-def written(capfd: pytest.CaptureFixture[str]) -> str:
+def stderr_of(capfd: pytest.CaptureFixture[str]) -> str:
     return capfd.readouterr().err
 
 
@@ -23,7 +23,7 @@ def descriptors() -> int:
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("output", "expected"),
     [
         (b"", ""),
         (b"a word\n", "a word\n"),
@@ -33,15 +33,15 @@ def descriptors() -> int:
         (b"x" * 200_000, "x" * 200_000),
     ],
 )
-def test_all_but_a_panic_is_shown_at_the_end(said: bytes, shown: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_all_but_a_panic_is_shown_at_the_end(output: bytes, expected: str, capfd: pytest.CaptureFixture[str]) -> None:
     before = descriptors()
     for _ in range(2):
         with quiet():
             at = 0
-            while at < len(said):
-                at += os.write(2, said[at:])
-            assert written(capfd) == ""
-        assert written(capfd) == shown
+            while at < len(output):
+                at += os.write(2, output[at:])
+            assert stderr_of(capfd) == ""
+        assert stderr_of(capfd) == expected
     assert descriptors() == before
 
 
@@ -51,44 +51,44 @@ def test_blocks_within_each_other_are_shown_when_the_last_ends(capfd: pytest.Cap
         with quiet():
             os.write(2, b"two ")
         os.write(2, b"three")
-        assert written(capfd) == ""
-    assert written(capfd) == "one two three"
+        assert stderr_of(capfd) == ""
+    assert stderr_of(capfd) == "one two three"
     os.write(2, b"four")
-    assert written(capfd) == "four"
+    assert stderr_of(capfd) == "four"
 
 
 def test_so_are_those_of_other_threads(capfd: pytest.CaptureFixture[str]) -> None:
-    begun, end = threading.Event(), threading.Event()
+    start, end = threading.Event(), threading.Event()
 
     def other() -> None:
         with quiet():
-            begun.set()
+            start.set()
             end.wait(10)
 
     thread = threading.Thread(target=other)
     thread.start()
-    begun.wait(10)
+    start.wait(10)
     with quiet():
         os.write(2, b"said")
-    assert written(capfd) == ""
+    assert stderr_of(capfd) == ""
     end.set()
     thread.join()
-    assert written(capfd) == "said"
+    assert stderr_of(capfd) == "said"
 
 
 def test_an_error_in_a_block_ends_it(capfd: pytest.CaptureFixture[str]) -> None:
     for block in (quiet, untrusted):
         with pytest.raises(ZeroDivisionError), block():
             os.write(2, b"said") / 0
-        assert written(capfd) == "said"
+        assert stderr_of(capfd) == "said"
 
 
-@pytest.mark.parametrize(("text", "told"), [("out of range", "out of range"), ("", "polars gave up")])
-def test_a_panic_becomes_an_error(text: str, told: str) -> None:
-    with pytest.raises(pl.exceptions.ComputeError, match=f"^{told}$") as raised, untrusted():
+@pytest.mark.parametrize(("text", "message"), [("out of range", "out of range"), ("", "polars gave up")])
+def test_a_panic_becomes_an_error(text: str, message: str) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match=f"^{message}$") as excinfo, untrusted():
         raise pl.exceptions.PanicException(text)
-    assert raised.value.__cause__ is None
-    assert raised.value.__suppress_context__
+    assert excinfo.value.__cause__ is None
+    assert excinfo.value.__suppress_context__
 
 
 def test_where_nothing_can_be_withheld_it_is_shown(
@@ -101,13 +101,13 @@ def test_where_nothing_can_be_withheld_it_is_shown(
     monkeypatch.setattr(module, "_nameless_file", no_room)
     with quiet():
         os.write(2, b"said")
-        assert written(capfd) == "said"
+        assert stderr_of(capfd) == "said"
     monkeypatch.undo()
     assert descriptors() == before
     with quiet():
         os.write(2, b"again")
-        assert written(capfd) == ""
-    assert written(capfd) == "again"
+        assert stderr_of(capfd) == ""
+    assert stderr_of(capfd) == "again"
 
 
 def test_a_system_without_files_in_memory_has_others(
@@ -116,5 +116,5 @@ def test_a_system_without_files_in_memory_has_others(
     monkeypatch.delattr(os, "memfd_create", raising=False)
     with quiet():
         os.write(2, b"said")
-        assert written(capfd) == ""
-    assert written(capfd) == "said"
+        assert stderr_of(capfd) == ""
+    assert stderr_of(capfd) == "said"

@@ -97,13 +97,13 @@ def test_a_new_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError, SystemExit])
 def test_a_folder_that_was_not_finished_leaves_nothing(error: type[BaseException], tmp_path: Path) -> None:
-    def interrupted() -> None:
+    def write_and_fail() -> None:
         with new_folder(tmp_path / "runs" / "first") as temporary:
             (temporary / "report").write_text("x")
             raise error
 
     with pytest.raises(error):
-        interrupted()
+        write_and_fail()
     assert os.listdir(tmp_path) == []
 
 
@@ -162,11 +162,11 @@ def test_a_name_is_taken_while_it_is_being_made(tmp_path: Path) -> None:
 class TestNothingIsPlanted:
     @pytest.mark.parametrize("name", ["first", "model.bin"])
     def test_names_cannot_be_told_in_advance(self, name: str, tmp_path: Path) -> None:
-        seen = set()
+        names = set()
         for _ in range(20):
-            with claimed(tmp_path, name) as aside:
-                seen.add(aside.path.name)
-        assert len(seen) == 20
+            with claimed(tmp_path, name) as claim:
+                names.add(claim.path.name)
+        assert len(names) == 20
 
     def test_a_planted_link_or_folder_stops_and_loses_nothing(self, tmp_path: Path, monkeypatch) -> None:
         """Even where somebody guessed the name: what is there is neither used, followed nor removed."""
@@ -202,7 +202,7 @@ class TestNothingIsPlanted:
         assert (tmp_path / f".run.partial-{os.getpid()}").is_dir()
 
     def test_only_what_was_made_here_is_removed(self, tmp_path: Path) -> None:
-        def exchanged() -> None:
+        def exchange() -> None:
             with new_folder(tmp_path / "run") as folder:
                 folder.rename(tmp_path / "moved")
                 folder.mkdir()
@@ -210,28 +210,28 @@ class TestNothingIsPlanted:
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            exchanged()
-        (left,) = tmp_path.glob(".run.partial-*/gold")
-        assert left.read_text() == "of another"
+            exchange()
+        (gold,) = tmp_path.glob(".run.partial-*/gold")
+        assert gold.read_text() == "of another"
 
     def test_folders_above_stay_where_something_came_into_them(self, tmp_path: Path) -> None:
-        def disturbed() -> None:
+        def disturb() -> None:
             with new_folder(tmp_path / "a" / "b" / "run"):
                 (tmp_path / "a" / "other").touch()
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            disturbed()
+            disturb()
         assert os.listdir(tmp_path / "a") == ["other"]
 
     def test_a_copy_of_the_process_removes_nothing(self, tmp_path: Path) -> None:
-        with claimed(tmp_path, "run") as aside:
+        with claimed(tmp_path, "run") as claim:
             child = os.fork()
             if not child:
-                aside.remove()
+                claim.remove()
                 os._exit(0)
             os.waitpid(child, 0)
-            assert aside.path.is_dir()
+            assert claim.path.is_dir()
         assert os.listdir(tmp_path) == []
 
 
@@ -279,24 +279,24 @@ class TestKilledProcesses:
         assert abandoned(tmp_path) == []
         other.send_signal(signal.SIGKILL)
         other.communicate()
-        left = sorted(path.name for path in tmp_path.iterdir())
-        assert [name.rsplit("-", 1)[0] for name in left] == [".run.partial", ".t.csv.partial"]
-        told = abandoned(tmp_path)
-        assert [name in sentence for name, sentence in zip(left, told, strict=True)] == [True, True]
-        assert "was left unfinished by a process that was killed" in told[0]
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert [name.rsplit("-", 1)[0] for name in names] == [".run.partial", ".t.csv.partial"]
+        notes = abandoned(tmp_path)
+        assert [name in sentence for name, sentence in zip(names, notes, strict=True)] == [True, True]
+        assert "was left unfinished by a process that was killed" in notes[0]
         with new_folder(tmp_path / "run") as folder:
             (folder / "rows").write_text("new")
-        assert abandoned(tmp_path) == told
-        assert sorted(path.name for path in tmp_path.iterdir()) == [*left, "run"]
+        assert abandoned(tmp_path) == notes
+        assert sorted(path.name for path in tmp_path.iterdir()) == [*names, "run"]
 
     def test_many_are_counted(self, tmp_path: Path) -> None:
         for i in range(8):
             folder = tmp_path / f".run.partial-{i:016x}"
             folder.mkdir()
             (folder / "file").touch()
-        told = abandoned(tmp_path)
-        assert len(told) == 6
-        assert told[-1] == f"and 3 more in {str(tmp_path)!r}"
+        notes = abandoned(tmp_path)
+        assert len(notes) == 6
+        assert notes[-1] == f"and 3 more in {str(tmp_path)!r}"
 
     def test_names_alone_prove_nothing(self, tmp_path: Path) -> None:
         """Files, links and empty folders of such names, and other names, are no results that were left."""
@@ -307,8 +307,8 @@ class TestKilledProcesses:
         for name in (f"d.partial-{digits}", ".e.partial-123", ".f"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "file").touch()
-        with claimed(tmp_path, "mine") as mine:
-            (mine.path / "file").touch()
+        with claimed(tmp_path, "mine") as claim:
+            (claim.path / "file").touch()
             assert abandoned(tmp_path) == []
         assert abandoned(tmp_path / "missing") == []
 
@@ -368,9 +368,9 @@ def test_reasons_name_the_folder_and_others_are_those_of_the_system(tmp_path: Pa
             with replacing(tmp_path / "t.csv") as partial:
                 raise OSError(code, "x", str(partial))
 
-        with pytest.raises(OutputError) as raised:
+        with pytest.raises(OutputError) as excinfo:
             fail()
-        assert str(raised.value) == f"{reason}: 't.csv' could not be written; nothing was changed"
+        assert str(excinfo.value) == f"{reason}: 't.csv' could not be written; nothing was changed"
 
 
 def test_what_a_killed_process_left_of_one_result_is_given_the_oldest_first(tmp_path: Path) -> None:
@@ -380,10 +380,10 @@ def test_what_a_killed_process_left_of_one_result_is_given_the_oldest_first(tmp_
         (folder / "file").touch()
         os.utime(folder, (1_000_000 - age, 1_000_000 - age))
     (tmp_path / f".run.partial-{'f' * 16}").mkdir()  # empty
-    found = whole.unfinished(tmp_path / "run")
-    assert [path.name[-1] for path in found] == ["e", "a", "b"]
-    with new_folder(tmp_path / "run") as mine:
-        (mine / "file").touch()
+    folders = whole.unfinished(tmp_path / "run")
+    assert [path.name[-1] for path in folders] == ["e", "a", "b"]
+    with new_folder(tmp_path / "run") as own_folder:
+        (own_folder / "file").touch()
         assert len(whole.unfinished(tmp_path / "run")) == 3
     assert whole.unfinished(tmp_path / "missing" / "run") == []
 
@@ -393,9 +393,9 @@ def test_five_that_were_left_are_named(count: int, tmp_path: Path) -> None:
     for i in range(count):
         (tmp_path / f".run.partial-{i:016x}").mkdir()
         (tmp_path / f".run.partial-{i:016x}" / "file").touch()
-    told = abandoned(tmp_path)
-    assert [f"{i:016x}" in sentence for i, sentence in enumerate(told[:5])] == [True] * 5
-    assert told[5:] == ([f"and 1 more in {str(tmp_path)!r}"] if count == 6 else [])
+    notes = abandoned(tmp_path)
+    assert [f"{i:016x}" in sentence for i, sentence in enumerate(notes[:5])] == [True] * 5
+    assert notes[5:] == ([f"and 1 more in {str(tmp_path)!r}"] if count == 6 else [])
 
 
 def test_a_name_in_the_home_of_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ def test_what_was_written_is_read(suffix: str, tmp_path: Path) -> None:
         out.write(TABLE[:300])
         assert path.read_text() == "former"
         out.write(TABLE[300:])
-    found = read(path).frame
-    assert found.cast(pl.String).equals(TABLE.cast(pl.String))
+    table = read(path).frame
+    assert table.cast(pl.String).equals(TABLE.cast(pl.String))
     assert os.listdir(tmp_path) == [path.name]
 
 
@@ -36,13 +36,13 @@ def test_after_an_error_all_is_as_it_was(suffix: str, error: type[BaseException]
     path = tmp_path / f"table{suffix}"
     path.write_text("former")
 
-    def interrupted() -> None:
+    def write_and_fail() -> None:
         with writer(path) as out:
             out.write(TABLE)
             raise error
 
     with pytest.raises(error):
-        interrupted()
+        write_and_fail()
     assert path.read_text() == "former"
     assert os.listdir(tmp_path) == [path.name]
 
@@ -56,9 +56,9 @@ def test_no_room_is_a_clear_sentence(suffix: str, tmp_path: Path) -> None:
             out.write(TABLE)
             out.write(TABLE)
 
-    with pytest.raises(OutputError) as raised:
+    with pytest.raises(OutputError) as excinfo:
         write()
-    assert str(raised.value) == (
+    assert str(excinfo.value) == (
         f"the file would be larger than is allowed here: {path.name!r} could not be written; nothing was changed"
     )
     assert os.listdir(tmp_path) == []
@@ -88,9 +88,9 @@ def test_frames_may_have_their_columns_in_any_order(tmp_path: Path) -> None:
             out.write(pl.DataFrame({"b": [1], "a": ["x"]}))
             out.write(pl.DataFrame({"a": ["y"], "b": [2]}))
             out.write(pl.DataFrame({"a": ["z"], "b": [3]}))
-        found = read(path).frame
-        assert found.columns == ["b", "a"]
-        assert found.cast(pl.String).rows() == [("1", "x"), ("2", "y"), ("3", "z")]
+        table = read(path).frame
+        assert table.columns == ["b", "a"]
+        assert table.cast(pl.String).rows() == [("1", "x"), ("2", "y"), ("3", "z")]
 
 
 @pytest.mark.parametrize(("suffix", "text"), [(".csv", 'a,b\n1,"x,y"\n'), (".tsv", "a\tb\n1\tx,y\n")])
@@ -107,13 +107,13 @@ def test_without_a_path_it_goes_to_the_screen_when_all_is_there(capsys: pytest.C
         out.write(pl.DataFrame({"a": [None]}))
     assert capsys.readouterr().out == "a\nß\n\n"
 
-    def broken() -> None:
+    def write_and_fail() -> None:
         with writer(None) as other:
             other.write(pl.DataFrame({"a": ["x"]}))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        broken()
+        write_and_fail()
     assert capsys.readouterr().out == ""
 
 

@@ -13,8 +13,8 @@ def draw(n: int, k: int, seed: int, sharpness: float = 1.0, shift: float = 0.0):
     logits = 1.5 * rng.normal(size=(n, k))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = np.minimum((rng.random(n)[:, None] > p.cumsum(axis=1)).sum(axis=1), k - 1)
-    told = p**sharpness * np.exp(shift * np.arange(k))
-    return told / told.sum(axis=1, keepdims=True), truth
+    weights = p**sharpness * np.exp(shift * np.arange(k))
+    return weights / weights.sum(axis=1, keepdims=True), truth
 
 
 def predictions(probability, truth) -> Predictions:

@@ -12,28 +12,28 @@ from sortal.decide.certificate import Bound, Certificate, Outlook
 PRECISION = Bound("precision", 0.9, 0.9, 199 / 210, True)
 RECALL = Bound("recall", 0.5, 0.5, 199 / 300, True)
 FPR = Bound("fpr", 0.02, 0.02, 11 / 1010, True)
-FOUND = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (PRECISION,), 300 / 1310)
+CERTIFICATE = Certificate("yes", 0.62, 0.95, 1310, 300, 210, (PRECISION,), 300 / 1310)
 SHORT = Bound("precision", 0.95, 0.9191, 199 / 210, False)
 
 
 def test_a_certificate_survives_json():
-    whole = replace(FOUND, bounds=(PRECISION, replace(RECALL, holds=False), FPR))
+    whole = replace(CERTIFICATE, bounds=(PRECISION, replace(RECALL, holds=False), FPR))
     assert msgspec.json.decode(msgspec.json.encode(whole), type=Certificate) == whole
 
 
 def test_it_holds_where_all_bounds_do():
-    assert FOUND.holds
-    assert not replace(FOUND, bounds=(PRECISION, SHORT)).holds
+    assert CERTIFICATE.holds
+    assert not replace(CERTIFICATE, bounds=(PRECISION, SHORT)).holds
 
 
 def test_a_bound_is_found_by_its_measure():
-    whole = replace(FOUND, bounds=(PRECISION, FPR))
+    whole = replace(CERTIFICATE, bounds=(PRECISION, FPR))
     assert whole.bound("fpr") == FPR
     assert whole.bound("recall") is None
 
 
 def test_several_promises_are_explained_in_one_sentence():
-    whole = replace(FOUND, bounds=(PRECISION, RECALL, FPR))
+    whole = replace(CERTIFICATE, bounds=(PRECISION, RECALL, FPR))
     assert whole.explanation == (
         "precision >= .9 and recall >= .5 and false positive rate <= .02 certified together at 95 % confidence on "
         "1,310 labelled rows: p >= .62 says yes to 210, 199 rightly (.948) and finds 199 of 300 positives (.663) and "
@@ -43,13 +43,15 @@ def test_several_promises_are_explained_in_one_sentence():
 
 
 def test_a_refusal_says_what_can_be_certified_and_what_it_would_take():
-    refused = replace(FOUND, bounds=(SHORT,), outlook=Outlook(4200, 0.81))
-    assert refused.explanation == (
+    refusal = replace(CERTIFICATE, bounds=(SHORT,), outlook=Outlook(4200, 0.81))
+    assert refusal.explanation == (
         "precision >= .95 cannot be certified from 1,310 labelled rows: .91 can. 3.2 times as many rows, about 4,200 "
         "to prove it on, would do with a chance of 81 %."
     )
-    assert "3.2 times as many groups, about 4,200 to prove it on" in replace(refused, grouped=True).explanation
-    vain = replace(FOUND, bounds=(replace(SHORT, asked=0.925, certified=0.0),), outlook=Outlook(None, 0.02, 0.683))
+    assert "3.2 times as many groups, about 4,200 to prove it on" in replace(refusal, grouped=True).explanation
+    vain = replace(
+        CERTIFICATE, bounds=(replace(SHORT, asked=0.925, certified=0.0),), outlook=Outlook(None, 0.02, 0.683)
+    )
     assert vain.explanation == (
         "precision >= .925 cannot be certified from 1,310 labelled rows: no level can. "
         "More rows will not help: this model reaches about .68; a better model may."
@@ -61,8 +63,8 @@ def test_a_refusal_says_what_can_be_certified_and_what_it_would_take():
 def test_a_joint_refusal_names_what_each_measure_keeps():
     alarms = replace(FPR, certified=0.0213, holds=False)
     bounds = (PRECISION, replace(RECALL, certified=0.0, holds=False), alarms)
-    refused = replace(FOUND, bounds=bounds, outlook=Outlook(20_000, 0.8))
-    assert refused.explanation == (
+    refusal = replace(CERTIFICATE, bounds=bounds, outlook=Outlook(20_000, 0.8))
+    assert refusal.explanation == (
         "precision >= .9 and recall >= .5 and false positive rate <= .02 cannot be certified together from 1,310 "
         "labelled rows: "
         "precision >= .9 and false positive rate <= .0213 can. 15 times as many rows, about 20,000 to prove it on, "
@@ -71,7 +73,7 @@ def test_a_joint_refusal_names_what_each_measure_keeps():
 
 
 def test_the_confidence_is_said_to_be_of_attempts():
-    assert FOUND.caveat.startswith(
+    assert CERTIFICATE.caveat.startswith(
         "The confidence is of attempts, not of certificates: up to 5 % of all attempts certify what does not hold"
     )
 
@@ -79,9 +81,9 @@ def test_the_confidence_is_said_to_be_of_attempts():
 @given(level=st.floats(0.0101, 0.999))
 @settings(max_examples=100)
 def test_a_refusal_never_claims_more_than_it_may(level):
-    said = replace(FOUND, bounds=(replace(SHORT, asked=0.9995, certified=level),)).explanation
-    assert float(said.split("rows: ")[1].split(" can")[0]) <= level
-    alarms = replace(FOUND, bounds=(replace(FPR, holds=False, certified=level),)).explanation
+    explanation = replace(CERTIFICATE, bounds=(replace(SHORT, asked=0.9995, certified=level),)).explanation
+    assert float(explanation.split("rows: ")[1].split(" can")[0]) <= level
+    alarms = replace(CERTIFICATE, bounds=(replace(FPR, holds=False, certified=level),)).explanation
     assert float(alarms.split("rows: ")[1].split(" can")[0]) >= level
 
 
@@ -91,14 +93,18 @@ def test_precision_moves_with_prevalence_as_bayes_says(tpr, fpr, here, there):
     def precision(prevalence):
         return prevalence * tpr / (prevalence * tpr + (1 - prevalence) * fpr)
 
-    certificate = replace(FOUND, prevalence=here, bounds=(replace(PRECISION, certified=precision(here)),))
+    certificate = replace(CERTIFICATE, prevalence=here, bounds=(replace(PRECISION, certified=precision(here)),))
     assert certificate.precision_at(there) == pytest.approx(precision(there))
     assert certificate.precision_at(here) == pytest.approx(precision(here))
 
 
 def test_precision_at_needs_a_precision_and_a_prevalence():
     with pytest.raises(ValueError, match="nothing of precision"):
-        replace(FOUND, bounds=(RECALL,)).precision_at(0.1)
-    for certificate, prevalence in [(FOUND, 0.0), (FOUND, 1.0), (replace(FOUND, prevalence=0.0), 0.5)]:
+        replace(CERTIFICATE, bounds=(RECALL,)).precision_at(0.1)
+    for certificate, prevalence in [
+        (CERTIFICATE, 0.0),
+        (CERTIFICATE, 1.0),
+        (replace(CERTIFICATE, prevalence=0.0), 0.5),
+    ]:
         with pytest.raises(ValueError, match="strictly between"):
             certificate.precision_at(prevalence)

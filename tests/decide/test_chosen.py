@@ -51,8 +51,8 @@ def test_each_row_is_decided_by_others() -> None:
     for row in range(60):
         truth = rows.truth.copy()
         truth[row] = 1 - truth[row]
-        turned = replace(rows, truth=truth)
-        after = decide_apart(TASK, turned, decide(TASK, turned), 0)
+        new_rows = replace(rows, truth=truth)
+        after = decide_apart(TASK, new_rows, decide(TASK, new_rows), 0)
         own = rows.groups == rows.groups[row]
         assert (after[own] == before[own]).all()
         others_moved |= bool((after != before).any())
@@ -71,27 +71,27 @@ def test_the_interval_of_a_threshold_holds_the_best_one() -> None:
     grid = np.linspace(0.05, 0.9, 200)
     fresh = draw(200_000, seed=2_000_000)
     best = grid[np.argmax([f1(fresh, (fresh.probability[:, 1] >= t).astype(np.int64)) for t in grid[::5]]) * 5]
-    held = 0
+    n_covered = 0
     for seed in range(60):
         rows = draw(400, seed)
-        found = threshold_interval(TASK, rows, decide(TASK, rows), seed)
-        assert found is not None
-        assert found.low <= found.value <= found.high
-        held += found.low <= best <= found.high
-    assert held >= 54
+        interval = threshold_interval(TASK, rows, decide(TASK, rows), seed)
+        assert interval is not None
+        assert interval.low <= interval.value <= interval.high
+        n_covered += interval.low <= best <= interval.high
+    assert n_covered >= 54
 
 
 def test_the_threshold_of_a_capacity_varies_as_a_quantile() -> None:
     task = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), (), goal="capacity", capacity=Capacity(0.1))
     rows = draw(1000, seed=5)
     rule = decide(task, rows)
-    found = threshold_interval(task, rows, rule, 0)
-    assert found is not None
-    ranked = np.sort(rows.probability[:, 1])[::-1]
+    interval = threshold_interval(task, rows, rule, 0)
+    assert interval is not None
+    sorted_scores = np.sort(rows.probability[:, 1])[::-1]
     # The rank of a quantile is binomial: 100 +- 1.96 * 9.5 of a thousand rows.
-    assert found.value == rule.threshold == ranked[99]
-    assert found.low == pytest.approx(ranked[118], abs=0.02)
-    assert found.high == pytest.approx(ranked[81], abs=0.02)
+    assert interval.value == rule.threshold == sorted_scores[99]
+    assert interval.low == pytest.approx(sorted_scores[118], abs=0.02)
+    assert interval.high == pytest.approx(sorted_scores[81], abs=0.02)
 
 
 def test_groups_make_a_threshold_less_sure() -> None:
@@ -103,7 +103,7 @@ def test_groups_make_a_threshold_less_sure() -> None:
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
 
 
-def turned(rows: Predictions) -> Predictions:
+def swap_classes(rows: Predictions) -> Predictions:
     """The same rows with the positive class first."""
     return replace(rows, classes=("yes", "no"), truth=1 - rows.truth, probability=rows.probability[:, ::-1].copy())
 
@@ -114,19 +114,19 @@ def test_the_positive_class_may_be_the_first(goal: str, groups: np.ndarray | Non
     rows = replace(draw(90, seed=8), groups=groups)
     task = replace(TASK, goal=goal, capacity=Capacity(0.2) if goal == "capacity" else None, beta=2.0)
     other = replace(task, classes=("yes", "no"), prevalence=(0.2, 0.8))
-    one, two = decide(task, rows), decide(other, turned(rows))
-    assert threshold_interval(task, rows, one, 3) == threshold_interval(other, turned(rows), two, 3)
+    one, two = decide(task, rows), decide(other, swap_classes(rows))
+    assert threshold_interval(task, rows, one, 3) == threshold_interval(other, swap_classes(rows), two, 3)
     if groups is not None:  # folds of single rows are dealt class by class
-        assert (decide_apart(task, rows, one, 3) == 1 - decide_apart(other, turned(rows), two, 3)).all()
+        assert (decide_apart(task, rows, one, 3) == 1 - decide_apart(other, swap_classes(rows), two, 3)).all()
 
 
 def test_a_class_that_is_sure_and_apart_has_its_threshold_in_the_middle_of_the_gap() -> None:
     """Whatever rows are drawn, 20 at .1 and 20 at .9 are parted at .5; and no row has a say where it is."""
     p, truth = np.repeat([0.1, 0.9], 20), np.repeat([0, 1], 20)
     rows = Predictions(TASK.classes, np.arange(40), truth, np.column_stack([1 - p, p]), "valid")
-    found = threshold_interval(TASK, rows, decide(TASK, rows), 0)
-    assert found is not None
-    assert (found.low, found.value, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    interval = threshold_interval(TASK, rows, decide(TASK, rows), 0)
+    assert interval is not None
+    assert (interval.low, interval.value, interval.high) == pytest.approx((0.5, 0.5, 0.5))
     assert decide_apart(TASK, rows, decide(TASK, rows), 0).tolist() == truth.tolist()
 
 
@@ -143,9 +143,9 @@ def test_the_more_recall_weighs_the_lower_the_interval_lies() -> None:
     ends = []
     for beta in (0.25, 1.0, 4.0):
         task = replace(TASK, beta=beta)
-        found = threshold_interval(task, rows, decide(task, rows), 0)
-        assert found is not None
-        ends.append((found.low, found.high))
+        interval = threshold_interval(task, rows, decide(task, rows), 0)
+        assert interval is not None
+        ends.append((interval.low, interval.high))
     assert ends == sorted(ends, reverse=True)
     assert ends[0][0] > ends[2][1]
 
@@ -153,23 +153,23 @@ def test_the_more_recall_weighs_the_lower_the_interval_lies() -> None:
 def test_a_capacity_that_all_rows_fit_into_begins_at_the_last_row() -> None:
     task = replace(TASK, goal="capacity", capacity=Capacity(1.0))
     rows = draw(50, seed=10)
-    found = threshold_interval(task, rows, decide(task, rows), 0)
-    assert found is not None
-    assert found.low == found.value == rows.probability[:, 1].min()
-    assert found.high < np.sort(rows.probability[:, 1])[10]
+    interval = threshold_interval(task, rows, decide(task, rows), 0)
+    assert interval is not None
+    assert interval.low == interval.value == rows.probability[:, 1].min()
+    assert interval.high < np.sort(rows.probability[:, 1])[10]
 
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("groups", [None, np.arange(60) // 3])
 def test_the_interval_is_that_of_the_best_cut_of_each_sample(beta: float, groups: np.ndarray | None) -> None:
-    """By counting: F-beta at each score of rows that are drawn again, (1 + b^2) h / (taken + b^2 positives)."""
+    """By counting: F-beta at each score of rows that are drawn again, (1 + b^2) h / (selected + b^2 positives)."""
     rows = replace(draw(60, seed=11), groups=groups)
     p = rows.probability[:, 1].round(2)
     rows = replace(rows, probability=np.column_stack([1 - p, p]))
     task = replace(TASK, beta=beta)
     rule = decide(task, rows)
-    found = threshold_interval(task, rows, rule, 4)
-    assert found is not None
+    interval = threshold_interval(task, rows, rule, 4)
+    assert interval is not None
     cuts = np.unique(p)[::-1]
     middles = (cuts + np.append(cuts[1:], 0.0)) / 2
     # Rows are drawn in the order of their scores, groups by their number.
@@ -177,12 +177,14 @@ def test_the_interval_is_that_of_the_best_cut_of_each_sample(beta: float, groups
     units = 60 if groups is None else 20
     rng, best = np.random.default_rng(4), []
     for _ in range(SAMPLES):
-        drawn = np.bincount(rng.integers(units, size=units), minlength=units)
+        draws = np.bincount(rng.integers(units, size=units), minlength=units)
         count = np.empty(60)
-        count[order] = drawn if groups is None else drawn[groups[order]]
-        hits, taken = (np.array([(count * what)[p >= cut].sum() for cut in cuts]) for what in (rows.truth, np.ones(60)))
-        score = (1 + beta**2) * hits / np.maximum(taken + beta**2 * (count * rows.truth).sum(), 1)
+        count[order] = draws if groups is None else draws[groups[order]]
+        hits, selected = (
+            np.array([(count * weight)[p >= cut].sum() for cut in cuts]) for weight in (rows.truth, np.ones(60))
+        )
+        score = (1 + beta**2) * hits / np.maximum(selected + beta**2 * (count * rows.truth).sum(), 1)
         best.append(middles[int(np.argmax(score))])
     low, high = np.quantile(best, [0.025, 0.975])
-    assert (found.low, found.high) == pytest.approx((min(low, rule.threshold), max(high, rule.threshold)))
-    assert found.value == rule.threshold
+    assert (interval.low, interval.high) == pytest.approx((min(low, rule.threshold), max(high, rule.threshold)))
+    assert interval.value == rule.threshold

@@ -14,24 +14,24 @@ from sortal.decide.exact import Constraint, Counts, RankedScores, at_least, betw
 @pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
 def test_the_tail_is_that_of_the_binomial_distribution(trials: int, rate: float) -> None:
     successes = np.arange(-1.0, trials + 3)
-    found = at_least(successes, np.full(len(successes), float(trials)), rate)
-    assert found == pytest.approx(stats.binom.sf(successes - 1, trials, rate))
-    assert (found[0], found[1], found[-1]) == (1.0, 1.0, 0.0)
+    tail = at_least(successes, np.full(len(successes), float(trials)), rate)
+    assert tail == pytest.approx(stats.binom.sf(successes - 1, trials, rate))
+    assert (tail[0], tail[1], tail[-1]) == (1.0, 1.0, 0.0)
 
 
 @pytest.mark.parametrize(("rate", "alpha"), [(0.9, 0.05), (0.5, 0.2), (0.99, 0.01)])
 def test_the_fewest_trials_show_a_rate_and_one_less_does_not(rate: float, alpha: float) -> None:
     failures = np.array([0.0, 1.0, 2.0, 9.0, 40.0])
-    found = fewest_trials(failures, rate, alpha)
-    assert found.tolist() == np.round(found).tolist()
-    assert (stats.binom.cdf(failures, found, 1 - rate) <= alpha).all()
-    assert (stats.binom.cdf(failures, found - 1, 1 - rate) > alpha).all()
+    trials = fewest_trials(failures, rate, alpha)
+    assert trials.tolist() == np.round(trials).tolist()
+    assert (stats.binom.cdf(failures, trials, 1 - rate) <= alpha).all()
+    assert (stats.binom.cdf(failures, trials - 1, 1 - rate) > alpha).all()
 
 
 SCORE, POSITIVE = [0.9, 0.2, 0.5, 0.5, 0.7, 0.1], [1, 0, 1, 0, 0, 1]
 
 
-def ranked(positive: str = "p") -> RankedScores:
+def ranked_scores(positive: str = "p") -> RankedScores:
     p = np.array(SCORE)
     names = ("n", "p") if positive == "p" else ("p", "n")
     columns, truth = ([1 - p, p], POSITIVE) if positive == "p" else ([p, 1 - p], 1 - np.array(POSITIVE))
@@ -42,12 +42,12 @@ def ranked(positive: str = "p") -> RankedScores:
 
 @pytest.mark.parametrize("positive", ["p", "first"])
 def test_scores_are_ranked_with_their_labels(positive: str) -> None:
-    found = ranked(positive)
-    assert found.score.tolist() == sorted(SCORE)
-    assert found.positive.tolist() == [True, False, True, False, False, True]
-    assert len(found) == 6
-    some = found.take(np.array([True, False, True, False, False, True]))
-    assert (some.score.tolist(), some.positive.tolist()) == ([0.1, 0.5, 0.9], [True, True, True])
+    scores = ranked_scores(positive)
+    assert scores.score.tolist() == sorted(SCORE)
+    assert scores.positive.tolist() == [True, False, True, False, False, True]
+    assert len(scores) == 6
+    subset = scores.take(np.array([True, False, True, False, False, True]))
+    assert (subset.score.tolist(), subset.positive.tolist()) == ([0.1, 0.5, 0.9], [True, True, True])
 
 
 @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ def test_scores_are_ranked_with_their_labels(positive: str) -> None:
     [(1.0, 0, 0), (0.9, 1, 1), (0.71, 1, 1), (0.7, 2, 1), (0.5, 4, 2), (0.49, 4, 2), (0.1, 6, 3), (0.0, 6, 3)],
 )
 def test_what_a_threshold_selects(threshold: float, selected: int, hits: int) -> None:
-    found = ranked().counts(np.array([threshold]))
-    assert (found.selected.tolist(), found.hits.tolist()) == ([selected], [hits])
-    assert (float(found.positives), float(found.negatives)) == (3.0, 3.0)
+    counts = ranked_scores().counts(np.array([threshold]))
+    assert (counts.selected.tolist(), counts.hits.tolist()) == ([selected], [hits])
+    assert (float(counts.positives), float(counts.negatives)) == (3.0, 3.0)
 
 
 def test_each_measure_has_its_successes_and_trials() -> None:
     """Of 10 rows that are selected 8 are right; of 20 positives and 30 negatives 12 are missed and 28 spared."""
     counts = Counts(*(np.array([x]) for x in (10.0, 8.0, 20.0, 30.0)))
-    for measure, wanted in (("precision", (8, 10)), ("recall", (8, 20)), ("fpr", (28, 30))):
+    for measure, expected in (("precision", (8, 10)), ("recall", (8, 20)), ("fpr", (28, 30))):
         constraint = Constraint(measure, 0.0, 0.6)  # type: ignore[arg-type]
         successes, trials = constraint.outcome(counts)
-        assert (successes.tolist(), trials.tolist()) == ([wanted[0]], [wanted[1]])
-        assert p_value(constraint, counts)[0] == pytest.approx(stats.binom.sf(wanted[0] - 1, wanted[1], 0.6))
+        assert (successes.tolist(), trials.tolist()) == ([expected[0]], [expected[1]])
+        assert p_value(constraint, counts)[0] == pytest.approx(stats.binom.sf(expected[0] - 1, expected[1], 0.6))
 
 
 def test_a_threshold_lies_between_two_scores_and_selects_the_higher() -> None:

@@ -36,9 +36,9 @@ def test_isotonic_is_that_of_scikit_learn_with_half_a_hit_at_either_end(n, digit
     score = np.concatenate([p, [p.min(), p.max()]])
     oracle = IsotonicRegression(out_of_bounds="clip").fit(score, np.concatenate([truth, [0.5, 0.5]]))
     fresh = np.concatenate([p, np.linspace(0, 1, 101)])
-    found = compile(isotonic.fit(probability, truth, 2))(both(fresh))[:, 1]
-    np.testing.assert_allclose(found, oracle.predict(fresh), atol=1e-9)
-    assert 0 < found.min() <= found.max() < 1
+    predicted = compile(isotonic.fit(probability, truth, 2))(both(fresh))[:, 1]
+    np.testing.assert_allclose(predicted, oracle.predict(fresh), atol=1e-9)
+    assert 0 < predicted.min() <= predicted.max() < 1
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:venn_abers", "ignore:All-NaN:RuntimeWarning")
@@ -48,18 +48,18 @@ def test_venn_abers_is_that_of_its_authors(n, digits, seed):
     probability, truth = draw(n, digits, seed)
     fresh = np.concatenate([probability[:, 1], np.random.default_rng(seed).random(60), [0, 1]])
     expected, pair = calc_probs(*calc_p0p1(probability, truth), both(fresh))
-    found = levels(probability[:, 1], truth.astype(float))
-    place = np.searchsorted(found.score, fresh) + np.searchsorted(found.score, fresh, side="right")
-    np.testing.assert_allclose(np.column_stack(venn_abers_pair(found))[place], pair, atol=1e-9)
+    score_levels = levels(probability[:, 1], truth.astype(float))
+    place = np.searchsorted(score_levels.score, fresh) + np.searchsorted(score_levels.score, fresh, side="right")
+    np.testing.assert_allclose(np.column_stack(venn_abers_pair(score_levels))[place], pair, atol=1e-9)
     np.testing.assert_allclose(compile(venn_abers.fit(probability, truth, 2))(both(fresh)), expected, atol=1e-9)
 
 
 def test_the_pair_is_what_isotonic_regression_says_of_the_row_itself():
     probability, truth = draw(40, 2, 3)
-    p, found = probability[:, 1], levels(probability[:, 1], truth.astype(float))
-    pair = venn_abers_pair(found)
+    p, score_levels = probability[:, 1], levels(probability[:, 1], truth.astype(float))
+    pair = venn_abers_pair(score_levels)
     for score in (0.0, float(p[0]), 0.4321, 1.0):
-        place = np.searchsorted(found.score, score) + np.searchsorted(found.score, score, side="right")
+        place = np.searchsorted(score_levels.score, score) + np.searchsorted(score_levels.score, score, side="right")
         for label in (0, 1):
             refit = IsotonicRegression().fit(np.append(p, score), np.append(truth, label))
             assert pair[label][place] == pytest.approx(refit.predict([score])[0])
@@ -69,12 +69,12 @@ def test_the_pair_is_what_isotonic_regression_says_of_the_row_itself():
 @settings(max_examples=40)
 def test_levels_share_out_all_rows_in_order(n, digits, most, seed):
     probability, truth = draw(n, digits, seed)
-    found = levels(probability[:, 1], truth.astype(float), most)
-    assert len(found.score) <= most
-    assert (np.diff(found.score) > 0).all()
-    assert (found.rows.sum(), found.hits.sum()) == (n, truth.sum())
-    assert np.isin(found.score, probability[:, 1]).all()
-    assert (found.hits <= found.rows).all()
+    score_levels = levels(probability[:, 1], truth.astype(float), most)
+    assert len(score_levels.score) <= most
+    assert (np.diff(score_levels.score) > 0).all()
+    assert (score_levels.rows.sum(), score_levels.hits.sum()) == (n, truth.sum())
+    assert np.isin(score_levels.score, probability[:, 1]).all()
+    assert (score_levels.hits <= score_levels.rows).all()
 
 
 @pytest.mark.parametrize("calibrator", [isotonic, venn_abers], ids=lambda c: c.name)

@@ -47,8 +47,8 @@ def test_deciding_by_cost_is_never_dearer_than_any_other_decision(k, seed):
     cost, p = rng.integers(0, 20, size=(k, k)).astype(float), rng.dirichlet(np.ones(k), size=30)
     rule = Decision("cost", tuple(map(str, range(k))), cost=tuple(map(tuple, cost.tolist())))
     expected = p @ cost
-    chosen = expected[np.arange(30), rule.apply(p)]
-    assert (chosen[:, None] <= expected + 1e-12).all()
+    chosen_cost = expected[np.arange(30), rule.apply(p)]
+    assert (chosen_cost[:, None] <= expected + 1e-12).all()
 
 
 @given(k=st.integers(2, 5), seed=st.integers(0, 1000))
@@ -89,10 +89,10 @@ def test_the_dearer_rejecting_the_fewer_rows_are_rejected(k, seed):
     rng = np.random.default_rng(seed)
     p, cost = rng.dirichlet(np.ones(k), size=60), tuple(map(tuple, rng.random((k, k)).tolist()))
     rules = [Decision("cost", tuple(map(str, range(k))), cost=cost, reject_cost=r) for r in (0.0, 0.1, 0.3, 1.1)]
-    rejected = [int((rule.apply(p) == k).sum()) for rule in rules]
-    assert rejected == sorted(rejected, reverse=True)
-    assert rejected[0] == 60
-    assert rejected[-1] == 0
+    n_rejected = [int((rule.apply(p) == k).sum()) for rule in rules]
+    assert n_rejected == sorted(n_rejected, reverse=True)
+    assert n_rejected[0] == 60
+    assert n_rejected[-1] == 0
 
 
 def test_costs_in_the_rows_decide_row_by_row():
@@ -131,25 +131,25 @@ SCORES = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats
 @given(priority=SCORES, most=st.integers(0, 45), paying=st.booleans())
 @settings(max_examples=150)
 def test_exactly_the_best_are_taken_and_of_equal_ones_the_first(priority, most, paying):
-    ranked = sorted(range(len(priority)), key=lambda i: (-priority[i], i))[:most]
-    expected = {i for i in ranked if not paying or priority[i] > 0}
+    order = sorted(range(len(priority)), key=lambda i: (-priority[i], i))[:most]
+    expected = {i for i in order if not paying or priority[i] > 0}
     assert set(np.flatnonzero(best(priority, most, paying)).tolist()) == expected
 
 
-@given(n=st.integers(0, 80), levels=st.integers(1, 6), asked=st.integers(1, 99), costs=st.booleans())
+@given(n=st.integers(0, 80), levels=st.integers(1, 6), percent=st.integers(1, 99), costs=st.booleans())
 @settings(max_examples=60)
-def test_a_share_is_that_of_each_batch_rounded_down_whatever_is_tied(n, levels, asked, costs):
+def test_a_share_is_that_of_each_batch_rounded_down_whatever_is_tied(n, levels, percent, costs):
     p = two(*np.random.default_rng(n).integers(1, levels + 1, size=n) / (levels + 1))
     always_pays = ((0.0, 0.0), (4.0, 0.0)) if costs else None
-    rule = Decision("capacity", YES_NO, "yes", 0.9, always_pays, capacity=Capacity(asked / 100))
-    assert (rule.apply(p) == 1).sum() == asked * n // 100
+    rule = Decision("capacity", YES_NO, "yes", 0.9, always_pays, capacity=Capacity(percent / 100))
+    assert (rule.apply(p) == 1).sum() == percent * n // 100
 
 
 def test_a_part_of_the_data_gets_its_share_of_a_number_and_a_fresh_batch_all_of_it():
     rule = Decision("capacity", YES_NO, "yes", 0.5, capacity=Capacity(0.1, count=30))
-    for part, taken in (("fresh", 30), ("test", 6), ("out-of-fold", 6), ("valid", 6)):
+    for part, count in (("fresh", 30), ("test", 6), ("out-of-fold", 6), ("valid", 6)):
         rows = Predictions(YES_NO, np.arange(60), np.zeros(60, dtype=np.int64), two(*np.full(60, 0.5)), part)
-        assert rule.decide(rows).tolist() == [1] * taken + [0] * (60 - taken)
+        assert rule.decide(rows).tolist() == [1] * count + [0] * (60 - count)
 
 
 def test_a_capacity_says_how_many():
@@ -171,9 +171,9 @@ def test_what_makes_no_sense_is_refused():
 
 
 def test_importing_it_needs_numpy_alone():
-    loaded = "import sys, sortal.decide.policy; print(*{name.partition('.')[0] for name in sys.modules})"
-    found = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
-    assert not {"scipy", "sklearn", "polars", "lightgbm", "xgboost"} & set(found.stdout.split())
+    code = "import sys, sortal.decide.policy; print(*{name.partition('.')[0] for name in sys.modules})"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"scipy", "sklearn", "polars", "lightgbm", "xgboost"} & set(process.stdout.split())
 
 
 def test_the_most_probable_class_is_taken_whichever_is_positive():

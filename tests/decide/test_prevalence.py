@@ -15,17 +15,17 @@ shares_of_three = st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(lambd
 
 def test_the_odds_grow_as_those_of_the_shares():
     p = np.array([[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]])
-    shifted = compile(label_shift((0.75, 0.25), (0.9, 0.1)))(p)
+    posterior = compile(label_shift((0.75, 0.25), (0.9, 0.1)))(p)
     odds = p[:, 1] / p[:, 0] * (0.1 / 0.9) / (0.25 / 0.75)
-    np.testing.assert_allclose(shifted[:, 1], odds / (1 + odds), rtol=1e-12)
+    np.testing.assert_allclose(posterior[:, 1], odds / (1 + odds), rtol=1e-12)
 
 
 @given(shares_of_three, shares_of_three, st.integers(0, 99))
 def test_the_posterior_of_a_known_mixture_is_that_of_bayes(before, after, seed):
     """Likelihoods of rows within each class do not move: what the shift gives is what Bayes' rule gives."""
     likelihood = np.random.default_rng(seed).uniform(0.05, 1, size=(20, 3))
-    posterior, wanted = ((likelihood * s) / (likelihood * s).sum(axis=1, keepdims=True) for s in (before, after))
-    np.testing.assert_allclose(compile(label_shift(before, after))(posterior), wanted, atol=1e-12)
+    posterior, expected = ((likelihood * s) / (likelihood * s).sum(axis=1, keepdims=True) for s in (before, after))
+    np.testing.assert_allclose(compile(label_shift(before, after))(posterior), expected, atol=1e-12)
 
 
 def test_shares_stand_in_the_order_of_the_classes():

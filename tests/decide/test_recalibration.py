@@ -14,7 +14,7 @@ from sortal.engine.affine import log_probability
 from tests.decide.conftest import draw, loss, predictions
 
 
-def told_of_draw(rows: int, k: int, seed: int, *over: float, groups=None):
+def make_rows(rows: int, k: int, seed: int, *over: float, groups=None):
     probability, truth = draw(rows, k, seed, *over)
     return replace(predictions(probability, truth), groups=groups)
 
@@ -26,8 +26,8 @@ def test_the_fit_is_the_most_likely_within_its_prior(k):
 
     def height(change):
         scores = logs * (1 + change[:k]) + change[k:]
-        told = scores[np.arange(len(logs)), truth]
-        return (np.log(np.exp(scores).sum(axis=1)) - told).sum() + (change**2).sum() / 2
+        true_scores = scores[np.arange(len(logs)), truth]
+        return (np.log(np.exp(scores).sum(axis=1)) - true_scores).sum() + (change**2).sum() / 2
 
     best = optimize.minimize(height, np.zeros(2 * k), options={"gtol": 1e-8})
     fit = recalibration._fit(logs, truth)
@@ -67,8 +67,8 @@ def test_limits_hold_a_noncentrality_in_19_of_20_cases(freedom, true):
     """By the distribution itself: the ratios whose limits hold it are all those between two ends."""
     z, ratios = stats.norm.ppf(0.975), stats.ncx2.ppf((np.arange(800) + 0.5) / 800, freedom, true)
     limits = np.array([recalibration._noncentral(float(ratio), freedom, z) for ratio in ratios])
-    held = (limits[:, 0] <= true) & (true <= limits[:, 1])
-    assert held.mean() == pytest.approx(0.95, abs=0.003)
+    inside = (limits[:, 0] <= true) & (true <= limits[:, 1])
+    assert inside.mean() == pytest.approx(0.95, abs=0.003)
 
 
 def test_a_ratio_below_chance_says_no_more_than_one_of_chance():
@@ -78,10 +78,10 @@ def test_a_ratio_below_chance_says_no_more_than_one_of_chance():
 def test_of_one_probability_for_all_rows_the_gain_is_that_of_the_share():
     """.5 was said, three tenths are true: what remains is the entropy of three tenths."""
     truth = (np.arange(1_000) < 300).astype(np.int64)
-    found = recalibration_gain(predictions(np.full((1_000, 2), 0.5), truth))
+    gain = recalibration_gain(predictions(np.full((1_000, 2), 0.5), truth))
     full = np.log(2) + 0.3 * np.log(0.3) + 0.7 * np.log(0.7)
-    assert found.value == pytest.approx(full, abs=0.002)
-    assert found.low < full < found.high
+    assert gain.value == pytest.approx(full, abs=0.002)
+    assert gain.low < full < gain.high
 
 
 @pytest.mark.parametrize("k", [2, 5])
@@ -90,34 +90,34 @@ def test_it_is_what_perfect_calibration_gains_and_no_more_of_few_rows(k):
     right, _ = draw(200_000, k, 0)
     full = loss(fresh, truth) - loss(right, truth)
     for rows in (100, 1_500):
-        found = [recalibration_gain(told_of_draw(rows, k, seed, 1.5, 0.4)) for seed in range(1, 61)]
-        missed = sum(not f.low <= full <= f.high for f in found)
-        assert missed <= 60 * 0.05 + 2 * np.sqrt(60 * 0.05 * 0.95)
-        spread = np.std([f.value for f in found]) / np.sqrt(60)
-        assert np.mean([f.value for f in found]) == pytest.approx(full, abs=3 * spread + 0.02 * full)
+        gains = [recalibration_gain(make_rows(rows, k, seed, 1.5, 0.4)) for seed in range(1, 61)]
+        misses = sum(not f.low <= full <= f.high for f in gains)
+        assert misses <= 60 * 0.05 + 2 * np.sqrt(60 * 0.05 * 0.95)
+        spread = np.std([f.value for f in gains]) / np.sqrt(60)
+        assert np.mean([f.value for f in gains]) == pytest.approx(full, abs=3 * spread + 0.02 * full)
 
 
 @pytest.mark.parametrize("k", [2, 7])
 def test_the_calibrated_have_little_to_gain(k):
-    found = [recalibration_gain(told_of_draw(150, k, seed)) for seed in range(60)]
-    assert sum(f.low > 0 for f in found) <= 60 * 0.025 + 2 * np.sqrt(60 * 0.025 * 0.975)
-    assert all(0 <= f.low <= f.value <= f.high for f in found)
-    assert all(f.high > 0 for f in found)
-    many = recalibration_gain(told_of_draw(15_000, k, 0))
+    gains = [recalibration_gain(make_rows(150, k, seed)) for seed in range(60)]
+    assert sum(f.low > 0 for f in gains) <= 60 * 0.025 + 2 * np.sqrt(60 * 0.025 * 0.975)
+    assert all(0 <= f.low <= f.value <= f.high for f in gains)
+    assert all(f.high > 0 for f in gains)
+    many = recalibration_gain(make_rows(15_000, k, 0))
     assert many.low == 0 < many.high < 0.002
 
 
 def test_the_order_of_classes_and_rows_says_nothing():
-    rows = told_of_draw(300, 3, 2, 1.6)
+    rows = make_rows(300, 3, 2, 1.6)
     shuffled = rows.take(np.random.default_rng(0).permutation(300))
-    turned = replace(rows, probability=rows.probability[:, ::-1], truth=2 - rows.truth)
-    for other in (shuffled, turned):
-        found, same = recalibration_gain(rows), recalibration_gain(other)
-        assert (found.value, found.low, found.high) == pytest.approx((same.value, same.low, same.high), rel=1e-6)
+    mirror = replace(rows, probability=rows.probability[:, ::-1], truth=2 - rows.truth)
+    for other in (shuffled, mirror):
+        gain, same = recalibration_gain(rows), recalibration_gain(other)
+        assert (gain.value, gain.low, gain.high) == pytest.approx((same.value, same.low, same.high), rel=1e-6)
 
 
 def test_clones_of_a_row_tell_what_the_row_tells():
-    once = told_of_draw(300, 2, 3, 1.7)
+    once = make_rows(300, 2, 3, 1.7)
     clones = replace(once.take(np.repeat(np.arange(300), 5)), groups=np.repeat(np.arange(300), 5))
     alone, together = recalibration_gain(once), recalibration_gain(clones)
     apart = recalibration_gain(replace(clones, groups=None))
@@ -127,8 +127,8 @@ def test_clones_of_a_row_tell_what_the_row_tells():
 
 
 def test_one_group_and_next_to_no_rows_leave_it_unknown():
-    assert np.isnan(recalibration_gain(told_of_draw(9, 2, 0)).value)
-    one = recalibration_gain(told_of_draw(50, 2, 0, 1.5, groups=np.zeros(50, dtype=np.int64)))
+    assert np.isnan(recalibration_gain(make_rows(9, 2, 0)).value)
+    one = recalibration_gain(make_rows(50, 2, 0, 1.5, groups=np.zeros(50, dtype=np.int64)))
     assert np.isfinite(one.value)
     assert np.isnan(one.low)
     assert np.isnan(one.high)
@@ -136,13 +136,13 @@ def test_one_group_and_next_to_no_rows_leave_it_unknown():
 
 def test_a_model_that_is_sure_and_right_may_yet_gain():
     sure = predictions(np.tile([1.0, 0.0], (100, 1)), np.zeros(100, dtype=np.int64))
-    found = recalibration_gain(sure)
-    assert found.value == found.low == 0 < found.high < 0.1
+    gain = recalibration_gain(sure)
+    assert gain.value == gain.low == 0 < gain.high < 0.1
 
 
 def test_of_very_many_rows_some_are_read(monkeypatch):
     monkeypatch.setattr(recalibration, "MOST_ENTRIES", 1_000)
-    rows = told_of_draw(4_000, 2, 4, 1.8)
+    rows = make_rows(4_000, 2, 4, 1.8)
     first, again, other = (recalibration_gain(rows, seed=seed) for seed in (0, 0, 1))
     assert first == again != other
     monkeypatch.undo()

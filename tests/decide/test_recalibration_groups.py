@@ -19,6 +19,6 @@ def test_few_groups_say_less_than_as_many_rows_alone(rows: int, seed: int) -> No
     assert 0 < grouped.value < recalibration_gain(alone).value
     assert grouped.high > recalibration_gain(alone).high
     # What groups are called, and in which order they stand, says nothing.
-    named = np.random.default_rng(0).permutation(rows) * 7
-    same = recalibration_gain(replace(alone, groups=named))
+    labels = np.random.default_rng(0).permutation(rows) * 7
+    same = recalibration_gain(replace(alone, groups=labels))
     assert (same.value, same.low, same.high) == pytest.approx((grouped.value, grouped.low, grouped.high))

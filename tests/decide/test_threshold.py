@@ -33,7 +33,7 @@ def draw(n: int, seed: int, levels: int = 10**6) -> Predictions:
     return Predictions(("no", "yes"), np.arange(n), truth, np.column_stack([1 - p, p]), "out-of-fold")
 
 
-def each(score, truth, decided, **options):
+def column_scores(score, truth, decided, **options):
     """scikit-learn's score of every column of decisions, (n, m) -> (m,), in one call."""
     truth = np.broadcast_to(np.asarray(truth, dtype=int)[:, None], decided.shape)
     return np.atleast_1d(score(truth, decided.astype(int), average=None, **options))
@@ -91,17 +91,17 @@ def test_costs_in_the_rows_and_rejects_have_no_threshold():
     n=st.integers(1, 80),
     seed=st.integers(0, 1000),
     levels=st.sampled_from([4, 10**6]),
-    asked=st.floats(0.01, 1.0),
+    share=st.floats(0.01, 1.0),
     cost=st.sampled_from([None, ((0.0, 1.0), (4.0, 0.0)), ((0.0, 1.0), (3.0, -2.0))]),
 )
 @settings(max_examples=80)
-def test_a_capacity_is_filled_and_goes_where_it_pays_most(n, seed, levels, asked, cost):
+def test_a_capacity_is_filled_and_goes_where_it_pays_most(n, seed, levels, share, cost):
     predictions = draw(n, seed, levels)
-    task = replace(make_task(cost), goal="capacity", capacity=Capacity(asked))
+    task = replace(make_task(cost), goal="capacity", capacity=Capacity(share))
     rule = decide(task, predictions)
     positive = rule.decide(predictions) == 1
     gain = rule.priority(predictions.probability)
-    allowed, paying = int(asked * n + 1e-9), n if cost is None else int((gain > 0).sum())
+    allowed, paying = int(share * n + 1e-9), n if cost is None else int((gain > 0).sum())
     assert positive.sum() == min(allowed, paying)
     # The threshold that is shown is where that begins.
     assert rule.threshold == (gain[positive].min() if positive.any() else np.nextafter(max(gain.max(), 0.0), np.inf))
@@ -148,15 +148,15 @@ def test_no_threshold_has_a_larger_f_beta(n, seed, levels, beta, positive):
     assume(truth.any())
     task = replace(make_task(goal="f1", positive=positive), beta=beta)
     decided = decide(task, predictions).apply(predictions.probability) == code
-    found = each(sk.fbeta_score, truth, np.column_stack([decided, p[:, None] >= p]), beta=beta)
-    assert found[0] == pytest.approx(found[1:].max())
+    scores = column_scores(sk.fbeta_score, truth, np.column_stack([decided, p[:, None] >= p]), beta=beta)
+    assert scores[0] == pytest.approx(scores[1:].max())
 
 
 def test_the_more_recall_weighs_the_lower_the_threshold():
     predictions = draw(4000, 3)
-    found = [f_threshold(replace(make_task(), beta=beta), predictions) for beta in (0.25, 1.0, 4.0)]
-    assert found == sorted(found, reverse=True)
-    assert found[0] > found[-1]
+    thresholds = [f_threshold(replace(make_task(), beta=beta), predictions) for beta in (0.25, 1.0, 4.0)]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert thresholds[0] > thresholds[-1]
 
 
 @given(n=st.integers(5, 60), seed=st.integers(0, 10_000), fn=st.floats(0.5, 20))
@@ -182,8 +182,8 @@ def test_the_f_threshold_lies_in_the_middle_of_a_gap_and_stays_when_scores_move(
         return f_threshold(make_task(), Predictions(("no", "yes"), np.arange(6), truth, columns, "out-of-fold"))
 
     assert threshold(p) == pytest.approx(0.5)
-    moved = p + np.random.default_rng(0).uniform(-0.01, 0.01, 6)
-    assert threshold(moved) == pytest.approx(0.5, abs=0.011)
+    noisy = p + np.random.default_rng(0).uniform(-0.01, 0.01, 6)
+    assert threshold(noisy) == pytest.approx(0.5, abs=0.011)
 
 
 @pytest.mark.parametrize("gap", [0, 1])
@@ -228,52 +228,52 @@ def test_the_curve_says_what_each_threshold_does(n, seed, beta):
     predictions = draw(n, seed, 1000)
     assume(predictions.truth.any())
     task = replace(make_task(((0.0, 1.0), (8.0, 0.0)), "cost"), beta=beta)
-    found = curve(task, predictions, points=50)
-    assert 2 <= len(found.threshold) <= 51
-    assert (np.diff(found.threshold) > 0).all()
+    steps = curve(task, predictions, points=50)
+    assert 2 <= len(steps.threshold) <= 51
+    assert (np.diff(steps.threshold) > 0).all()
     p, truth = predictions.probability[:, 1], predictions.truth
-    assert found.threshold[0] == p.min()
-    assert found.threshold[-2] == p.max()
-    decided = p[:, None] >= found.threshold
+    assert steps.threshold[0] == p.min()
+    assert steps.threshold[-2] == p.max()
+    decided = p[:, None] >= steps.threshold
     assert not decided[:, -1].any()
-    np.testing.assert_allclose(found.precision[:-1], each(sk.precision_score, truth, decided[:, :-1]))
-    np.testing.assert_allclose(found.recall, each(sk.recall_score, truth, decided))
-    np.testing.assert_allclose(found.fbeta, each(sk.fbeta_score, truth, decided, beta=beta))
-    np.testing.assert_allclose(found.expected_cost, task.costs()[truth[:, None], decided.astype(int)].mean(axis=0))
+    np.testing.assert_allclose(steps.precision[:-1], column_scores(sk.precision_score, truth, decided[:, :-1]))
+    np.testing.assert_allclose(steps.recall, column_scores(sk.recall_score, truth, decided))
+    np.testing.assert_allclose(steps.fbeta, column_scores(sk.fbeta_score, truth, decided, beta=beta))
+    np.testing.assert_allclose(steps.expected_cost, task.costs()[truth[:, None], decided.astype(int)].mean(axis=0))
 
 
-@given(n=st.integers(5, 300), seed=st.integers(0, 10_000), levels=st.sampled_from([3, 1000]), asked=st.floats(0, 1))
+@given(n=st.integers(5, 300), seed=st.integers(0, 10_000), levels=st.sampled_from([3, 1000]), cut=st.floats(0, 1))
 @settings(max_examples=60)
-def test_the_steps_of_the_curve_are_the_costs_of_the_alternatives(n, seed, levels, asked):
+def test_the_steps_of_the_curve_are_the_costs_of_the_alternatives(n, seed, levels, cut):
     """At what is kept they are those of the alternatives to the last digit, however much is thinned out."""
     predictions, task = draw(n, seed, levels), make_task(((0.0, 1.0), (8.0, 0.0)), "cost")
-    rule = Decision("threshold", task.classes, task.positive, asked)
-    found = alternatives(task, predictions, rule)
-    told = {a.name: a.expected_cost for a in found}
-    kept = [a.threshold for a in found if a.threshold is not None]
-    steps = curve(task, predictions, points=4, keep=kept)
+    rule = Decision("threshold", task.classes, task.positive, cut)
+    options = alternatives(task, predictions, rule)
+    costs = {a.name: a.expected_cost for a in options}
+    thresholds = [a.threshold for a in options if a.threshold is not None]
+    steps = curve(task, predictions, points=4, keep=thresholds)
 
     def at(threshold):
         return steps.expected_cost[min(np.searchsorted(steps.threshold, threshold), len(steps.threshold) - 1)]
 
-    assert steps.expected_cost[0] == pytest.approx(told["always yes"])
-    assert steps.expected_cost[-1] == pytest.approx(told["never yes"])
-    for each_one in found:
-        if each_one.threshold is not None:
-            assert at(each_one.threshold) == pytest.approx(each_one.expected_cost)
+    assert steps.expected_cost[0] == pytest.approx(costs["always yes"])
+    assert steps.expected_cost[-1] == pytest.approx(costs["never yes"])
+    for option in options:
+        if option.threshold is not None:
+            assert at(option.threshold) == pytest.approx(option.expected_cost)
 
 
 def test_alternatives_are_compared_on_the_same_rows():
     predictions, task = draw(3000, 2), make_task(((0.0, 1.0), (8.0, 0.0)), "cost")
-    found = {a.name: a for a in alternatives(task, predictions, decide(task, predictions))}
+    by_name = {a.name: a for a in alternatives(task, predictions, decide(task, predictions))}
     share = predictions.truth.mean()
-    assert found["always yes"].expected_cost == pytest.approx(1 - share)
-    assert found["never yes"].expected_cost == pytest.approx(8 * share)
-    assert found["chosen"].threshold == pytest.approx(1 / 9)
+    assert by_name["always yes"].expected_cost == pytest.approx(1 - share)
+    assert by_name["never yes"].expected_cost == pytest.approx(8 * share)
+    assert by_name["chosen"].threshold == pytest.approx(1 / 9)
     # Calibrated, so the threshold from the costs is nearly as cheap as the one tuned on these very rows.
-    assert found["tuned"].expected_cost <= found["chosen"].expected_cost
-    assert found["chosen"].expected_cost <= found["tuned"].expected_cost * 1.05
-    assert found["chosen"].expected_cost < min(found[n].expected_cost for n in ("always yes", "never yes", "at .5"))
+    assert by_name["tuned"].expected_cost <= by_name["chosen"].expected_cost
+    assert by_name["chosen"].expected_cost <= by_name["tuned"].expected_cost * 1.05
+    assert by_name["chosen"].expected_cost < min(by_name[n].expected_cost for n in ("always yes", "never yes", "at .5"))
 
 
 def test_alternatives_count_rejects_and_the_costs_in_the_rows():
@@ -284,7 +284,7 @@ def test_alternatives_count_rejects_and_the_costs_in_the_rows():
         make_task(((0.0, 1.0), (0.0, -0.5)), "cost"), cost_columns=(CostColumn(1, 0, "amount"),), reject_cost=0.4
     )
     rule = decide(task, predictions)
-    found = {a.name: a.expected_cost for a in alternatives(task, predictions, rule)}
+    costs = {a.name: a.expected_cost for a in alternatives(task, predictions, rule)}
     positive, p = predictions.truth == 1, predictions.probability[:, 1]
 
     def mean(decided) -> float:
@@ -292,14 +292,14 @@ def test_alternatives_count_rejects_and_the_costs_in_the_rows():
         wrong = np.where(positive, row_costs[:, 0], 1.0)
         return np.where(decided == 2, 0.4, np.where(decided == positive, right, wrong)).mean()
 
-    assert found["always yes"] == pytest.approx(mean(np.ones(400)))
-    assert found["never yes"] == pytest.approx(mean(np.zeros(400)))
-    assert found["at .5"] == pytest.approx(mean(p > 0.5))
+    assert costs["always yes"] == pytest.approx(mean(np.ones(400)))
+    assert costs["never yes"] == pytest.approx(mean(np.zeros(400)))
+    assert costs["at .5"] == pytest.approx(mean(p > 0.5))
     decided = rule.apply(predictions.probability, row_costs)
     assert set(decided) == {0, 1, 2}
-    assert found["chosen"] == pytest.approx(mean(decided))
-    assert found["tuned"] == pytest.approx(min(mean(p >= t) for t in [*p, 2.0]))
-    assert found["chosen"] < min(found[name] for name in ("always yes", "never yes", "at .5"))
+    assert costs["chosen"] == pytest.approx(mean(decided))
+    assert costs["tuned"] == pytest.approx(min(mean(p >= t) for t in [*p, 2.0]))
+    assert costs["chosen"] < min(costs[name] for name in ("always yes", "never yes", "at .5"))
 
 
 def test_alternatives_of_many_classes():
@@ -307,8 +307,8 @@ def test_alternatives_of_many_classes():
     truth = np.array([0, 1, 2, 2])
     probability = np.eye(3)[truth] * 0.7 + 0.1
     predictions = Predictions(task.classes, np.arange(4), truth, probability, "out-of-fold")
-    found = {a.name: a.expected_cost for a in alternatives(task, predictions, decide(task, predictions))}
-    assert found == {"always c": 0.5, "most probable": 0.0, "chosen": 0.0}
+    costs = {a.name: a.expected_cost for a in alternatives(task, predictions, decide(task, predictions))}
+    assert costs == {"always c": 0.5, "most probable": 0.0, "chosen": 0.0}
 
 
 def test_a_curve_of_rows_without_a_positive_says_what_it_can() -> None:
@@ -318,18 +318,18 @@ def test_a_curve_of_rows_without_a_positive_says_what_it_can() -> None:
     for positives in (0, 1):
         truth = (np.arange(3) < positives).astype(np.int64)
         rows = Predictions(task.classes, np.arange(3), truth, np.column_stack([1 - p, p]), "valid")
-        found = curve(task, rows)
-        assert found.threshold[:-1].tolist() == [0.2, 0.4, 0.6]
-        assert found.threshold[-1] > 0.6
-        assert np.isnan(found.precision[-1])
+        steps = curve(task, rows)
+        assert steps.threshold[:-1].tolist() == [0.2, 0.4, 0.6]
+        assert steps.threshold[-1] > 0.6
+        assert np.isnan(steps.precision[-1])
         if positives:
-            assert found.recall.tolist() == [1.0, 0.0, 0.0, 0.0]
-            assert found.fbeta.tolist() == pytest.approx([0.5, 0.0, 0.0, 0.0])
-            assert found.precision[:-1].tolist() == pytest.approx([1 / 3, 0.0, 0.0])
+            assert steps.recall.tolist() == [1.0, 0.0, 0.0, 0.0]
+            assert steps.fbeta.tolist() == pytest.approx([0.5, 0.0, 0.0, 0.0])
+            assert steps.precision[:-1].tolist() == pytest.approx([1 / 3, 0.0, 0.0])
         else:
-            assert np.isnan(found.recall).all()
-            assert np.isnan(found.fbeta[-1])
-            assert found.precision[:-1].tolist() == [0.0, 0.0, 0.0]
-        assert found.expected_cost.tolist() == pytest.approx(
+            assert np.isnan(steps.recall).all()
+            assert np.isnan(steps.fbeta[-1])
+            assert steps.precision[:-1].tolist() == [0.0, 0.0, 0.0]
+        assert steps.expected_cost.tolist() == pytest.approx(
             [(3 - positives) / 3, (2 + positives) / 3, (1 + positives) / 3, positives / 3]
         )

@@ -78,12 +78,12 @@ def test_it_is_the_weighted_mean_of_what_its_members_say(kinds, seed, n):
 
 
 def test_the_trees_of_a_member_become_bit_vectors_as_they_do_alone(monkeypatch):
-    seen = []
-    tabled = bitvector.suits
-    monkeypatch.setattr("sortal.engine.forest.suits", lambda trees: seen.append(tabled(trees)) or seen[-1])
+    results = []
+    suits = bitvector.suits
+    monkeypatch.setattr("sortal.engine.forest.suits", lambda trees: results.append(suits(trees)) or results[-1])
     rng = np.random.default_rng(0)
     compile(average([stumps(NAMES, rng), stumps(("a",), rng), linear(("b",), rng)], [1, 1, 1]))
-    assert seen == [True, True]
+    assert results == [True, True]
 
 
 def test_all_members_count():

@@ -12,12 +12,12 @@ from sortal.engine.byte_pairs import BytePairs, byte_signs, words
 
 SIGNS = byte_signs()
 MERGES = [("a", "b"), ("ab", "c"), ("Ġ", "ab"), ("c", "c"), ("a", "a"), ("aa", "aa")]
-KNOWN = {piece: number for number, piece in enumerate([*SIGNS, *("".join(pair) for pair in MERGES)])}
+VOCABULARY = {piece: number for number, piece in enumerate([*SIGNS, *("".join(pair) for pair in MERGES)])}
 
 
 def pieces(value: str, blank: bool = False) -> list[str]:
-    by_number = {number: piece for piece, number in KNOWN.items()}
-    return [by_number[number] for part in BytePairs(KNOWN, MERGES, blank).parts(value) for number in part]
+    by_number = {number: piece for piece, number in VOCABULARY.items()}
+    return [by_number[number] for part in BytePairs(VOCABULARY, MERGES, blank).parts(value) for number in part]
 
 
 @pytest.mark.parametrize(

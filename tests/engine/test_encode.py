@@ -45,8 +45,8 @@ def test_datetime_parts_are_those_of_polars(seconds):
     time = (pl.Series(seconds, dtype=pl.Int64) * 1_000_000).cast(pl.Datetime("us")).dt
     expected = [time.year(), time.month(), time.day(), time.weekday() - 1]
     expected += [time.hour(), time.minute(), time.ordinal_day(), pl.Series(seconds)]
-    found = parts_of([float(s) for s in seconds])
-    assert_array_equal(found, np.column_stack([e.cast(pl.Float64).to_numpy() for e in expected]))
+    parts = parts_of([float(s) for s in seconds])
+    assert_array_equal(parts, np.column_stack([e.cast(pl.Float64).to_numpy() for e in expected]))
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_datetime_at_the_edges_of_the_calendar(seconds, expected):
 
 
 def test_all_parts_of_a_missing_or_unreachable_time_are_missing():
-    found = parts_of([np.nan, np.inf, -np.inf, 1e300, 0.0])
-    assert np.isnan(found[:4]).all()
-    assert_array_equal(found[4], [1970, 1, 1, 3, 0, 0, 1, 0.0])
+    parts = parts_of([np.nan, np.inf, -np.inf, 1e300, 0.0])
+    assert np.isnan(parts[:4]).all()
+    assert_array_equal(parts[4], [1970, 1, 1, 3, 0, 0, 1, 0.0])
 
 
 def test_lookup_knows_missing_from_unseen():
@@ -95,8 +95,8 @@ def test_table_stands_side_by_side_and_a_missing_column_is_named():
         ),
     )
     run = compile(program)
-    found = run({"x": np.array([1.0, np.nan]), "c": ["a", "b"]})
-    assert_array_equal(found, [[1.0, 1.0], [np.nan, 0.5]])
+    matrix = run({"x": np.array([1.0, np.nan]), "c": ["a", "b"]})
+    assert_array_equal(matrix, [[1.0, 1.0], [np.nan, 0.5]])
     with pytest.raises(ValueError, match="column 'c'"):
         run({"x": np.array([1.0])})
 
@@ -129,7 +129,7 @@ def test_codes_of_levels_are_looked_up_as_the_texts_they_stand_for():
 @given(rows=st.integers(1, 2 * FEW), seed=st.integers(0, 99))
 def test_a_table_of_few_rows_is_that_of_many(rows: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    read = Program(
+    program = Program(
         "table",
         steps=(
             Program("number", {"column": "n"}),
@@ -145,4 +145,4 @@ def test_a_table_of_few_rows_is_that_of_many(rows: int, seed: int) -> None:
         "m": rng.integers(0, 2, size=rows).astype(np.float64),
     }
     many = {name: values * 20 if isinstance(values, list) else np.tile(values, 20) for name, values in columns.items()}
-    assert_array_equal(compile(read)(columns), compile(read)(many)[:rows])
+    assert_array_equal(compile(program)(columns), compile(program)(many)[:rows])

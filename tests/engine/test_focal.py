@@ -28,8 +28,8 @@ def test_it_gives_back_the_class_shares_that_the_focal_loss_was_minimised_for(se
         log_v = log_softmax(z)
         return -(shares * (-np.expm1(log_v)) ** gamma * log_v).sum()
 
-    found = minimize(risk, np.log(shares), method="BFGS", options={"gtol": 1e-9})
-    np.testing.assert_allclose(focal(softmax(found.x)[None], gamma)[0], shares, atol=1e-4)
+    result = minimize(risk, np.log(shares), method="BFGS", options={"gtol": 1e-9})
+    np.testing.assert_allclose(focal(softmax(result.x)[None], gamma)[0], shares, atol=1e-4)
 
 
 @LAWS

@@ -116,9 +116,9 @@ def test_every_way_of_scoring_follows_the_book(seed, count, leaves, link, compar
     assert_array_equal(many, np.tile(few, (12, 1)))
     assert_array_equal(run(X[:1]), few[:1])
     checked = trees.check(program)
-    walked = traverse.traverse(checked)[1](checked.rounded(X))
+    scores = traverse.traverse(checked)[1](checked.rounded(X))
     if bitvector.suits(checked):
-        assert_array_equal(bitvector.bitvector(checked)[1](checked.rounded(X)), walked)
+        assert_array_equal(bitvector.bitvector(checked)[1](checked.rounded(X)), scores)
     else:
         assert leaves > 64
 
@@ -144,8 +144,8 @@ def test_a_word_has_a_bit_for_each_of_sixty_four_leaves_and_no_more(leaves):
     }
     program = Program("forest", {"compare": "<=", "input": "float64", "link": "sigmoid"}, arrays)
     x = np.tile(np.arange(leaves, dtype=np.float64), 20)
-    found = compile(program)(x[:, None])
-    assert_allclose(found[:, 1], expit(np.tile(np.linspace(-3, 3, leaves), 20)), rtol=1e-13)
+    probability = compile(program)(x[:, None])
+    assert_allclose(probability[:, 1], expit(np.tile(np.linspace(-3, 3, leaves), 20)), rtol=1e-13)
     assert bitvector.suits(trees.check(program)) == (leaves <= 64)
 
 
@@ -176,15 +176,15 @@ def stump(**changes):
         "output": np.zeros(1, dtype=np.int32),
         "base": np.zeros(1),
     }
-    told = {"compare": "<=", "input": "float64", "link": "sigmoid"}
-    told.update({k: v for k, v in changes.items() if k in told})
-    arrays.update({k: v for k, v in changes.items() if k not in told})
-    return Program("forest", told, {k: v for k, v in arrays.items() if v is not None})
+    options = {"compare": "<=", "input": "float64", "link": "sigmoid"}
+    options.update({k: v for k, v in changes.items() if k in options})
+    arrays.update({k: v for k, v in changes.items() if k not in options})
+    return Program("forest", options, {k: v for k, v in arrays.items() if v is not None})
 
 
 def test_a_stump():
-    found = compile(stump())(np.array([[0.5], [0.6], [np.nan]]))[:, 1]
-    assert_array_equal(found, expit([-1.0, 1.0, 1.0]))
+    probability = compile(stump())(np.array([[0.5], [0.6], [np.nan]]))[:, 1]
+    assert_array_equal(probability, expit([-1.0, 1.0, 1.0]))
 
 
 BAD = {

@@ -13,23 +13,23 @@ def features(x, frequency, cut=1e6):
 
 
 def test_by_hand():
-    found = features(np.array([[1.0, 2.0]]), np.array([[np.pi, 0.0], [0.0, np.pi / 4]]))
-    assert_allclose(found, np.array([[-1.0, 0.0, 0.0, 1.0]]) / np.sqrt(2), atol=1e-15)
+    output = features(np.array([[1.0, 2.0]]), np.array([[np.pi, 0.0], [0.0, np.pi / 4]]))
+    assert_allclose(output, np.array([[-1.0, 0.0, 0.0, 1.0]]) / np.sqrt(2), atol=1e-15)
 
 
 def test_products_of_features_are_the_gaussian_kernel():
     rng, gamma = np.random.default_rng(0), 0.3
     x = rng.normal(size=(20, 3))
-    found = features(x, np.sqrt(2 * gamma) * rng.normal(size=(3, 200_000)))
-    assert_allclose(found @ found.T, rbf_kernel(x, gamma=gamma), atol=0.01)
+    output = features(x, np.sqrt(2 * gamma) * rng.normal(size=(3, 200_000)))
+    assert_allclose(output @ output.T, rbf_kernel(x, gamma=gamma), atol=0.01)
 
 
 def test_beyond_the_cut_all_numbers_are_alike():
     frequency = np.random.default_rng(1).normal(size=(1, 5))
-    found = features(np.array([[3.0], [4.0], [1e100], [-3.0], [-1e100]]), frequency, cut=3.0)
-    assert_array_equal(found[1:3], found[[0, 0]])
-    assert_array_equal(found[4], found[3])
-    assert not np.allclose(found[0], found[3])
+    output = features(np.array([[3.0], [4.0], [1e100], [-3.0], [-1e100]]), frequency, cut=3.0)
+    assert_array_equal(output[1:3], output[[0, 0]])
+    assert_array_equal(output[4], output[3])
+    assert not np.allclose(output[0], output[3])
 
 
 @pytest.mark.parametrize(

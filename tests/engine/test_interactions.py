@@ -15,10 +15,10 @@ NAN = np.nan
 def test_products_and_ratios_are_appended_in_their_order():
     arrays = {"left": np.array([0, 1, 0, 1]), "right": np.array([1, 0, 1, 1]), "operation": np.array([1, 1, 0, 0])}
     x = np.array([[6.0, 3.0], [-1.0, 0.0], [NAN, 2.0], [0.0, 0.0]])
-    found = compile(Program("arithmetic", {"columns": 2}, arrays))(x)
-    assert_array_equal(found[:, :2], x)
+    matrix = compile(Program("arithmetic", {"columns": 2}, arrays))(x)
+    assert_array_equal(matrix[:, :2], x)
     expected = [[2.0, 0.5, 18.0, 9.0], [NAN, 0.0, 0.0, 0.0], [NAN, NAN, NAN, 4.0], [NAN, NAN, 0.0, 0.0]]
-    assert_array_equal(found[:, 2:], expected)
+    assert_array_equal(matrix[:, 2:], expected)
 
 
 def test_ratios_are_missing_values_to_what_comes_after():
@@ -86,10 +86,10 @@ def test_standard_scores_by_group_are_those_of_polars():
         "middle": np.append(figures["m"].to_numpy(), 0.0),
         "spread": np.append(figures["s"].to_numpy(), 1.0),
     }
-    found = compile(Program("within", {"columns": 2}, arrays))(np.column_stack([code, value]))[:, 2]
+    scores = compile(Program("within", {"columns": 2}, arrays))(np.column_stack([code, value]))[:, 2]
     v = pl.col("value")
     expected = frame.select((v - v.mean().over("code")) / v.std(ddof=0).over("code")).to_series().to_numpy()
-    assert_allclose(found, expected, rtol=1e-12)
+    assert_allclose(scores, expected, rtol=1e-12)
 
 
 PLACES = {"number": np.array([0, 1]), "group": np.array([1, 2]), "stop": np.array([3, 5])}
@@ -115,6 +115,6 @@ def test_a_spoilt_program_is_refused_or_computes_numbers(data):
         run = compile(spoilt)
     except ValueError:
         return
-    found = run(x)
-    assert found.shape == (4, run.step.outputs)
-    assert not np.isinf(found).any()
+    output = run(x)
+    assert output.shape == (4, run.step.outputs)
+    assert not np.isinf(output).any()

@@ -56,8 +56,8 @@ def tree_arrays(rng: np.random.Generator, trees: int, splits: int, classes: int,
 
 
 def forest(rng: np.random.Generator, trees: int, splits: int, classes: int, columns: int = 1) -> Program:
-    told = {"compare": "<=", "input": "float64", "link": "mean" if columns > 1 else "softmax"}
-    return Program("forest", told, tree_arrays(rng, trees, splits, classes, columns))
+    options = {"compare": "<=", "input": "float64", "link": "mean" if columns > 1 else "softmax"}
+    return Program("forest", options, tree_arrays(rng, trees, splits, classes, columns))
 
 
 def oblivious(rng: np.random.Generator, trees: int, depth: int, columns: int) -> Program:
@@ -69,17 +69,17 @@ def oblivious(rng: np.random.Generator, trees: int, depth: int, columns: int) ->
     return Program("oblivious", {}, arrays)
 
 
-def some(rng: np.random.Generator, *shape: int) -> np.ndarray:
+def parameters(rng: np.random.Generator, *shape: int) -> np.ndarray:
     """Parameters: mostly ordinary, now and then enormous, tiny or none."""
     return np.where(rng.random(shape) < 0.9, rng.normal(size=shape), rng.choice(NUMBERS, shape))
 
 
 def tfidf(rng: np.random.Generator) -> Program:
     """Some n-grams of the column of texts, and the one of a missing text."""
-    told = {"column": "c", "kind": str(rng.choice(["word", "char_wb"])), "least": 1, "most": int(rng.integers(1, 9))}
-    known = np.unique(np.append(Ngrams("char_wb", 1, 2)(["u v", "w"]).index, 0)).astype(np.uint64)
-    documents = rng.integers(0, 10, len(known)).astype(np.uint32)
-    return Program("tfidf", {**told, "rows": 10}, {"hash": known, "documents": documents})
+    options = {"column": "c", "kind": str(rng.choice(["word", "char_wb"])), "least": 1, "most": int(rng.integers(1, 9))}
+    hashes = np.unique(np.append(Ngrams("char_wb", 1, 2)(["u v", "w"]).index, 0)).astype(np.uint64)
+    documents = rng.integers(0, 10, len(hashes)).astype(np.uint32)
+    return Program("tfidf", {**options, "rows": 10}, {"hash": hashes, "documents": documents})
 
 
 def reader(rng: np.random.Generator) -> Program:
@@ -94,12 +94,12 @@ def reader(rng: np.random.Generator) -> Program:
         return Program("number", {"column": str(rng.choice(["a", "b", "t"]))})
     if kind == "datetime":
         return Program("datetime", {"column": "t", "parts": ["year", "day_of_year", "total_seconds"]})
-    return Program("lookup", {"column": "c", "categories": ["u", "v"]}, {"table": some(rng, 4, 2)})
+    return Program("lookup", {"column": "c", "categories": ["u", "v"]}, {"table": parameters(rng, 4, 2)})
 
 
 OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
-    "fill": lambda rng, d, k: Program("fill", {}, {"value": some(rng, d), "indicator": rng.integers(0, d, 1)}),
-    "scale": lambda rng, d, k: Program("scale", {}, {"mean": some(rng, d), "scale": some(rng, d)}),
+    "fill": lambda rng, d, k: Program("fill", {}, {"value": parameters(rng, d), "indicator": rng.integers(0, d, 1)}),
+    "scale": lambda rng, d, k: Program("scale", {}, {"mean": parameters(rng, d), "scale": parameters(rng, d)}),
     "pick": lambda rng, d, k: Program("pick", {}, {"index": rng.integers(0, d, 3)}),
     "arithmetic": lambda rng, d, k: Program(
         "arithmetic",
@@ -113,33 +113,40 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
             "number": rng.integers(0, d, 3),
             "group": rng.integers(0, d, 3),
             "stop": np.array([1, 3, 7]),
-            "middle": some(rng, 7),
-            "spread": np.abs(some(rng, 7)),
+            "middle": parameters(rng, 7),
+            "spread": np.abs(parameters(rng, 7)),
         },
     ),
     "constant": lambda rng, d, k: Program("constant", {}, {"probability": np.full(k, 1 / k)}),
     "softmax": lambda rng, d, k: Program(
-        "linear", {"link": "softmax"}, {"coef": some(rng, k, d), "intercept": some(rng, k)}
+        "linear", {"link": "softmax"}, {"coef": parameters(rng, k, d), "intercept": parameters(rng, k)}
     ),
     "platt": lambda rng, d, k: Program(
         "linear",
         {"link": "platt"},
-        {"coef": some(rng, k, d), "intercept": some(rng, k), "a": some(rng, k), "b": some(rng, k)},
+        {
+            "coef": parameters(rng, k, d),
+            "intercept": parameters(rng, k),
+            "a": parameters(rng, k),
+            "b": parameters(rng, k),
+        },
     ),
-    "fourier": lambda rng, d, k: Program("fourier", {"cut": 10.0}, {"frequency": some(rng, d, k)}),
-    "squash": lambda rng, d, k: Program("squash", {}, {"cut": np.abs(some(rng, d))}),
+    "fourier": lambda rng, d, k: Program("fourier", {"cut": 10.0}, {"frequency": parameters(rng, d, k)}),
+    "squash": lambda rng, d, k: Program("squash", {}, {"cut": np.abs(parameters(rng, d))}),
     "periodic": lambda rng, d, k: Program(
         "periodic",
         {"columns": d},
         {
             "index": rng.integers(0, d, 2),
-            "frequency": some(rng, 2, 5),
-            "phase": some(rng, 2, 5),
-            "weight": some(rng, 2, 5, k),
-            "bias": some(rng, 2, k),
+            "frequency": parameters(rng, 2, 5),
+            "phase": parameters(rng, 2, 5),
+            "weight": parameters(rng, 2, 5, k),
+            "bias": parameters(rng, 2, k),
         },
     ),
-    "dense": lambda rng, d, k: Program("dense", {}, {"weight": some(rng, d, 3 * k), "bias": some(rng, 3 * k)}),
+    "dense": lambda rng, d, k: Program(
+        "dense", {}, {"weight": parameters(rng, d, 3 * k), "bias": parameters(rng, 3 * k)}
+    ),
     "forest": lambda rng, d, k: forest(rng, int(rng.integers(1, 30)), int(rng.integers(0, 80)), k, rng.choice([1, k])),
     "oblivious": lambda rng, d, k: oblivious(
         rng, int(rng.integers(1, 30)), int(rng.integers(0, 8)), rng.choice([1, k])
@@ -153,12 +160,16 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
         ),
         d,
     ),
-    "project": lambda rng, d, k: Program("project", {}, {"weight": some(rng, d, k)}),
+    "project": lambda rng, d, k: Program("project", {}, {"weight": parameters(rng, d, k)}),
     "spread": lambda rng, d, k: Program("spread", {"classes": d + 2}, {"index": np.arange(d)}),
     "focal": lambda rng, d, k: Program("focal", {"gamma": float(rng.choice([0, 2, 100])), "classes": d}),
-    "logit_affine": lambda rng, d, k: Program("logit_affine", {}, {"weight": some(rng, d, d), "bias": some(rng, d)}),
+    "logit_affine": lambda rng, d, k: Program(
+        "logit_affine", {}, {"weight": parameters(rng, d, d), "bias": parameters(rng, d)}
+    ),
     "quadratic": lambda rng, d, k: Program(
-        "quadratic", {}, {"intercept": some(rng, 1), "ends": np.sort(some(rng, 2)), "slope": np.abs(some(rng, 2))}
+        "quadratic",
+        {},
+        {"intercept": parameters(rng, 1), "ends": np.sort(parameters(rng, 2)), "slope": np.abs(parameters(rng, 2))},
     ),
     "monotone": lambda rng, d, k: Program(
         "monotone",
@@ -181,10 +192,10 @@ def made_up(seed: int) -> Program:
             break
         names = list(OPS)
         steps.append(OPS[str(rng.choice(names))](rng, compile(so_far).step.outputs, int(rng.integers(2, 5))))
-    found = Program("chain", steps=tuple(steps))
+    program = Program("chain", steps=tuple(steps))
     if rng.random() < 0.3:
-        return Program("average", {}, {"weight": np.array([0.25, 0.75])}, (found, found))
-    return found
+        return Program("average", {}, {"weight": np.array([0.25, 0.75])}, (program, program))
+    return program
 
 
 def _compiles(program: Program) -> bool:
@@ -208,23 +219,23 @@ def test_a_program_is_refused_or_scores_every_row_within_its_cost(seed, copies):
     few = score.encode(COLUMNS)
     tracemalloc.start()
     began = time.process_time()
-    found = score.encode(rows)
+    output = score.encode(rows)
     seconds = time.process_time() - began
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert isinstance(found, Sparse) == score.step.sparse
-    if isinstance(found, Sparse):
-        few, found = few.dense(), found.dense()
-    assert found.shape == (n, score.step.outputs)
-    assert found.dtype == np.float64
-    assert not np.isinf(found).any()
+    assert isinstance(output, Sparse) == score.step.sparse
+    if isinstance(output, Sparse):
+        few, output = few.dense(), output.dense()
+    assert output.shape == (n, score.step.outputs)
+    assert output.dtype == np.float64
+    assert not np.isinf(output).any()
     assert score.step.needs is False
     if score.step.fills:
-        assert np.isfinite(found).all()
+        assert np.isfinite(output).all()
     assert peak <= SCRATCH + n * score.cost.room
     # An operation is about a nanosecond; the yardstick is held generously, as allocations are being traced.
     assert seconds <= 0.1 + 50e-9 * (score.cost.call + n * score.cost.row)
-    assert_allclose(few, found[:ROWS], rtol=1e-9, atol=1e-12)
+    assert_allclose(few, output[:ROWS], rtol=1e-9, atol=1e-12)
 
 
 @settings(max_examples=150)
@@ -317,18 +328,20 @@ def test_a_generous_ensemble_is_far_from_every_limit():
     inner = part["feature"] >= 0
     part["feature"][inner] = rng.integers(0, 5_000, inner.sum())
     part["value"] = rng.normal(size=(62_000, 1))
-    told = {"compare": "<=", "input": "float64", "link": "softmax"}
+    options = {"compare": "<=", "input": "float64", "link": "softmax"}
     tracemalloc.start()
-    cost = compile(Program("forest", told, part)).cost
+    cost = compile(Program("forest", options, part)).cost
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    read = compile(Program("table", steps=tuple(Program("number", {"column": str(i)}) for i in range(5_000)))).cost
+    table_cost = compile(
+        Program("table", steps=tuple(Program("number", {"column": str(i)}) for i in range(5_000)))
+    ).cost
     numbers = sum(array.size for array in part.values())
     assert 50 * numbers < limits.MOST_NUMBERS / 2
     assert peak < limits.BYTES_A_NUMBER * numbers
-    assert 50 * cost.call + read.call < limits.MOST_CALL / 2
-    assert 50 * cost.row + read.row < limits.MOST_ROW
-    assert cost.room + 3 * read.room < limits.MOST_ROOM / 10
+    assert 50 * cost.call + table_cost.call < limits.MOST_CALL / 2
+    assert 50 * cost.row + table_cost.row < limits.MOST_ROW
+    assert cost.room + 3 * table_cost.room < limits.MOST_ROOM / 10
 
 
 def test_missing_values_must_be_filled_before_they_are_computed_with():
@@ -344,9 +357,9 @@ def test_missing_values_must_be_filled_before_they_are_computed_with():
         )
     filled = Program("fill", {}, {"value": np.array([2.0]), "indicator": np.zeros(0, dtype=int)})
     assert np.isfinite(compile(one_column(filled, linear))(COLUMNS)).all()
-    left = Program("fill", {}, {"value": np.array([np.nan]), "indicator": np.zeros(0, dtype=int)})
+    nan_fill = Program("fill", {}, {"value": np.array([np.nan]), "indicator": np.zeros(0, dtype=int)})
     with pytest.raises(ValueError, match="missing values reach"):
-        compile(one_column(left, linear))
+        compile(one_column(nan_fill, linear))
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1.1e100, -1e300])
@@ -357,22 +370,22 @@ def test_parameters_whose_products_could_overflow_are_refused(value):
         ("scale", "mean", {"mean": np.array([value]), "scale": np.ones(1)}),
         ("linear", "coef", {"coef": np.array([[value]]), "intercept": np.zeros(1)}),
     ):
-        told = {"lookup": {"column": "c", "categories": []}, "linear": {"link": "sigmoid"}}.get(op, {})
+        options = {"lookup": {"column": "c", "categories": []}, "linear": {"link": "sigmoid"}}.get(op, {})
         with pytest.raises(ValueError, match=f"op '{op}': array '{name}' holds infinities"):
-            compile(Program(op, told, arrays))
+            compile(Program(op, options, arrays))
 
 
 def test_what_a_tiny_scale_makes_enormous_is_cut_off():
-    found = compile(one_column(Program("scale", {}, {"mean": np.zeros(1), "scale": np.array([1e-300])})))(COLUMNS)
-    assert_array_equal(found[:4, 0], [0.0, 1e100, -1e100, 1e100])
+    output = compile(one_column(Program("scale", {}, {"mean": np.zeros(1), "scale": np.array([1e-300])})))(COLUMNS)
+    assert_array_equal(output[:4, 0], [0.0, 1e100, -1e100, 1e100])
 
 
 @pytest.mark.parametrize("room", [1, 40, 10_000])
 def test_rows_that_take_much_room_are_scored_slice_by_slice(monkeypatch, room):
     fill = Program("fill", {}, {"value": np.zeros(3), "indicator": np.zeros(0, dtype=int)})
     lookup = Program("lookup", {"column": "c", "categories": ["u"]}, {"table": np.arange(6.0).reshape(3, 2)})
-    read = Program("table", steps=(Program("number", {"column": "a"}), lookup))
-    named, array = compile(Program("chain", steps=(read, fill))), compile(fill)
+    table = Program("table", steps=(Program("number", {"column": "a"}), lookup))
+    named, array = compile(Program("chain", steps=(table, fill))), compile(fill)
     x = np.arange(30.0).reshape(10, 3)
     whole = named(COLUMNS), array(x)
     monkeypatch.setattr(run, "SLICE", room)

@@ -37,8 +37,8 @@ def places(low: float, high: float) -> st.SearchStrategy[float]:
 @settings(max_examples=60)
 def test_bend_is_the_integral_of_its_slope(z, ends, slope):
     breaks = sorted({0.0, z, *(e for e in ends if min(0, z) < e < max(0, z))})
-    found = sum(quad(lambda t: np.interp(t, ends, slope), a, b)[0] for a, b in itertools.pairwise(breaks))
-    assert bend(np.array([z]), ends, slope)[0] == pytest.approx(np.sign(z) * found, rel=1e-6, abs=1e-6)
+    integral = sum(quad(lambda t: np.interp(t, ends, slope), a, b)[0] for a, b in itertools.pairwise(breaks))
+    assert bend(np.array([z]), ends, slope)[0] == pytest.approx(np.sign(z) * integral, rel=1e-6, abs=1e-6)
 
 
 def test_equal_slopes_of_one_change_nothing():
@@ -76,8 +76,8 @@ def test_tables_never_fall_and_hold_at_their_knots(steps, between):
 
 def test_stairs_are_level_between_knots_and_take_their_own_value_there():
     knot, value = np.array([0.2, 0.6]), np.array([0.1, 0.15, 0.3, 0.4, 0.9])
-    found = stairs(np.array([0.0, 0.2, 0.21, 0.59, 0.6, 1.0]), knot, value)
-    assert found.tolist() == [0.1, 0.15, 0.3, 0.3, 0.4, 0.9]
+    levels = stairs(np.array([0.0, 0.2, 0.21, 0.59, 0.6, 1.0]), knot, value)
+    assert levels.tolist() == [0.1, 0.15, 0.3, 0.3, 0.4, 0.9]
     assert linear(np.array([0.4]), knot, np.array([0.0, 1.0])).tolist() == [pytest.approx(0.5)]
 
 
@@ -87,8 +87,8 @@ def average(weight, *steps: Program) -> Program:
 
 def test_an_average_is_the_weighted_mean_of_its_steps():
     one, two = quadratic(0.5, [0, 1], [1, 2]), table("linear", [0.2, 0.8], [0.1, 0.7])
-    found = compile(average([0.25, 0.75], one, two))(BOTH)
-    np.testing.assert_allclose(found, 0.25 * compile(one)(BOTH) + 0.75 * compile(two)(BOTH))
+    output = compile(average([0.25, 0.75], one, two))(BOTH)
+    np.testing.assert_allclose(output, 0.25 * compile(one)(BOTH) + 0.75 * compile(two)(BOTH))
 
 
 IDENTITY = Program("logit_affine", {}, {"weight": np.eye(2), "bias": np.zeros(2)})

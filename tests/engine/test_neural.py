@@ -32,8 +32,8 @@ def dense(weight, bias):
 
 
 def test_squash_by_hand():
-    found = squash([3.0, 4.0], [[4.0, 3.0], [0.0, -1e100]])
-    assert_allclose(found, [[4.0 / np.sqrt(1 + 16 / 9), 3.0 / 1.25], [0.0, -4.0]], rtol=1e-15)
+    output = squash([3.0, 4.0], [[4.0, 3.0], [0.0, -1e100]])
+    assert_allclose(output, [[4.0 / np.sqrt(1 + 16 / 9), 3.0 / 1.25], [0.0, -4.0]], rtol=1e-15)
 
 
 def test_squash_lets_missing_values_be():
@@ -42,12 +42,12 @@ def test_squash_lets_missing_values_be():
 
 def test_the_embedding_of_a_column_is_a_layer_of_its_cosines():
     program, x = periodic(), RNG.normal(size=(7, 3))
-    found = compile(program)(x)
-    assert_array_equal(found[:, :3], x)
+    embedding = compile(program)(x)
+    assert_array_equal(embedding[:, :3], x)
     for place, column in enumerate([2, 0]):
         frequency, phase, weight, bias = (program.arrays[n][place] for n in ("frequency", "phase", "weight", "bias"))
         expected = np.cos(2 * np.pi * (np.outer(x[:, column], frequency) + phase)) @ weight + bias
-        assert_allclose(found[:, 3 + 4 * place : 7 + 4 * place], expected, rtol=1e-12)
+        assert_allclose(embedding[:, 3 + 4 * place : 7 + 4 * place], expected, rtol=1e-12)
 
 
 def test_a_dense_layer_says_what_torch_says():
@@ -61,8 +61,8 @@ def test_a_dense_layer_says_what_torch_says():
 
 
 def test_numbers_that_no_network_has_stay_within_what_the_next_step_takes():
-    found = compile(dense([[1e100, -1e100]], [0.0, 0.0]).then(dense([[1e100], [1.0]], [0.0])))(np.array([[1e100]]))
-    assert found.tolist() == [[1e100]]
+    output = compile(dense([[1e100, -1e100]], [0.0, 0.0]).then(dense([[1e100], [1.0]], [0.0])))(np.array([[1e100]]))
+    assert output.tolist() == [[1e100]]
     enormous = periodic(
         1, 1, 2, 1, index=np.array([0]), weight=np.full((1, 2, 1), 1e100), frequency=np.full((1, 2), 1e100)
     )

@@ -22,7 +22,7 @@ def program(feature, threshold, value):
     return Program("oblivious", {}, arrays)
 
 
-def walked(p, row):
+def walk(p, row):
     """Scores of one row, a tree and a question after another."""
     total = np.zeros(p.arrays["value"].shape[2])
     for feature, threshold, value in zip(*(p.arrays[n] for n in ("feature", "threshold", "value")), strict=True):
@@ -51,11 +51,11 @@ def test_it_says_what_a_walk_says_bit_by_bit_however_many_rows_come_together(see
     )
     x = rng.choice(VALUES, (40, FEATURES))
     score = compile(p)
-    scores = np.array([walked(p, row) for row in x])
+    scores = np.array([walk(p, row) for row in x])
     link = np.column_stack([expit(-scores), expit(scores)]) if sums == 1 else softmax(scores, axis=1)
-    found = score(x)
-    assert_allclose(found, link, rtol=1e-13, atol=1e-300)
-    assert_array_equal(np.vstack([score(row[None]) for row in x]), found)
+    probability = score(x)
+    assert_allclose(probability, link, rtol=1e-13, atol=1e-300)
+    assert_array_equal(np.vstack([score(row[None]) for row in x]), probability)
 
 
 def test_blocks_of_rows_change_nothing(monkeypatch):

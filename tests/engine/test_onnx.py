@@ -34,8 +34,8 @@ DENSE = graph([Node("Gemm", ("x", "w", "b"), "h"), Node("Relu", ("h",), "y")], w
 
 def test_what_a_network_gives_is_what_numpy_computes() -> None:
     x = np.random.default_rng(0).normal(size=(50, 4))
-    found = compile(network(DENSE, 4))(x)
-    assert_allclose(found, np.maximum(x @ WEIGHT + BIAS, 0), atol=1e-5)
+    output = compile(network(DENSE, 4))(x)
+    assert_allclose(output, np.maximum(x @ WEIGHT + BIAS, 0), atol=1e-5)
 
 
 def test_a_row_gets_the_same_alone_and_among_others() -> None:
@@ -46,9 +46,9 @@ def test_a_row_gets_the_same_alone_and_among_others() -> None:
 
 def test_a_row_with_a_missing_value_gets_missing_values() -> None:
     x = np.array([[1.0, 2.0, np.nan, 0.0], [0.0, 0.0, 0.0, 0.0]])
-    found = compile(network(DENSE, 4))(x)
-    assert np.isnan(found[0]).all()
-    assert_allclose(found[1], np.maximum(BIAS, 0), atol=1e-6)
+    output = compile(network(DENSE, 4))(x)
+    assert np.isnan(output[0]).all()
+    assert_allclose(output[1], np.maximum(BIAS, 0), atol=1e-6)
 
 
 def test_convolutions_are_those_of_numpy() -> None:
@@ -62,7 +62,7 @@ def test_convolutions_are_those_of_numpy() -> None:
         Node("Flatten", ("e",), "y"),
     ]
     low, high = np.float32(0.0), np.float32(6.0)
-    found = compile(
+    score = compile(
         network(
             graph(
                 nodes, (1, 3, 9, 9), kernel=kernel, channel=channel, bias=bias, low=np.array(low), high=np.array(high)
@@ -75,7 +75,7 @@ def test_convolutions_are_those_of_numpy() -> None:
     h = np.einsum("nchwij,ocij->nohw", windows(h, 3)[:, :, ::2, ::2], kernel) + bias[:, None, None]
     h = windows(np.pad(h.clip(0, 6), ((0, 0), (0, 0), (0, 1), (0, 1))), 3)
     h = windows(np.einsum("nchwij,cij->nchw", h, channel[:, 0]), 2).max(axis=(4, 5)).mean(axis=(2, 3))
-    assert_allclose(found(x), h, atol=1e-5)
+    assert_allclose(score(x), h, atol=1e-5)
 
 
 def windows(x: np.ndarray, side: int) -> np.ndarray:
@@ -99,14 +99,14 @@ TEXT = Graph(
 
 
 def test_tokens_end_where_a_negative_number_stands() -> None:
-    found = compile(network(TEXT, 8))(np.array([[3, 0, 10, -1, -1, -1, -1, -1.0], [7, 7, 7, 7, 7, 7, 7, 7.0]]))
-    assert_allclose(found[0], TABLE[[3, 0, 10]].mean(axis=0) + AT[:3].mean(axis=0), atol=1e-4)
-    assert_allclose(found[1], TABLE[7] + AT.mean(axis=0), atol=1e-4)
+    output = compile(network(TEXT, 8))(np.array([[3, 0, 10, -1, -1, -1, -1, -1.0], [7, 7, 7, 7, 7, 7, 7, 7.0]]))
+    assert_allclose(output[0], TABLE[[3, 0, 10]].mean(axis=0) + AT[:3].mean(axis=0), atol=1e-4)
+    assert_allclose(output[1], TABLE[7] + AT.mean(axis=0), atol=1e-4)
 
 
 def test_no_token_points_outside_its_table() -> None:
-    found = compile(network(TEXT, 8))(np.array([[99.0] + [-1.0] * 7, [-1.0] * 8]))
-    assert_allclose(found, TABLE[[10, 0]] + AT[0], atol=1e-4)
+    output = compile(network(TEXT, 8))(np.array([[99.0] + [-1.0] * 7, [-1.0] * 8]))
+    assert_allclose(output, TABLE[[10, 0]] + AT[0], atol=1e-4)
     with pytest.raises(ValueError, match="no places for 9 tokens"):
         network(TEXT, 9)
 
@@ -266,8 +266,8 @@ def test_where_there_is_no_runtime_it_says_what_to_install(monkeypatch: pytest.M
 def test_members_that_have_the_same_network_share_its_session() -> None:
     one, two = (compile(network(DENSE, 4)) for _ in range(2))
     before = len(onnx._running)
-    found = [run(np.ones((1, 4))) for run in (one, two)]
-    assert_array_equal(*found)
+    outputs = [run(np.ones((1, 4))) for run in (one, two)]
+    assert_array_equal(*outputs)
     assert len(onnx._running) <= before + 1
 
 
@@ -275,11 +275,11 @@ def test_what_is_made_of_constants_alone_is_no_part_of_a_row() -> None:
     """Weights in 16 bits become such of 32 before the first row."""
     half = np.ones((4, 3), np.float16)
     nodes = [Node("Cast", ("half",), "w", {"to": 1}), Node("MatMul", ("x", "w"), "y")]
-    made = graph(nodes, half=half)
-    traced = trace(made, {"x": (1, 4)})
+    model = graph(nodes, half=half)
+    traced = trace(model, {"x": (1, 4)})
     assert traced.room == 4 * 3
     assert traced.operations < 1_100
-    assert_allclose(compile(network(made, 4))(np.ones((1, 4))), 4)
+    assert_allclose(compile(network(model, 4))(np.ones((1, 4))), 4)
 
 
 def test_room_is_that_of_tensors_which_are_needed_at_a_time() -> None:

@@ -33,14 +33,14 @@ def pixels(**settings: object) -> Program:
 
 
 def test_red_green_and_blue_row_by_row() -> None:
-    found = compile(pixels())({"photo": [picture(FLAG), None]})
-    assert_allclose(found[0], [1, 0, 0, 0, 1, 0, 0, 0, 1, 0.2, 0.4, 0.6], atol=1e-15)
-    assert np.isnan(found[1]).all()
+    colours = compile(pixels())({"photo": [picture(FLAG), None]})
+    assert_allclose(colours[0], [1, 0, 0, 0, 1, 0, 0, 0, 1, 0.2, 0.4, 0.6], atol=1e-15)
+    assert np.isnan(colours[1]).all()
 
 
 def test_grey_is_the_mean_of_the_colours() -> None:
-    found = compile(pixels(read="grey"))({"photo": [picture(FLAG)]})
-    assert_allclose(found, [[1 / 3, 1 / 3, 1 / 3, 0.4]], atol=1e-15)
+    colours = compile(pixels(read="grey"))({"photo": [picture(FLAG)]})
+    assert_allclose(colours, [[1 / 3, 1 / 3, 1 / 3, 0.4]], atol=1e-15)
 
 
 def test_one_field_is_the_mean_of_all() -> None:
@@ -56,20 +56,20 @@ def test_a_series_a_list_and_what_is_remembered_are_alike() -> None:
     images = [picture([[(v, 2 * v, 255 - v)]]) for v in range(12)] + [None]
     run, expected = compile(pixels()), None
     for values in (images, pl.Series(images), Items("photo", pl.Series(images), np.arange(13), Memo())):
-        found = run({"photo": values})
-        expected = found if expected is None else expected
-        assert_array_equal(found, expected)
+        output = run({"photo": values})
+        expected = output if expected is None else expected
+        assert_array_equal(output, expected)
     assert_array_equal(np.vstack([run({"photo": [image]}) for image in images]), expected)
 
 
 def test_looks_are_taken_and_put_under_one_another() -> None:
-    made = looks([picture([[(v, v, v)]]) for v in (10, 20, 30)])
-    both = made.take(np.array([2, 0])).above(looks([None]))
+    batch = looks([picture([[(v, v, v)]]) for v in (10, 20, 30)])
+    both = batch.take(np.array([2, 0])).above(looks([None]))
     assert both.colours[:, 0, 0, 0].tolist() == [30, 10, 0]
     assert both.readable.tolist() == [True, True, False]
-    assert made.grey
+    assert batch.grey
     assert not looks([picture([[(1, 2, 3)]])]).grey
-    assert made.nbytes == 3 * (3 * FIELDS**2 + 1)
+    assert batch.nbytes == 3 * (3 * FIELDS**2 + 1)
 
 
 @pytest.mark.parametrize(

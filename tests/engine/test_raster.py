@@ -29,9 +29,9 @@ COLOURS = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
 
 
 def test_all_red_points_then_all_green_and_all_blue() -> None:
-    found = compile(raster())({"photo": [picture(COLOURS), None, b"no picture"]})
-    assert_array_equal(found[0], COLOURS.transpose(2, 0, 1).ravel() / 255)
-    assert np.isnan(found[1:]).all()
+    points = compile(raster())({"photo": [picture(COLOURS), None, b"no picture"]})
+    assert_array_equal(points[0], COLOURS.transpose(2, 0, 1).ravel() / 255)
+    assert np.isnan(points[1:]).all()
 
 
 def test_grey_has_one_channel() -> None:
@@ -42,18 +42,18 @@ def test_grey_has_one_channel() -> None:
 def test_other_sizes_and_shapes_become_square() -> None:
     half = np.zeros((10, 40, 3), dtype=np.uint8)
     half[:, 20:] = 255
-    found = compile(raster(side=2))({"photo": [picture(half)]}).reshape(3, 2, 2)
-    assert_allclose(found[:, :, 0], 0, atol=0.15)
-    assert_allclose(found[:, :, 1], 1, atol=0.15)
+    points = compile(raster(side=2))({"photo": [picture(half)]}).reshape(3, 2, 2)
+    assert_allclose(points[:, :, 0], 0, atol=0.15)
+    assert_allclose(points[:, :, 1], 1, atol=0.15)
 
 
 def test_what_is_remembered_is_the_same() -> None:
     images = [picture(np.full((5, 5, 3), v, dtype=np.uint8)) for v in range(20)]
     memo = Memo()
     run = compile(raster())
-    found = run({"photo": Items("photo", images, np.arange(20), memo)})
-    assert_array_equal(found, run({"photo": images}))
-    assert_array_equal(run({"photo": Items("photo", images[5:9], np.arange(5, 9), memo)}), found[5:9])
+    points = run({"photo": Items("photo", images, np.arange(20), memo)})
+    assert_array_equal(points, run({"photo": images}))
+    assert_array_equal(run({"photo": Items("photo", images[5:9], np.arange(5, 9), memo)}), points[5:9])
     assert Raster(4, True) == Raster(4, True)
 
 

@@ -127,8 +127,8 @@ import sortal.engine
 new = {name.partition('.')[0] for name in set(sys.modules) - before}
 print(sorted(new - set(sys.stdlib_module_names) - {'numpy', 'sortal'}))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_what_is_made_of_a_program_is_made_once_wherever_it_is_a_step(monkeypatch):

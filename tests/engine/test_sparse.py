@@ -22,10 +22,10 @@ def numbers(seed: int, n: int = 30, d: int = 7) -> np.ndarray:
 def test_nothing_is_lost():
     x = numbers(0)
     x[5, 5] = np.nan
-    found = of_dense(x)
-    assert_array_equal(found.dense(), x)
-    assert len(found.value) == np.count_nonzero(x)
-    assert_array_equal(found.rows, np.nonzero(x)[0])
+    matrix = of_dense(x)
+    assert_array_equal(matrix.dense(), x)
+    assert len(matrix.value) == np.count_nonzero(x)
+    assert_array_equal(matrix.rows, np.nonzero(x)[0])
     assert_array_equal(of_dense(np.zeros((2, 3))).dense(), np.zeros((2, 3)))
 
 
@@ -48,7 +48,7 @@ def test_parts_above_and_beside_one_another():
 def test_products_are_those_of_dense_rows_alone_and_together(monkeypatch, at_once, k):
     monkeypatch.setattr(sparse, "AT_ONCE", at_once)
     x, weight = numbers(4), np.random.default_rng(5).normal(size=(7, k))
-    found = of_dense(x).times(weight)
-    assert_allclose(found, x @ weight, atol=1e-14)
+    product = of_dense(x).times(weight)
+    assert_allclose(product, x @ weight, atol=1e-14)
     alone = np.vstack([of_dense(x[i : i + 1]).times(weight) for i in range(len(x))])
-    assert_array_equal(alone, found)
+    assert_array_equal(alone, product)

@@ -34,9 +34,9 @@ ANALYSERS = [("word", 1, 1), ("word", 1, 2), ("word", 2, 3), ("char_wb", 2, 5), 
 
 def vocabulary(texts: list[str], counts: Ngrams) -> Program:
     """All n-grams of these texts, weighted by them."""
-    known, documents = np.unique(counts(texts).index, return_counts=True)
-    told = {"column": "c", "kind": counts.kind, "least": counts.least, "most": counts.most, "rows": len(texts)}
-    return Program("tfidf", told, {"hash": known.astype(np.uint64), "documents": documents.astype(np.uint32)})
+    hashes, documents = np.unique(counts(texts).index, return_counts=True)
+    options = {"column": "c", "kind": counts.kind, "least": counts.least, "most": counts.most, "rows": len(texts)}
+    return Program("tfidf", options, {"hash": hashes.astype(np.uint64), "documents": documents.astype(np.uint32)})
 
 
 def row_values(x: Sparse, row: int) -> np.ndarray:
@@ -46,11 +46,11 @@ def row_values(x: Sparse, row: int) -> np.ndarray:
 @pytest.mark.parametrize(("kind", "least", "most"), ANALYSERS)
 def test_counts_are_those_of_scikit_learn(kind, least, most):
     expected = CountVectorizer(analyzer=kind, ngram_range=(least, most)).fit_transform(TEXTS).tocsr()
-    found = Ngrams(kind, least, most)(TEXTS)
-    assert found.index.max() < 2**BITS
-    assert len(np.unique(found.index)) == expected.shape[1]
+    counts = Ngrams(kind, least, most)(TEXTS)
+    assert counts.index.max() < 2**BITS
+    assert len(np.unique(counts.index)) == expected.shape[1]
     for row in range(len(TEXTS)):
-        assert_array_equal(row_values(found, row), np.sort(expected[row].data))
+        assert_array_equal(row_values(counts, row), np.sort(expected[row].data))
 
 
 @pytest.mark.parametrize(("kind", "least", "most"), ANALYSERS)
@@ -58,9 +58,9 @@ def test_weights_are_those_of_scikit_learn(kind, least, most):
     """Equal numbers in each row, and equal products of all pairs of rows: so equal n-grams have one column."""
     sklearn = TfidfVectorizer(analyzer=kind, ngram_range=(least, most), sublinear_tf=True).fit(TEXTS[:7])
     expected = sklearn.transform(TEXTS).toarray()
-    found = compile(vocabulary(TEXTS[:7], Ngrams(kind, least, most))).encode({"c": TEXTS})
-    assert isinstance(found, Sparse)
-    dense = found.dense()
+    weights = compile(vocabulary(TEXTS[:7], Ngrams(kind, least, most))).encode({"c": TEXTS})
+    assert isinstance(weights, Sparse)
+    dense = weights.dense()
     assert_allclose(np.sort(dense), np.sort(expected), rtol=0, atol=1e-12)
     assert_allclose(dense @ dense.T, expected @ expected.T, rtol=0, atol=1e-12)
 
@@ -71,30 +71,30 @@ def test_any_text_is_counted_as_scikit_learn_does_and_alone_as_among_others(text
     for kind in ("word", "char_wb"):
         sklearn = CountVectorizer(analyzer=kind, ngram_range=(2, 3)).build_analyzer()
         counts = Ngrams(kind, 2, 3)
-        found = counts(texts)
+        matrix = counts(texts)
         for row, text in enumerate(texts):
             _, expected = np.unique(np.array(sklearn(text), dtype=str), return_counts=True)
             # NumPy ends a text where its last characters are NUL; they are kept apart here.
             if "\0" not in text:
-                assert_array_equal(row_values(found, row), np.sort(expected))
+                assert_array_equal(row_values(matrix, row), np.sort(expected))
             alone = counts([text])
-            part = found.take(np.array([row]))
+            part = matrix.take(np.array([row]))
             assert_array_equal(alone.index, part.index)
             assert_array_equal(alone.value, part.value)
 
 
 def test_single_characters_are_no_blanks():
-    found = Ngrams("char_wb", 1, 1)(["a b a", "b  b"])
-    assert_array_equal(row_values(found, 0), [1, 2])
-    assert_array_equal(row_values(found, 1), [2])
+    counts = Ngrams("char_wb", 1, 1)(["a b a", "b  b"])
+    assert_array_equal(row_values(counts, 0), [1, 2])
+    assert_array_equal(row_values(counts, 1), [2])
 
 
 def test_a_missing_text_is_an_ngram_of_its_own():
     for counts in (Ngrams("word", 1, 2), Ngrams("char_wb", 2, 5)):
-        found = counts([None, "", "some text", None])
-        assert_array_equal(found.index[[0, -1]], [NO_TEXT, NO_TEXT])
-        assert_array_equal(np.diff(found.start)[[0, 1, 3]], [1, 0, 1])
-        assert (found.index[1:-1] != NO_TEXT).all()
+        matrix = counts([None, "", "some text", None])
+        assert_array_equal(matrix.index[[0, -1]], [NO_TEXT, NO_TEXT])
+        assert_array_equal(np.diff(matrix.start)[[0, 1, 3]], [1, 0, 1])
+        assert (matrix.index[1:-1] != NO_TEXT).all()
         assert len(counts([])) == 0
 
 
@@ -114,10 +114,10 @@ def test_repeated_texts_and_remembered_ones_are_the_same(monkeypatch):
 def test_of_a_long_text_the_beginning_is_read_in_bounded_time():
     program = vocabulary(["beginning of it", "word " * 30], Ngrams("char_wb", 2, 5))
     score = compile(program)
-    begun = time.process_time()
-    found = score.encode({"c": ["beginning " + "word " * 200_000 + "end of it"]}).dense()
-    assert time.process_time() - begun < 2.0
-    assert_array_equal(found, score.encode({"c": [("beginning " + "word " * 200_000)[:MOST_CHARACTERS]]}).dense())
+    start = time.process_time()
+    weights = score.encode({"c": ["beginning " + "word " * 200_000 + "end of it"]}).dense()
+    assert time.process_time() - start < 2.0
+    assert_array_equal(weights, score.encode({"c": [("beginning " + "word " * 200_000)[:MOST_CHARACTERS]]}).dense())
     assert len(Ngrams("word", 1, 1)(["a" * 1_000_000]).index) == 1
 
 
@@ -128,8 +128,8 @@ def test_lone_surrogates_are_characters():
 def test_topics_are_a_product():
     program = vocabulary(TEXTS, Ngrams("word", 1, 1))
     weight = np.random.default_rng(0).normal(size=(len(program.arrays["hash"]), 3))
-    found = compile(program.then(Program("project", arrays={"weight": weight})))({"c": TEXTS})
-    assert_allclose(found, compile(program).encode({"c": TEXTS}).dense() @ weight, atol=1e-13)
+    topics = compile(program.then(Program("project", arrays={"weight": weight})))({"c": TEXTS})
+    assert_allclose(topics, compile(program).encode({"c": TEXTS}).dense() @ weight, atol=1e-13)
 
 
 def test_sparse_rows_beside_numbers_are_scored_by_a_linear_model():
@@ -140,9 +140,9 @@ def test_sparse_rows_beside_numbers_are_scored_by_a_linear_model():
     table = Program("table", steps=(Program("number", {"column": "x"}).then(filled), program))
     linear = Program("linear", {"link": "softmax"}, {"coef": coef, "intercept": np.zeros(2)})
     columns = {"x": np.arange(10.0), "c": TEXTS}
-    found = compile(table.then(linear))(columns)
+    probability = compile(table.then(linear))(columns)
     z = np.column_stack([columns["x"], compile(program).encode(columns).dense()]) @ coef.T
-    assert_allclose(found, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), atol=1e-12)
+    assert_allclose(probability, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), atol=1e-12)
     constant = Program("constant", {}, {"probability": np.array([0.25, 0.75])})
     assert_array_equal(compile(program.then(constant))(columns), np.tile([0.25, 0.75], (10, 1)))
 

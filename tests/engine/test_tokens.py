@@ -15,8 +15,8 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##aff", "##able", "a", "run"
 
 
 def tokens(content: bytes = "\n".join(WORDS).encode(), **settings: object) -> Program:
-    told = {"column": "t", "most": 10, **settings}
-    return Program("tokens", told, {"vocabulary": np.frombuffer(content, dtype=np.uint8)})
+    options = {"column": "t", "most": 10, **settings}
+    return Program("tokens", options, {"vocabulary": np.frombuffer(content, dtype=np.uint8)})
 
 
 def parts(text: str, most: int = 10) -> list[str]:
@@ -45,15 +45,15 @@ def test_a_long_text_is_cut_off_and_ends_all_the_same() -> None:
 
 
 def test_after_the_last_token_and_in_the_place_of_a_missing_text() -> None:
-    found = compile(tokens(most=5))({"t": ["a", None]})
-    assert_array_equal(found[0], [2, 7, 3, -1, -1])
-    assert np.isnan(found[1]).all()
+    ids = compile(tokens(most=5))({"t": ["a", None]})
+    assert_array_equal(ids[0], [2, 7, 3, -1, -1])
+    assert np.isnan(ids[1]).all()
 
 
 def test_the_vocabulary_is_that_of_bert() -> None:
     run = compile(Program("tokens", {"column": "t", "most": 12}, {"vocabulary": vocabulary()}))
-    found = run({"t": ["Hello, world! Embeddings"]})[0]
-    assert_array_equal(found, [101, 7592, 1010, 2088, 999, 7861, 8270, 4667, 2015, 102, -1, -1])
+    ids = run({"t": ["Hello, world! Embeddings"]})[0]
+    assert_array_equal(ids, [101, 7592, 1010, 2088, 999, 7861, 8270, 4667, 2015, 102, -1, -1])
 
 
 def test_what_controls_is_left_out_and_marks_are_words() -> None:

@@ -13,11 +13,11 @@ from sortal.engine.unigram import BLANK, Charsmap, Unigram
 
 PIECES = ["<unk>", "<s>", "</s>", BLANK, "a", "b", "ab", BLANK + "a", "ba", "bab"]
 SCORES = np.array([0, 0, 0, -2.1, -2.3, -2.5, -3.1, -3.2, -3.7, -4.9])
-KNOWN = {piece: number for number, piece in enumerate(PIECES)}
+VOCABULARY = {piece: number for number, piece in enumerate(PIECES)}
 
 
 def parts(value: str) -> list[list[int]]:
-    return list(Unigram(KNOWN, SCORES, 0).parts(value))
+    return list(Unigram(VOCABULARY, SCORES, 0).parts(value))
 
 
 def best(word: str) -> float:
@@ -29,8 +29,8 @@ def best(word: str) -> float:
             if cut:
                 pieces.append(word[start:at])
                 start = at
-        if all(piece in KNOWN for piece in pieces):
-            ways.append(sum(SCORES[KNOWN[piece]] for piece in pieces))
+        if all(piece in VOCABULARY for piece in pieces):
+            ways.append(sum(SCORES[VOCABULARY[piece]] for piece in pieces))
     return max(ways)
 
 
@@ -51,9 +51,9 @@ def test_unknown_characters_side_by_side_are_one_and_words_are_parted_at_blanks(
 @given(st.binary(max_size=60), st.text(max_size=6))
 def test_any_bytes_are_refused_or_give_a_text(content: bytes, value: str) -> None:
     size = len(content) // 8 * 4
-    made = size.to_bytes(4, "little") + content
+    charsmap = size.to_bytes(4, "little") + content
     if size:
-        assert isinstance(Charsmap(made).normal(value), str)
+        assert isinstance(Charsmap(charsmap).normal(value), str)
     else:
         with pytest.raises(ValueError, match="has another form"):
-            Charsmap(made)
+            Charsmap(charsmap)

@@ -93,20 +93,20 @@ def test_a_score_that_is_the_best_of_many_has_no_values_of_rows():
     assert row_values(0.5, None) is None
 
 
-def decided_rows(saved: int, lost: int, n: int) -> tuple[Predictions, np.ndarray]:
-    """Rows of which ``saved`` are yes and said so, and ``lost`` are no but said yes; all others are no, and said so."""
-    decided = (np.arange(n) < saved + lost).astype(np.int64)
-    truth = (np.arange(n) < saved).astype(np.int64)
+def decided_rows(hits: int, alarms: int, n: int) -> tuple[Predictions, np.ndarray]:
+    """Rows of which ``hits`` are yes and said so, and ``alarms`` are no but said yes; all others are no and said so."""
+    decided = (np.arange(n) < hits + alarms).astype(np.int64)
+    truth = (np.arange(n) < hits).astype(np.int64)
     return Predictions(("no", "yes"), np.arange(n), truth, np.full((n, 2), 0.5), "test"), decided
 
 
 def test_errors_saved_against_deciding_all_alike_have_tangos_interval():
     """Of 50 pairs 12 speak for one side and 2 for the other: Tango's score interval with Student's quantile."""
     task = Task("y", ("no", "yes"), (0.8, 0.2), "yes", "log_loss", (), ())
-    found = excess_cost(task, *decided_rows(12, 2, 50), 0)
-    assert found.value == pytest.approx(-0.2)
+    excess = excess_cost(task, *decided_rows(12, 2, 50), 0)
+    assert excess.value == pytest.approx(-0.2)
     t2, n = stats.t.ppf(0.975, 49) ** 2, 50
-    for limit in (found.low, found.high):
+    for limit in (excess.low, excess.high):
         b = -12 - 2 + (2 * n - 12 + 2) * -limit
         c = -2 * -limit * (1 + limit)
         q = (np.sqrt(b * b - 8 * n * c) - b) / (4 * n)
@@ -116,17 +116,17 @@ def test_errors_saved_against_deciding_all_alike_have_tangos_interval():
 def test_a_rule_that_is_never_wrong_may_still_be() -> None:
     cost = ((0.0, 1.0), (30.0, 0.0))
     task = Task("y", ("no", "yes"), (0.9, 0.1), "yes", "log_loss", (), (), "cost", cost)
-    found = excess_cost(task, *decided_rows(0, 20, 200), 0)
+    excess = excess_cost(task, *decided_rows(0, 20, 200), 0)
     t2 = stats.t.ppf(0.975, 199) ** 2
     # Against never saying yes: of 20 rows said yes none was. A row could have been, which spares a miss.
-    assert found.value == pytest.approx(0.1)
-    assert found.low == pytest.approx(0.1 - 30.1 * t2 / (200 + t2))
+    assert excess.value == pytest.approx(0.1)
+    assert excess.low == pytest.approx(0.1 - 30.1 * t2 / (200 + t2))
 
 
 def test_a_rule_that_decides_all_like_its_rival_is_no_other() -> None:
     task = Task("y", ("no", "yes"), (0.9, 0.1), "yes", "log_loss", (), (), "cost", ((0.0, 1.0), (30.0, 0.0)))
-    found = excess_cost(task, *decided_rows(0, 0, 200), 0)
-    assert (found.low, found.value, found.high) == (0, 0, 0)
+    excess = excess_cost(task, *decided_rows(0, 0, 200), 0)
+    assert (excess.low, excess.value, excess.high) == (0, 0, 0)
 
 
 def test_costs_that_stand_in_the_rows_bound_what_may_differ():
@@ -136,12 +136,12 @@ def test_costs_that_stand_in_the_rows_bound_what_may_differ():
     )
     rows, decided = decided_rows(0, 1, 200)
     amounts = np.where(np.arange(200) < 100, 10.0, 30.0)[:, None]
-    found = excess_cost(task, replace(rows, row_costs=amounts), decided, 0)
+    excess = excess_cost(task, replace(rows, row_costs=amounts), decided, 0)
     t2 = stats.t.ppf(0.975, 199) ** 2
     # One row said yes is none. Others could have been 10 or 30 cheaper: those of 30 count three times as much.
     rooms = np.array([10.0, 30.0]) + 1 / 200
     far = (rooms @ rooms + (11**2 - 10**2) / 100) / (rooms.sum() + 1 / 100)
-    assert found.low == pytest.approx(found.value - far * t2 / (200 + t2), rel=1e-3)
+    assert excess.low == pytest.approx(excess.value - far * t2 / (200 + t2), rel=1e-3)
 
 
 def test_shares_of_no_row_have_no_values_of_rows() -> None:
@@ -156,8 +156,8 @@ def test_errors_of_rows_that_stand_there_four_times_tell_no_more_than_once() -> 
     many = once.take(four)
     for code in (0, 1):
         single, alone, together = (
-            excess_cost(task, rows, said, code)
-            for rows, said in (
+            excess_cost(task, rows, codes, code)
+            for rows, codes in (
                 (once, decided),
                 (many, decided[four]),
                 (replace(many, groups=four * 3 + 1), decided[four]),

@@ -57,14 +57,14 @@ def test_thinned_curves_keep_their_ends_their_shape_and_their_area() -> None:
     assert (np.diff(curve.x) >= 0).all()
 
 
-@pytest.mark.parametrize(("most", "left"), [(5, 5), (4, 4), (3, 3)])
-def test_a_curve_of_as_few_points_as_are_shown_keeps_all(most: int, left: int) -> None:
+@pytest.mark.parametrize(("most", "expected"), [(5, 5), (4, 4), (3, 3)])
+def test_a_curve_of_as_few_points_as_are_shown_keeps_all(most: int, expected: int) -> None:
     x = np.array([0.0, 0.001, 0.002, 0.6, 1.0])
-    thinned, same = curves.thin(x, x**2, most)
-    assert len(thinned) <= left
-    assert (len(thinned) == 5) == (most == 5)
-    assert np.array_equal(thinned**2, same)
-    assert (thinned[0], thinned[-1]) == (0.0, 1.0)
+    points, same = curves.thin(x, x**2, most)
+    assert len(points) <= expected
+    assert (len(points) == 5) == (most == 5)
+    assert np.array_equal(points**2, same)
+    assert (points[0], points[-1]) == (0.0, 1.0)
 
 
 @settings(max_examples=60)
@@ -120,18 +120,18 @@ def test_the_band_of_all_bins_is_that_of_one_bin_with_the_doubt_of_all() -> None
     bins = curves.reliability(hit, p)
     for k, rows in enumerate((hit[:50], hit[50:110], hit[110:])):
         exact = stats.binomtest(int(rows.sum()), len(rows))
-        each, band = exact.proportion_ci(0.95), exact.proportion_ci(1 - 0.05 / 3)
-        assert (bins.low[k], bins.high[k]) == pytest.approx((each.low, each.high))
+        single, band = exact.proportion_ci(0.95), exact.proportion_ci(1 - 0.05 / 3)
+        assert (bins.low[k], bins.high[k]) == pytest.approx((single.low, single.high))
         assert (bins.band_low[k], bins.band_high[k]) == pytest.approx((band.low, band.high))
 
 
 def test_calibrated_bins_lie_in_the_band_together_as_often_as_said() -> None:
-    rng, runs, held = np.random.default_rng(4), 200, 0
+    rng, runs, n_inside = np.random.default_rng(4), 200, 0
     for _ in range(runs):
         p = rng.beta(1, 3, size=800)
         bins = curves.reliability(rng.random(800) < p, p)
-        held += bool(((bins.band_low <= bins.probability) & (bins.probability <= bins.band_high)).all())
-    assert held >= 0.93 * runs
+        n_inside += bool(((bins.band_low <= bins.probability) & (bins.probability <= bins.band_high)).all())
+    assert n_inside >= 0.93 * runs
 
 
 def test_a_bin_is_worth_what_its_own_groups_are() -> None:
@@ -140,19 +140,19 @@ def test_a_bin_is_worth_what_its_own_groups_are() -> None:
     p = np.repeat([0.7, 0.1, 0.4], [40, 50, 60])
     groups = np.concatenate([np.arange(40) // 8, np.arange(50) // 2, np.arange(60) // 5 + 3])
     hit = (rng.random(30)[groups] < p).astype(np.bool_)
-    mixed = rng.permutation(150)
-    bins = curves.reliability(hit[mixed], p[mixed], groups[mixed])
+    order = rng.permutation(150)
+    bins = curves.reliability(hit[order], p[order], groups[order])
     assert bins.rows.tolist() == [50, 60, 40]
     assert bins.probability == pytest.approx([0.1, 0.4, 0.7])
     for k, level in enumerate((0.1, 0.4, 0.7)):
         rows = p == level
         ids = np.unique(groups[rows], return_inverse=True)[1]
         worth = worth_of_rows(hit[rows] - hit[rows].mean(), ids)
-        n, won = rows.sum() / worth.design, hit[rows].sum() / worth.design
+        n, hits = rows.sum() / worth.design, hit[rows].sum() / worth.design
         for confidence, low, high in ((0.95, bins.low, bins.high), (1 - 0.05 / 3, bins.band_low, bins.band_high)):
             tail = stats.norm.sf(worth.z(confidence))
-            assert low[k] == pytest.approx(stats.beta.ppf(tail, won, n - won + 1))
-            assert high[k] == pytest.approx(stats.beta.ppf(1 - tail, won + 1, n - won))
+            assert low[k] == pytest.approx(stats.beta.ppf(tail, hits, n - hits + 1))
+            assert high[k] == pytest.approx(stats.beta.ppf(1 - tail, hits + 1, n - hits))
         assert bins.rate[k] == hit[rows].mean()
 
 

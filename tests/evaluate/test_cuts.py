@@ -17,31 +17,33 @@ from sortal.evaluate.cuts import Cut, cut
 KINDS = {pl.String: "category", pl.Float64: "number", pl.Boolean: "boolean", pl.Datetime: "datetime"}
 
 
-def of(values: Any, disclosure: Disclosure = OPEN, asked: bool = False) -> Cut:
+def of(values: Any, disclosure: Disclosure = OPEN, requested: bool = False) -> Cut:
     series = pl.Series("x", values)
     series = series.cast(pl.Float64) if series.dtype.is_numeric() else series
     kind = next(kind for dtype, kind in KINDS.items() if isinstance(series.dtype, dtype))
-    return cut(Table(Schema((Column("x", kind),)), series.to_frame(), np.arange(len(series))), "x", disclosure, asked)
+    return cut(
+        Table(Schema((Column("x", kind),)), series.to_frame(), np.arange(len(series))), "x", disclosure, requested
+    )
 
 
-def sizes(found: Cut) -> dict[str, int]:
-    assert found.codes.max() == len(found.conditions) - 1
-    return dict(zip(found.conditions, np.bincount(found.codes).tolist(), strict=True))
+def sizes(parts: Cut) -> dict[str, int]:
+    assert parts.codes.max() == len(parts.conditions) - 1
+    return dict(zip(parts.conditions, np.bincount(parts.codes).tolist(), strict=True))
 
 
 def test_frequent_levels_the_others_and_what_is_missing():
-    found = of(["b", "c", None, "b", "a", "c", "b"], Disclosure(2))
-    assert found.conditions == ("= b", "= c", "others", "missing")
-    assert found.codes.tolist() == [0, 1, 3, 0, 2, 1, 0]
+    parts = of(["b", "c", None, "b", "a", "c", "b"], Disclosure(2))
+    assert parts.conditions == ("= b", "= c", "others", "missing")
+    assert parts.codes.tolist() == [0, 1, 3, 0, 2, 1, 0]
 
 
 @pytest.mark.parametrize("rows", [40, 2000])
 def test_eight_levels_or_thirty_where_somebody_asked(rows):
     """Few texts come as they are, many as codes."""
     texts = [f"{i:02}" for i in range(20) for _ in range(rows - i)]
-    usual, asked = sizes(of(texts)), sizes(of(texts, asked=True))
+    usual, requested = sizes(of(texts)), sizes(of(texts, requested=True))
     assert list(usual) == [*(f"= {i:02}" for i in range(8)), "others"]
-    assert list(asked) == [f"= {i:02}" for i in range(20)]
+    assert list(requested) == [f"= {i:02}" for i in range(20)]
     assert (usual["= 07"], usual["others"]) == (rows - 7, sum(rows - i for i in range(8, 20)))
 
 
@@ -54,9 +56,9 @@ def test_numbers_that_come_again_are_levels():
 
 
 def test_ranges_hold_their_low_end_and_not_their_high_one():
-    found = of([*range(100), None])
-    assert sizes(found) == {"< 20": 20, "20 to < 40": 20, "40 to < 59": 19, "59 to < 79": 20, ">= 79": 21, "missing": 1}
-    assert found.codes[[19, 20, 58, 59, 100]].tolist() == [0, 1, 2, 3, 5]
+    parts = of([*range(100), None])
+    assert sizes(parts) == {"< 20": 20, "20 to < 40": 20, "40 to < 59": 19, "59 to < 79": 20, ">= 79": 21, "missing": 1}
+    assert parts.codes[[19, 20, 58, 59, 100]].tolist() == [0, 1, 2, 3, 5]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +85,9 @@ def test_a_value_that_most_rows_share_is_a_range_of_its_own():
 
 def test_no_range_ends_where_the_values_begin():
     """The first fifth ends at .018, which is 0 in round figures."""
-    found = of([0.0] * 19 + [0.01 * i for i in range(1, 11)] + [float(i) for i in range(1, 72)])
-    assert found.conditions[0] == "< 12"
-    assert sizes(found)["< 12"] == 40
+    parts = of([0.0] * 19 + [0.01 * i for i in range(1, 11)] + [float(i) for i in range(1, 72)])
+    assert parts.conditions[0] == "< 12"
+    assert sizes(parts)["< 12"] == 40
 
 
 @pytest.mark.parametrize(
@@ -98,10 +100,10 @@ def test_no_range_ends_where_the_values_begin():
     ],
 )
 def test_periods_begin_with_a_year_a_month_a_day_or_an_hour(step, condition):
-    found = of([dt.datetime(2020, 1, 1, 0, 30) + i * step for i in range(100)])
-    assert condition in found.conditions
-    assert len(found.conditions) == 5
-    assert 18 <= min(sizes(found).values()) <= max(sizes(found).values()) <= 25
+    parts = of([dt.datetime(2020, 1, 1, 0, 30) + i * step for i in range(100)])
+    assert condition in parts.conditions
+    assert len(parts.conditions) == 5
+    assert 18 <= min(sizes(parts).values()) <= max(sizes(parts).values()) <= 25
 
 
 def test_privately_no_value_is_named():
@@ -117,9 +119,9 @@ def test_privately_no_value_is_named():
 
 def test_an_end_is_no_value_of_a_single_row():
     values = 1000 + np.cumsum(np.random.default_rng(0).random(60) ** 4)
-    told, open_ = (set(" ".join(of(values, Disclosure(k)).conditions).split()) for k in (5, 1))
-    assert len(told - {"<", ">=", "to"}) == len(open_ - {"<", ">=", "to"}) == 4
-    assert told != open_
+    private_ends, open_ends = (set(" ".join(of(values, Disclosure(k)).conditions).split()) for k in (5, 1))
+    assert len(private_ends - {"<", ">=", "to"}) == len(open_ends - {"<", ">=", "to"}) == 4
+    assert private_ends != open_ends
 
 
 def test_a_column_without_values_is_one_slice():
@@ -128,9 +130,9 @@ def test_a_column_without_values_is_one_slice():
 
 
 def test_a_cut_knows_its_column_and_whether_somebody_asked():
-    for asked in (True, False):
-        found = of(["a", "b"], asked=asked)
-        assert (found.column, found.requested, found.codes.dtype) == ("x", asked, np.int64)
+    for requested in (True, False):
+        parts = of(["a", "b"], requested=requested)
+        assert (parts.column, parts.requested, parts.codes.dtype) == ("x", requested, np.int64)
 
 
 def test_of_levels_as_frequent_the_first_is_named_first():

@@ -48,7 +48,7 @@ def test_each_end_goes_back_to_where_its_unit_begins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "whole", "rounded"),
+    ("ends", "whole", "expected"),
     [
         ([20312.0, 35120.4, 88211.0], True, [20000, 35000, 88000]),
         ([0.0, 3.14159, 20.0], False, [0, 3, 20]),
@@ -63,13 +63,13 @@ def test_each_end_goes_back_to_where_its_unit_begins() -> None:
     ],
 )
 def test_ends_are_rounded_to_a_twentieth_of_what_lies_between_them(
-    ends: list[float], whole: bool, rounded: list[float]
+    ends: list[float], whole: bool, expected: list[float]
 ) -> None:
-    assert _round(np.array(ends), whole).tolist() == pytest.approx(rounded)
+    assert _round(np.array(ends), whole).tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    ("values", "ends"),
+    ("values", "expected"),
     [
         ([*range(100)], [20, 40, 59, 79]),
         ([0] * 20 + [*range(1, 81)], [1, 21, 40, 60]),  # a fifth, and no more
@@ -78,11 +78,11 @@ def test_ends_are_rounded_to_a_twentieth_of_what_lies_between_them(
         ([0] * 99 + [1], [1]),
     ],
 )
-def test_ranges_hold_a_fifth_each_or_a_value_of_its_own(values: list[int], ends: list[float]) -> None:
-    found = _ends(np.random.default_rng(0).permutation(np.array(values, dtype=float)), False, 1)
-    assert found.tolist() == pytest.approx(ends, abs=1.01)
-    assert len(found) == len(ends)
-    assert all(end > values[0] for end in found)
+def test_ranges_hold_a_fifth_each_or_a_value_of_its_own(values: list[int], expected: list[float]) -> None:
+    ends = _ends(np.random.default_rng(0).permutation(np.array(values, dtype=float)), False, 1)
+    assert ends.tolist() == pytest.approx(expected, abs=1.01)
+    assert len(ends) == len(expected)
+    assert all(end > values[0] for end in ends)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_levels_are_in_order_and_what_is_missing_has_none() -> None:
         (Coded(("z", "a"), np.array([0, 1])), ["a", "z"], [1, 0]),
     ]
     for values, levels, codes in cases:
-        found, places = _levels(values)
-        assert (found, places.tolist()) == (levels, codes)
+        distinct, places = _levels(values)
+        assert (distinct, places.tolist()) == (levels, codes)
 
 
 @pytest.mark.parametrize(
@@ -120,5 +120,5 @@ def test_levels_are_in_order_and_what_is_missing_has_none() -> None:
     ],
 )
 def test_the_most_frequent_levels_have_a_name(most: int, least: int, names: list[str], codes: list[int]) -> None:
-    found, places = _frequent(["a", "b", "c"], np.array([0, 1, 2, 2, 2, 0, -1]), most, least)
-    assert (found, places.tolist()) == (names, codes)
+    labels, places = _frequent(["a", "b", "c"], np.array([0, 1, 2, 2, 2, 0, -1]), most, least)
+    assert (labels, places.tolist()) == (names, codes)

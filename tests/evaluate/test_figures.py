@@ -21,12 +21,14 @@ COSTLY = replace(TASK, cost=((0.0, 1.0), (8.0, 0.0)))
 NAMES = {metric.name for metric in metrics_for(TASK)}
 
 
-def drawn(n: int = 60) -> tuple[Predictions, np.ndarray]:
+def draw(n: int = 60) -> tuple[Predictions, np.ndarray]:
     rng = np.random.default_rng(0)
     p = rng.beta(1, 2, size=n)
     truth = (rng.random(n) < p).astype(np.int64)
-    told = Predictions(TASK.classes, np.arange(n), truth, np.column_stack([1 - p, p]), "test", groups=np.arange(n) // 2)
-    return told, (p > 0.4).astype(np.int64)
+    predictions = Predictions(
+        TASK.classes, np.arange(n), truth, np.column_stack([1 - p, p]), "test", groups=np.arange(n) // 2
+    )
+    return predictions, (p > 0.4).astype(np.int64)
 
 
 @pytest.mark.parametrize(
@@ -38,18 +40,18 @@ def drawn(n: int = 60) -> tuple[Predictions, np.ndarray]:
     ],
 )
 def test_every_metric_that_says_something_stands_once_the_headline_first(task, first, without):
-    told, decided = drawn()
-    found = figures(task, told, decided, seed=3)
-    assert list(found)[: len(first)] == first
-    assert set(found) == NAMES - without
-    for name, estimate in found.items():
+    predictions, decided = draw()
+    estimates = figures(task, predictions, decided, seed=3)
+    assert list(estimates)[: len(first)] == first
+    assert set(estimates) == NAMES - without
+    for name, estimate in estimates.items():
         metric = registry.load("sortal.metrics", name)
-        assert estimate == Estimate.of(interval(metric, task, told, decided, seed=3))
+        assert estimate == Estimate.of(interval(metric, task, predictions, decided, seed=3))
 
 
 def wilson(hits: int, rows: int) -> tuple[float, float, float]:
-    found = stats.binomtest(hits, rows).proportion_ci(method="wilson")
-    return hits / rows, found.low, found.high
+    bounds = stats.binomtest(hits, rows).proportion_ci(method="wilson")
+    return hits / rows, bounds.low, bounds.high
 
 
 def limits(estimate: Estimate) -> tuple[float, float, float]:
@@ -72,13 +74,13 @@ def test_each_class_by_hand():
     assert limits(b.rejected) == pytest.approx(wilson(1, 3))
     assert (c.recall, c.rejected) == (Estimate(None), Estimate(None))
     assert limits(c.precision) == pytest.approx(wilson(0, 1))
-    assert {each.rejected for each in per_class(replace(task, reject_cost=None), truth, decided)} == {None}
+    assert {score.rejected for score in per_class(replace(task, reject_cost=None), truth, decided)} == {None}
 
 
 def test_a_share_of_no_rows_may_be_anything_and_groups_widen_it():
-    some = np.array([True, True, False, False] * 10)
+    hits = np.array([True, True, False, False] * 10)
     assert limits(share(np.zeros(4, dtype=bool), np.zeros(4, dtype=bool))) == (0.0, 0.0, 1.0)
-    alone, pairs = share(np.ones(40, dtype=bool), some), share(np.ones(40, dtype=bool), some, np.arange(40) // 2)
+    alone, pairs = share(np.ones(40, dtype=bool), hits), share(np.ones(40, dtype=bool), hits, np.arange(40) // 2)
     assert limits(alone) == pytest.approx(wilson(20, 40))
     assert pairs.high - pairs.low > 1.3 * (alone.high - alone.low)
 
@@ -94,7 +96,7 @@ def test_every_share_of_a_class_is_less_sure_where_rows_stand_there_twice():
     )
     for one, pairs, rows in zip(once, together, apart, strict=True):
         for name in ("precision", "recall", "rejected"):
-            few, own, many = (limits(getattr(each, name)) for each in (one, pairs, rows))
+            few, own, many = (limits(getattr(score, name)) for score in (one, pairs, rows))
             assert own[0] == many[0] == few[0]
             assert own[2] - own[1] > 1.3 * (many[2] - many[1])
             assert own == pytest.approx(few, abs=0.03)

@@ -15,10 +15,10 @@ CLUSTERS = np.arange(60) // 3
 @pytest.mark.parametrize(("low", "high"), [(-9.0, 1.0), (0.0, 9.0), (-3.0, 5.0), (-np.inf, np.inf)])
 def test_of_values_turned_round_it_is_turned_round(low: float, high: float, clusters: np.ndarray | None) -> None:
     values = np.random.default_rng(0).random(60) ** 3
-    found = mean_interval(Mean(values, low, high), clusters)
-    turned = mean_interval(Mean(-values, -high, -low), clusters)
-    assert (found.low, found.high) == pytest.approx((-turned.high, -turned.low))
-    assert found.low < values.mean() < found.high
+    estimate = mean_interval(Mean(values, low, high), clusters)
+    mirror = mean_interval(Mean(-values, -high, -low), clusters)
+    assert (estimate.low, estimate.high) == pytest.approx((-mirror.high, -mirror.low))
+    assert estimate.low < values.mean() < estimate.high
 
 
 @pytest.mark.parametrize("clusters", [None, CLUSTERS])

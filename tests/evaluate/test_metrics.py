@@ -38,7 +38,7 @@ def draw(k: int, n: int, seed: int, ties: bool = False):
     return truth, probability, decided
 
 
-def told(truth: np.ndarray, probability: np.ndarray) -> Predictions:
+def make_rows(truth: np.ndarray, probability: np.ndarray) -> Predictions:
     k = probability.shape[1]
     return Predictions(tuple(f"c{i}" for i in range(k)), np.arange(len(truth)), truth, probability, "test")
 
@@ -80,7 +80,7 @@ def oracle(name: str, truth, probability, decided, k: int) -> float:
 @settings(max_examples=20)
 def test_they_agree_with_scikit_learn(name, k, n, seed, ties):
     truth, probability, decided = draw(k, n, seed, ties)
-    score = METRICS[name].score(make_task(k), told(truth, probability), decided)
+    score = METRICS[name].score(make_task(k), make_rows(truth, probability), decided)
     assert score == pytest.approx(oracle(name, truth, probability, decided, k), abs=1e-12)
 
 
@@ -89,7 +89,7 @@ def test_they_agree_with_scikit_learn(name, k, n, seed, ties):
 def test_recall_at_precision_is_the_best_point_of_the_curve(n, seed, ties):
     truth, probability, decided = draw(2, n, seed, ties)
     precision, recall, _ = sk.precision_recall_curve(truth, probability[:, 1])
-    score = METRICS["recall_at_precision"].score(make_task(2), told(truth, probability), decided)
+    score = METRICS["recall_at_precision"].score(make_task(2), make_rows(truth, probability), decided)
     assert score == pytest.approx(max(recall[precision >= 0.9 - 1e-12]))
 
 
@@ -100,12 +100,12 @@ def test_expected_cost_is_the_mean_of_the_costs(k, seed):
     cost = np.random.default_rng(seed).integers(0, 9, size=(k, k)).astype(float)
     task = make_task(k, tuple(map(tuple, cost.tolist())))
     mean = np.mean([cost[t, d] for t, d in zip(truth, decided, strict=True)])
-    assert METRICS["expected_cost"].score(task, told(truth, probability), decided) == pytest.approx(mean)
-    errors = METRICS["expected_cost"].score(make_task(k), told(truth, probability), decided)
+    assert METRICS["expected_cost"].score(task, make_rows(truth, probability), decided) == pytest.approx(mean)
+    errors = METRICS["expected_cost"].score(make_task(k), make_rows(truth, probability), decided)
     assert errors == pytest.approx(np.mean(truth != decided))
 
 
-def binned(probability: np.ndarray, hit: np.ndarray) -> float:
+def binned_error(probability: np.ndarray, hit: np.ndarray) -> float:
     """The usual plug-in: root of the mean over bins of the squared gap, bias and all."""
     bins = np.array_split(np.argsort(probability), BINS)
     return np.sqrt(sum(len(b) / len(hit) * (probability[b].mean() - hit[b].mean()) ** 2 for b in bins))
@@ -118,8 +118,8 @@ def test_the_calibration_error_of_calibrated_probabilities_is_not_inflated_by_sm
         p = rng.beta(1, 2, size=300)
         truth = (rng.random(300) < p).astype(np.int64)
         probability = np.column_stack([1 - p, p])
-        squares.append(METRICS["ece"].score(task, told(truth, probability), truth) ** 2)
-        naive.append(binned(p, truth) ** 2)
+        squares.append(METRICS["ece"].score(task, make_rows(truth, probability), truth) ** 2)
+        naive.append(binned_error(p, truth) ** 2)
     # What is left is the floor at zero, which keeps the positive half of the noise.
     assert np.mean(squares) < 0.3 * np.mean(naive)
 
@@ -128,18 +128,18 @@ def test_the_calibration_error_of_a_known_shift_is_found():
     rng = np.random.default_rng(1)
     p = rng.uniform(0.2, 0.8, size=50_000)
     truth = (rng.random(len(p)) < p - 0.1).astype(np.int64)
-    error = METRICS["ece"].score(make_task(2), told(truth, np.column_stack([1 - p, p])), truth)
+    error = METRICS["ece"].score(make_task(2), make_rows(truth, np.column_stack([1 - p, p])), truth)
     assert error == pytest.approx(0.1, abs=0.01)
     three = np.column_stack([p, (1 - p) / 2, (1 - p) / 2])
     top = np.maximum(p, (1 - p) / 2)
     truth = np.where(rng.random(len(p)) < top, three.argmax(axis=1), (three.argmax(axis=1) + 1) % 3)
-    assert METRICS["ece"].score(make_task(3), told(truth, three), truth) < 0.02
+    assert METRICS["ece"].score(make_task(3), make_rows(truth, three), truth) < 0.02
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_what_is_undefined_is_nan(name):
     empty = np.zeros(0, dtype=np.int64)
-    assert np.isnan(METRICS[name].score(make_task(2), told(empty, np.zeros((0, 2))), empty))
+    assert np.isnan(METRICS[name].score(make_task(2), make_rows(empty, np.zeros((0, 2))), empty))
 
 
 OF_CLASSES = ["balanced_accuracy", "f1", "precision", "recall", "roc_auc", "average_precision"]
@@ -162,19 +162,19 @@ def test_classes_that_are_true_of_no_row_are_left_out_of_averages(name, k, missi
     labels = sorted(set(range(k)) - missing)
     if len(labels) < 2:
         return
-    kept = np.isin(truth, labels)
-    truth, probability, decided = truth[kept], probability[kept], decided[kept]
-    found = interval(METRICS[name], make_task(k), told(truth, probability), decided)
-    assert found.value == pytest.approx(of_these_labels(name, truth, probability, decided, labels), abs=1e-12)
-    assert 0 <= found.low <= found.value <= found.high <= 1
+    mask = np.isin(truth, labels)
+    truth, probability, decided = truth[mask], probability[mask], decided[mask]
+    estimate = interval(METRICS[name], make_task(k), make_rows(truth, probability), decided)
+    assert estimate.value == pytest.approx(of_these_labels(name, truth, probability, decided, labels), abs=1e-12)
+    assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
     assert absent(make_task(k), truth) == tuple(f"c{i}" for i in range(k) if i not in labels)
 
 
 @pytest.mark.parametrize("name", [*OF_CLASSES, "recall_at_precision", "fbeta"])
 def test_of_two_classes_an_absent_one_makes_its_metrics_nan(name):
     truth, probability, decided = draw(2, 30, 0)
-    kept = truth == 0
-    assert np.isnan(METRICS[name].score(make_task(2), told(truth[kept], probability[kept]), decided[kept]))
+    mask = truth == 0
+    assert np.isnan(METRICS[name].score(make_task(2), make_rows(truth[mask], probability[mask]), decided[mask]))
 
 
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1", "precision", "recall", "fbeta", "fpr"])
@@ -183,16 +183,19 @@ def test_of_two_classes_an_absent_one_makes_its_metrics_nan(name):
 def test_rows_that_are_left_to_a_person_count_in_no_metric_of_decisions(name, k, seed):
     k = 2 if name in ("fbeta", "fpr") else k
     truth, probability, decided = draw(k, 60, seed)
-    left = np.random.default_rng(seed).random(60) < 0.4
-    decided = np.where(left, k, decided)
+    unsure = np.random.default_rng(seed).random(60) < 0.4
+    decided = np.where(unsure, k, decided)
     task, metric = make_task(k), METRICS[name]
-    all_rows, others = (told(truth, probability), decided), (told(truth[~left], probability[~left]), decided[~left])
+    all_rows, others = (
+        (make_rows(truth, probability), decided),
+        (make_rows(truth[~unsure], probability[~unsure]), decided[~unsure]),
+    )
     assert metric.score(task, *all_rows) == pytest.approx(metric.score(task, *others), nan_ok=True)
     if metric.sampling is not None:
-        found, same = interval(metric, task, *all_rows), interval(metric, task, *others)
-        assert (found.low, found.high) == pytest.approx((same.low, same.high), abs=1e-9, nan_ok=True)
-    assert rejected(task, decided).value == pytest.approx(left.mean())
-    assert np.isnan(metric.score(task, told(truth, probability), np.full(60, k)))
+        estimate, same = interval(metric, task, *all_rows), interval(metric, task, *others)
+        assert (estimate.low, estimate.high) == pytest.approx((same.low, same.high), abs=1e-9, nan_ok=True)
+    assert rejected(task, decided).value == pytest.approx(unsure.mean())
+    assert np.isnan(metric.score(task, make_rows(truth, probability), np.full(60, k)))
 
 
 def test_each_class_says_how_much_of_it_is_left_to_a_person():
@@ -208,7 +211,7 @@ def test_each_class_says_how_much_of_it_is_left_to_a_person():
 def test_f_beta_is_that_of_scikit_learn(beta, seed):
     truth, probability, decided = draw(2, 40, seed)
     task = replace(make_task(2), beta=beta)
-    assert METRICS["fbeta"].score(task, told(truth, probability), decided) == pytest.approx(
+    assert METRICS["fbeta"].score(task, make_rows(truth, probability), decided) == pytest.approx(
         sk.fbeta_score(truth, decided, beta=beta)
     )
 
@@ -225,9 +228,9 @@ def test_the_positive_class_is_the_one_that_counts():
     other = Task("y", ("c0", "c1"), (0.5, 0.5), "c0", "log_loss", (), ())
     for name in ("f1", "precision", "recall"):
         expected = getattr(sk, f"{name}_score")(truth, decided, pos_label=0)
-        assert METRICS[name].score(other, told(truth, probability), decided) == pytest.approx(expected)
+        assert METRICS[name].score(other, make_rows(truth, probability), decided) == pytest.approx(expected)
     expected = sk.average_precision_score(1 - truth, probability[:, 0])
-    assert METRICS["average_precision"].score(other, told(truth, probability), decided) == pytest.approx(expected)
+    assert METRICS["average_precision"].score(other, make_rows(truth, probability), decided) == pytest.approx(expected)
 
 
 @given(k=st.integers(2, 5), seed=st.integers(0, 1000))
@@ -260,7 +263,9 @@ def test_the_mean_of_row_losses_is_the_log_loss():
     predictions = Predictions(("a", "b", "c"), np.arange(40), truth, probability, "test")
     losses = per_row_log_loss(predictions)
     assert losses[0] == pytest.approx(-np.log(1e-15))
-    assert losses.mean() == pytest.approx(METRICS["log_loss"].score(make_task(3), told(truth, probability), decided))
+    assert losses.mean() == pytest.approx(
+        METRICS["log_loss"].score(make_task(3), make_rows(truth, probability), decided)
+    )
 
 
 def test_registered_metrics_say_what_they_are():

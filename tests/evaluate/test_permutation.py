@@ -27,7 +27,7 @@ READS = (
 LINEAR = compile(Program("table", steps=tuple(Program("number", {"column": name}) for name in NAMES)).then(*READS))
 
 
-def drawn(n: int, seed: int) -> tuple[Table, Predictions]:
+def draw(n: int, seed: int) -> tuple[Table, Predictions]:
     """Rows whose classes come from the probabilities that the program gives."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 3))
@@ -37,12 +37,12 @@ def drawn(n: int, seed: int) -> tuple[Table, Predictions]:
     return table, Predictions(("no", "yes"), np.arange(n), truth, p, "out-of-fold")
 
 
-class Fitted(ClassifierMixin, BaseEstimator):
+class LinearClassifier(ClassifierMixin, BaseEstimator):
     """The same program, as scikit-learn sees it."""
 
     classes_ = np.array([0, 1])
 
-    def fit(self, X: object, y: object) -> Fitted:
+    def fit(self, X: object, y: object) -> LinearClassifier:
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
@@ -50,22 +50,27 @@ class Fitted(ClassifierMixin, BaseEstimator):
 
 
 def test_it_is_the_figure_of_scikit_learn() -> None:
-    table, predictions = drawn(400, 1)
-    found = [permutation_importance(LINEAR, table, predictions, NAMES, seed) for seed in range(60)]
+    table, predictions = draw(400, 1)
+    runs = [permutation_importance(LINEAR, table, predictions, NAMES, seed) for seed in range(60)]
     expected = of_sklearn(
-        Fitted(), table.frame.to_numpy(), predictions.truth, scoring="neg_log_loss", n_repeats=60, random_state=0
+        LinearClassifier(),
+        table.frame.to_numpy(),
+        predictions.truth,
+        scoring="neg_log_loss",
+        n_repeats=60,
+        random_state=0,
     )
     for at, name in enumerate(NAMES):
-        mean = np.mean([each[name].value for each in found])
+        mean = np.mean([importance[name].value for importance in runs])
         assert mean == pytest.approx(expected.importances_mean[at], abs=0.02), name
 
 
 def test_the_largest_comes_first_and_what_says_nothing_adds_nothing() -> None:
-    table, predictions = drawn(300, 2)
-    found = permutation_importance(LINEAR, table, predictions, ("idle", "weak", "strong"), 0)
-    assert list(found) == ["strong", "weak", "idle"]
-    assert (found["idle"].value, found["idle"].low, found["idle"].high) == (0.0, 0.0, 0.0)
-    assert 0 < found["weak"].low < found["weak"].value < found["strong"].low
+    table, predictions = draw(300, 2)
+    importances = permutation_importance(LINEAR, table, predictions, ("idle", "weak", "strong"), 0)
+    assert list(importances) == ["strong", "weak", "idle"]
+    assert (importances["idle"].value, importances["idle"].low, importances["idle"].high) == (0.0, 0.0, 0.0)
+    assert 0 < importances["weak"].low < importances["weak"].value < importances["strong"].low
 
 
 def test_by_hand() -> None:
@@ -80,9 +85,9 @@ def test_by_hand() -> None:
 
 def test_the_interval_is_wider_where_rows_of_a_group_are_alike() -> None:
     """Each row is there five times; the partners that it gets are others each time."""
-    table, told = drawn(120, 3)
+    table, predictions = draw(120, 3)
     five = np.repeat(np.arange(120), 5)
-    alone = replace(told.take(five), rows=np.arange(600))
+    alone = replace(predictions.take(five), rows=np.arange(600))
     many = Table(SCHEMA, table.frame[five], np.arange(600))
     apart, together = (
         permutation_importance(LINEAR, many, p, NAMES, 0)["strong"] for p in (alone, replace(alone, groups=five))
@@ -92,20 +97,20 @@ def test_the_interval_is_wider_where_rows_of_a_group_are_alike() -> None:
 
 
 def test_the_interval_holds_the_figure_of_all_rows_nineteen_times_in_twenty() -> None:
-    table, predictions = drawn(40_000, 4)
+    table, predictions = draw(40_000, 4)
     whole = permutation_importance(LINEAR, table, predictions, NAMES, 0)
     hits = dict.fromkeys(NAMES[:2], 0)
     for seed in range(200):
-        found = permutation_importance(LINEAR, *drawn(200, 100 + seed), NAMES, seed)
+        importances = permutation_importance(LINEAR, *draw(200, 100 + seed), NAMES, seed)
         for name in hits:
-            hits[name] += found[name].low <= whole[name].value <= found[name].high
+            hits[name] += importances[name].low <= whole[name].value <= importances[name].high
     assert all(180 <= count <= 198 for count in hits.values()), hits
 
 
 def test_a_column_may_be_called_like_a_pattern() -> None:
-    table, predictions = drawn(50, 2)
+    table, predictions = draw(50, 2)
     names = ("^p.*$", "*", "^.*$")
-    renamed = Table(
+    other_table = Table(
         Schema(tuple(Column(name, "number") for name in names)),
         pl.DataFrame([table[old].alias(new) for old, new in zip(NAMES, names, strict=True)]),
         table.rows,
@@ -113,5 +118,5 @@ def test_a_column_may_be_called_like_a_pattern() -> None:
     steps = tuple(Program("number", {"column": name}) for name in names)
     program = compile(Program("table", steps=steps).then(*READS))
     usual = permutation_importance(LINEAR, table, predictions, NAMES, 0)
-    lost = permutation_importance(program, renamed, predictions, names, 0)
-    assert [lost[new] for new in names] == [usual[old] for old in NAMES]
+    importances = permutation_importance(program, other_table, predictions, names, 0)
+    assert [importances[new] for new in names] == [usual[old] for old in NAMES]

@@ -36,20 +36,20 @@ def test_a_class_without_a_row_leaves_it_unknown():
 
 @pytest.mark.parametrize("share", [0.05, 0.25, 0.6])
 def test_the_interval_holds_the_cost_of_fresh_rows_with_that_share(share):
-    rng, misses, alarms, held = np.random.default_rng(5), 0.3, 0.1, 0
+    rng, misses, alarms, n_covered = np.random.default_rng(5), 0.3, 0.1, 0
     true = share * (misses * 8 + (1 - misses) * 0.5) + (1 - share) * alarms
     for _ in range(400):
         truth = (rng.random(600) < 0.25).astype(int)
         decided = np.where(truth == 1, rng.random(600) >= misses, rng.random(600) < alarms).astype(int)
-        found = cost_at(task(), rows(truth), decided, share)
-        held += found.low <= true <= found.high
-    assert 0.92 <= held / 400 <= 0.98
+        cost = cost_at(task(), rows(truth), decided, share)
+        n_covered += cost.low <= true <= cost.high
+    assert 0.92 <= n_covered / 400 <= 0.98
 
 
 def test_clones_in_groups_widen_it():
     rng = np.random.default_rng(0)
     truth, decided = rng.integers(2, size=80), rng.integers(2, size=80)
     once = cost_at(task(), rows(truth), decided, 0.3)
-    cloned = rows(np.repeat(truth, 5), np.repeat(np.arange(80), 5))
-    five = cost_at(task(), cloned, np.repeat(decided, 5), 0.3)
+    clones = rows(np.repeat(truth, 5), np.repeat(np.arange(80), 5))
+    five = cost_at(task(), clones, np.repeat(decided, 5), 0.3)
     assert five.high - five.low >= 0.99 * (once.high - once.low)

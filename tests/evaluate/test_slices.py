@@ -33,7 +33,7 @@ def table(**columns: Any) -> Table:
     return Table(schema, conform(raw, schema, ("feature",)), np.arange(raw.height))
 
 
-def told(p: Any, truth: Any, groups: Any = None) -> Predictions:
+def make_rows(p: Any, truth: Any, groups: Any = None) -> Predictions:
     """Rows by the probability of the class 'yes'; their ids are not their positions."""
     p, truth = np.asarray(p, dtype=np.float64), np.asarray(truth, dtype=np.int64)
     return Predictions(TASK.classes, 10 + np.arange(len(p)), truth, np.column_stack([1 - p, p]), "test", groups=groups)
@@ -43,8 +43,8 @@ def decided(predictions: Predictions) -> np.ndarray:
     return predictions.probability.argmax(axis=1)
 
 
-def of(found: Slices, column: str, condition: str) -> Slice:
-    return next(s for s in found.slices if (s.column, s.condition) == (column, condition))
+def of(slices: Slices, column: str, condition: str) -> Slice:
+    return next(s for s in slices.slices if (s.column, s.condition) == (column, condition))
 
 
 def example() -> tuple[Predictions, Table]:
@@ -52,23 +52,23 @@ def example() -> tuple[Predictions, Table]:
     wrong = np.concatenate([np.arange(40) < 24, np.arange(160) < 16])
     truth = np.arange(200) % 2
     where = table(region=["north"] * 40 + ["south"] * 160, half=["b"] * 16 + ["a"] * 100 + ["b"] * 84)
-    return told(np.where(wrong != (truth == 1), 0.8, 0.2), truth), where
+    return make_rows(np.where(wrong != (truth == 1), 0.8, 0.2), truth), where
 
 
 def test_by_hand():
     rows, where = example()
-    found = by_slice(TASK, rows, decided(rows), where)
-    lost, won = -np.log(0.2), -np.log(0.8)
-    assert (found.metric, found.part, found.rows, found.columns) == ("log_loss", "test", 200, 2)
-    assert (found.tested, found.too_few) == (4, 0)
-    north = found.slices[0]
+    slices = by_slice(TASK, rows, decided(rows), where)
+    wrong_loss, right_loss = -np.log(0.2), -np.log(0.8)
+    assert (slices.metric, slices.part, slices.rows, slices.columns) == ("log_loss", "test", 200, 2)
+    assert (slices.tested, slices.too_few) == (4, 0)
+    north = slices.slices[0]
     assert (north.column, north.condition, north.rows, north.share) == ("region", "= north", 40, 0.2)
-    assert north.figure.value == pytest.approx(0.6 * lost + 0.4 * won)
-    assert north.elsewhere == pytest.approx(0.1 * lost + 0.9 * won)
-    assert north.difference.value == pytest.approx(0.5 * (lost - won))
-    assert north.expected == pytest.approx(0.2 * lost + 0.8 * won)
+    assert north.figure.value == pytest.approx(0.6 * wrong_loss + 0.4 * right_loss)
+    assert north.elsewhere == pytest.approx(0.1 * wrong_loss + 0.9 * right_loss)
+    assert north.difference.value == pytest.approx(0.5 * (wrong_loss - right_loss))
+    assert north.expected == pytest.approx(0.2 * wrong_loss + 0.8 * right_loss)
     # 40 of 200 rows are wrong; the variance of all of them is larger than that of the south.
-    unit = (lost - won) ** 2
+    unit = (wrong_loss - right_loss) ** 2
     inside, others = unit * 0.6 * 0.4 * 40 / 39, unit * 0.2 * 0.8 * 200 / 199
     one, other = inside / 40, others / 160
     degrees = (one + other) ** 2 / (one**2 / 39 + other**2 / 159)
@@ -76,20 +76,20 @@ def test_by_hand():
     assert north.p_value == pytest.approx(4 * p)
     half = stats.t.ppf(1 - 0.05 / 4 / 2, degrees) * np.sqrt(one + other)
     assert north.difference.high - north.difference.value == pytest.approx(half)
-    assert [s.worse for s in found.slices] == [True, False, False, False]
-    assert found.shown == (north,)
+    assert [s.worse for s in slices.slices] == [True, False, False, False]
+    assert slices.shown == (north,)
 
 
 def test_a_figure_is_the_metric_of_these_rows():
     rng = np.random.default_rng(0)
     p = rng.random(120)
-    rows = told(p, rng.random(120) < p, groups=np.arange(120) // 2)
+    rows = make_rows(p, rng.random(120) < p, groups=np.arange(120) // 2)
     kinds = np.where(np.arange(120) % 3 == 0, "x", "z")
-    found = by_slice(COSTLY, rows, decided(rows), table(kind=kinds))
+    slices = by_slice(COSTLY, rows, decided(rows), table(kind=kinds))
     cost = registry.load("sortal.metrics", "expected_cost")
     for name in ("x", "z"):
-        some = rows.take(kinds == name)
-        assert of(found, "kind", f"= {name}").figure == Estimate.of(interval(cost, COSTLY, some, decided(some)))
+        subset = rows.take(kinds == name)
+        assert of(slices, "kind", f"= {name}").figure == Estimate.of(interval(cost, COSTLY, subset, decided(subset)))
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_slices_are_measured_by_what_decides_or_selects(task, metric):
 
 def test_what_the_probabilities_expect_of_costs_and_of_three_classes():
     rows, where = example()
-    found = by_slice(COSTLY, rows, np.ones(200, dtype=np.int64), where, requested=["half"])
-    some = (where["half"] == "a").to_numpy()
-    assert of(found, "half", "= a").expected == pytest.approx((1 - rows.probability[some, 1]).mean())
+    slices = by_slice(COSTLY, rows, np.ones(200, dtype=np.int64), where, requested=["half"])
+    mask = (where["half"] == "a").to_numpy()
+    assert of(slices, "half", "= a").expected == pytest.approx((1 - rows.probability[mask, 1]).mean())
     p = np.tile([0.5, 0.3, 0.2], (200, 1))
     three = Predictions(THREE.classes, np.arange(200), np.arange(200) % 3, p, "test")
     entropy = -(p[0] * np.log(p[0])).sum()
-    found = by_slice(THREE, three, decided(three), where, requested=["half"])
-    assert of(found, "half", "= b").expected == pytest.approx(entropy)
-    assert of(found, "region", "= north").expected is None
+    slices = by_slice(THREE, three, decided(three), where, requested=["half"])
+    assert of(slices, "half", "= b").expected == pytest.approx(entropy)
+    assert of(slices, "region", "= north").expected is None
 
 
 def test_a_metric_of_which_more_is_better_is_worse_below(monkeypatch):
@@ -129,20 +129,20 @@ def test_a_metric_of_which_more_is_better_is_worse_below(monkeypatch):
         return Mean(predictions.probability[np.arange(len(predictions)), predictions.truth])
 
     brier = registry.load("sortal.metrics", "brier")
-    turned = replace(brier, higher_is_better=True, sampling=sampling, score=lambda *a: sampling(*a).values.mean())
-    monkeypatch.setattr("sortal.evaluate.slices.registry.load", lambda group, name: turned)
+    likelihood = replace(brier, higher_is_better=True, sampling=sampling, score=lambda *a: sampling(*a).values.mean())
+    monkeypatch.setattr("sortal.evaluate.slices.registry.load", lambda group, name: likelihood)
     rows, where = example()
-    found = by_slice(replace(TASK, metric="brier"), rows, decided(rows), where)
-    assert [(s.condition, s.worse) for s in found.slices[:2]] == [("= north", True), ("= a", False)]
-    assert of(found, "region", "= north").difference.value == pytest.approx(-0.3)
+    slices = by_slice(replace(TASK, metric="brier"), rows, decided(rows), where)
+    assert [(s.condition, s.worse) for s in slices.slices[:2]] == [("= north", True), ("= a", False)]
+    assert of(slices, "region", "= north").difference.value == pytest.approx(-0.3)
 
 
 def test_too_few_rows_or_groups_are_counted_and_not_tested():
     rows, _ = example()
     sizes = table(a=["x"] * 29 + ["z"] * 171, b=["x"] * 30 + ["z"] * 170)
-    found = by_slice(TASK, rows, decided(rows), sizes)
+    slices = by_slice(TASK, rows, decided(rows), sizes)
     # z of a has enough rows, and those it is held against have not.
-    assert (found.tested, found.too_few, {s.column for s in found.slices}) == (2, 2, {"b"})
+    assert (slices.tested, slices.too_few, {s.column for s in slices.slices}) == (2, 2, {"b"})
     for inside, tested in ((4, 0), (5, 2)):
         groups = np.where(np.arange(200) < 30, np.arange(200) % inside, np.arange(200))
         grouped = replace(rows, groups=groups)
@@ -152,12 +152,12 @@ def test_too_few_rows_or_groups_are_counted_and_not_tested():
 def test_what_was_asked_for_is_shown_in_its_order_whatever_the_test_says():
     rows, where = example()
     small = table(region=where["region"], few=["x"] * 3 + ["b"] * 7 + ["a"] * 190)
-    found = by_slice(TASK, rows, decided(rows), small, ["few"], Disclosure(5))
-    assert [(s.column, s.condition) for s in found.shown] == [("region", "= north"), ("few", "= a"), ("few", "= b")]
-    untested = of(found, "few", "= b")
-    assert (untested.rows, untested.p_value, untested.worse, untested.asked) == (7, None, False, True)
-    assert untested.difference == Estimate(None)
-    assert (found.tested, found.too_few) == (2, 3)
+    slices = by_slice(TASK, rows, decided(rows), small, ["few"], Disclosure(5))
+    assert [(s.column, s.condition) for s in slices.shown] == [("region", "= north"), ("few", "= a"), ("few", "= b")]
+    small_slice = of(slices, "few", "= b")
+    assert (small_slice.rows, small_slice.p_value, small_slice.worse, small_slice.asked) == (7, None, False, True)
+    assert small_slice.difference == Estimate(None)
+    assert (slices.tested, slices.too_few) == (2, 3)
     alone = by_slice(TASK, rows, decided(rows), table(one=["x"] * 200), ["one"]).slices
     assert [(s.rows, s.elsewhere, s.p_value) for s in alone] == [(200, None, None)]
 
@@ -166,10 +166,10 @@ def test_worse_ones_are_in_the_order_of_their_difference_and_others_asked_for_in
     """All 40 rows of a are wrong, of x these and 20 others are, of z 9 of 90, of y 10 of 50."""
     wrong = np.concatenate([np.zeros(20), np.arange(90) < 9, np.arange(50) < 10, np.ones(40)]).astype(np.bool_)
     truth = np.arange(200) % 2
-    rows = told(np.where(wrong != (truth == 1), 0.8, 0.2), truth)
+    rows = make_rows(np.where(wrong != (truth == 1), 0.8, 0.2), truth)
     where = table(half=["x"] * 20 + ["z"] * 90 + ["y"] * 50 + ["x"] * 40, level=["c"] * 160 + ["a"] * 40)
-    found = by_slice(TASK, rows, decided(rows), where, ["half"]).slices
-    assert [(s.condition, s.worse, s.asked) for s in found] == [
+    slices = by_slice(TASK, rows, decided(rows), where, ["half"]).slices
+    assert [(s.condition, s.worse, s.asked) for s in slices] == [
         ("= a", True, False),
         ("= x", True, True),
         ("= z", False, True),
@@ -184,7 +184,8 @@ def test_rows_of_a_group_vary_together():
     four = np.repeat(np.arange(200), 4)
     many, where = rows.take(four), where.take(four)
     apart, together = (
-        of(by_slice(TASK, each, decided(each), where), "half", "= a") for each in (many, replace(many, groups=four))
+        of(by_slice(TASK, sample, decided(sample), where), "half", "= a")
+        for sample in (many, replace(many, groups=four))
     )
     width = [s.difference.high - s.difference.low for s in (apart, together)]
     assert width[1] > 1.9 * width[0]
@@ -199,7 +200,7 @@ def noise(rng: np.random.Generator, n: int) -> tuple[Predictions, Table]:
         "region": rng.choice(list("abcde"), n),
         "flag": rng.random(n) < 0.1,
     }
-    return told(p, rng.random(n) < p), table(**columns)
+    return make_rows(p, rng.random(n) < p), table(**columns)
 
 
 @pytest.mark.parametrize("task", [TASK, COSTLY])
@@ -208,48 +209,48 @@ def test_where_nothing_differs_hardly_any_run_names_a_slice(task):
     wrong = 0
     for _ in range(runs):
         rows, where = noise(rng, 400)
-        found = by_slice(task, rows, decided(rows), where)
-        assert found.tested >= 10
-        wrong += any(s.p_value <= 0.05 for s in found.slices)
+        slices = by_slice(task, rows, decided(rows), where)
+        assert slices.tested >= 10
+        wrong += any(s.p_value <= 0.05 for s in slices.slices)
     # Of 100 runs at 5 %, 10 or fewer with a probability of .99.
     assert wrong <= stats.binom.ppf(0.99, runs, 0.05)
 
 
 def test_a_slice_on_which_the_model_guesses_is_found():
-    rng, runs, found = np.random.default_rng(6), 25, 0
+    rng, runs, hits = np.random.default_rng(6), 25, 0
     for _ in range(runs):
         rows, where = noise(rng, 1200)
         inside = (where["region"] == "c").to_numpy()
-        guessed = replace(rows, truth=np.where(inside, rng.integers(2, size=1200), rows.truth))
-        worst = by_slice(TASK, guessed, decided(rows), where).slices[0]
-        found += worst.worse and worst.condition == "= c"
-    assert found >= 23
+        noisy = replace(rows, truth=np.where(inside, rng.integers(2, size=1200), rows.truth))
+        worst = by_slice(TASK, noisy, decided(rows), where).slices[0]
+        hits += worst.worse and worst.condition == "= c"
+    assert hits >= 23
 
 
 def test_of_very_many_rows_some_are_looked_at_by_the_seed():
     assert some_rows(7, 3, seed=0).tolist() == list(range(7))
-    some = some_rows(CELLS, 10, seed=1)
-    assert len(some) == len(np.unique(some)) == CELLS // 10
-    assert (np.diff(some) > 0).all()
-    assert some[-1] > 0.99 * CELLS
-    assert (some == some_rows(CELLS, 10, seed=1)).all()
-    assert (some != some_rows(CELLS, 10, seed=2)).any()
+    sample = some_rows(CELLS, 10, seed=1)
+    assert len(sample) == len(np.unique(sample)) == CELLS // 10
+    assert (np.diff(sample) > 0).all()
+    assert sample[-1] > 0.99 * CELLS
+    assert (sample == some_rows(CELLS, 10, seed=1)).all()
+    assert (sample != some_rows(CELLS, 10, seed=2)).any()
 
 
 def test_the_p_value_is_of_the_gap_times_the_tests_that_are_left():
     rows, where = example()
-    found = by_slice(TASK, rows, decided(rows), where)
+    slices = by_slice(TASK, rows, decided(rows), where)
     values = -np.log(rows.probability[np.arange(200), rows.truth])
     inside = (where["half"] == "a").to_numpy()
     alone = gap(values, inside).p_value
-    assert of(found, "half", "= a").p_value == pytest.approx(min(2 * alone, 1.0))
+    assert of(slices, "half", "= a").p_value == pytest.approx(min(2 * alone, 1.0))
 
 
-@pytest.mark.parametrize(("most", "known"), [(3, True), (2, False)])
-def test_what_the_probabilities_expect_is_worked_out_of_so_many_classes(most, known, monkeypatch):
+@pytest.mark.parametrize(("most", "expected"), [(3, True), (2, False)])
+def test_what_the_probabilities_expect_is_worked_out_of_so_many_classes(most, expected, monkeypatch):
     monkeypatch.setattr("sortal.evaluate.slices.MOST_CLASSES", most)
     _, where = example()
     p = np.tile([0.5, 0.3, 0.2], (200, 1))
     three = Predictions(THREE.classes, np.arange(200), np.arange(200) % 3, p, "test")
-    found = by_slice(THREE, three, decided(three), where, requested=["half"])
-    assert (of(found, "half", "= b").expected is not None) == known
+    slices = by_slice(THREE, three, decided(three), where, requested=["half"])
+    assert (of(slices, "half", "= b").expected is not None) == expected

@@ -26,10 +26,10 @@ def drifting(n: int, drift: float, seed: int) -> tuple[Predictions, np.ndarray]:
 
 def test_a_line_is_that_of_least_squares_with_students_interval() -> None:
     x, y = np.array([0.0, 1, 2, 4, 5]), np.array([0.3, 0.35, 0.34, 0.5, 0.48])
-    theirs, found = linregress(x, y), along_line(x, y)
-    assert found.value == pytest.approx(5 * theirs.slope)
-    assert found.high - found.value == pytest.approx(5 * 3.182446 * theirs.stderr)
-    assert found.value - found.low == pytest.approx(5 * 3.182446 * theirs.stderr)
+    fit, change = linregress(x, y), along_line(x, y)
+    assert change.value == pytest.approx(5 * fit.slope)
+    assert change.high - change.value == pytest.approx(5 * 3.182446 * fit.stderr)
+    assert change.value - change.low == pytest.approx(5 * 3.182446 * fit.stderr)
 
 
 def test_rows_of_one_time_stay_together() -> None:
@@ -39,16 +39,16 @@ def test_rows_of_one_time_stay_together() -> None:
 
 def test_the_blocks_are_the_metric_of_their_rows_in_order_of_time() -> None:
     rows, times = drifting(900, 0.3, seed=0)
-    found = trend(LOG_LOSS, TASK, rows, rows.probability.argmax(axis=1), times, seed=0)
-    assert found is not None
-    assert (found.metric, found.rows) == ("log_loss", (90,) * 10)
+    result = trend(LOG_LOSS, TASK, rows, rows.probability.argmax(axis=1), times, seed=0)
+    assert result is not None
+    assert (result.metric, result.rows) == ("log_loss", (90,) * 10)
     oldest = np.argsort(times)[:90]
-    assert found.blocks[0].value == pytest.approx(per_row_log_loss(rows)[oldest].mean())
-    assert all(block.low < block.value < block.high for block in found.blocks)
-    assert found.change.value == pytest.approx(
-        9 * linregress(np.arange(10), [block.value for block in found.blocks]).slope
+    assert result.blocks[0].value == pytest.approx(per_row_log_loss(rows)[oldest].mean())
+    assert all(block.low < block.value < block.high for block in result.blocks)
+    assert result.change.value == pytest.approx(
+        9 * linregress(np.arange(10), [block.value for block in result.blocks]).slope
     )
-    assert found.change.low > 0
+    assert result.change.low > 0
 
 
 def test_a_block_without_a_class_is_left_out_and_too_few_blocks_tell_nothing() -> None:
@@ -56,9 +56,9 @@ def test_a_block_without_a_class_is_left_out_and_too_few_blocks_tell_nothing() -
     decided = rows.probability.argmax(axis=1)
     one_class = np.where(times < 60, 0, rows.truth)
     rows = Predictions(rows.classes, rows.rows, one_class, rows.probability, "test")
-    found = trend(ROC_AUC, TASK, rows, decided, times, seed=0)
-    assert found is not None
-    assert len(found.blocks) == 9
+    result = trend(ROC_AUC, TASK, rows, decided, times, seed=0)
+    assert result is not None
+    assert len(result.blocks) == 9
     few = np.arange(140)
     assert trend(LOG_LOSS, TASK, rows.take(few), decided[few], times[few], seed=0) is None
     assert trend(LOG_LOSS, TASK, rows, decided, np.zeros(600, dtype=np.int64), seed=0) is None
@@ -70,9 +70,9 @@ def test_without_drift_a_trend_is_said_as_seldom_as_was_promised() -> None:
     rng = np.random.default_rng(2)
     for _ in range(runs):
         rows, times = drifting(400, 0.0, seed=int(rng.integers(1 << 30)))
-        shared = rng.normal(0, 0.8, size=50)[times // 8]
+        effect = rng.normal(0, 0.8, size=50)[times // 8]
         score = (
-            rows.probability[:, 1] * np.exp(shared) / (rows.probability[:, 0] + rows.probability[:, 1] * np.exp(shared))
+            rows.probability[:, 1] * np.exp(effect) / (rows.probability[:, 0] + rows.probability[:, 1] * np.exp(effect))
         )
         truth = (rng.random(400) < score).astype(np.int64)
         rows = Predictions(TASK.classes, rows.rows, truth, rows.probability, "test")
@@ -95,10 +95,10 @@ def test_each_block_has_the_decisions_of_its_own_rows(name: str) -> None:
         "test",
         groups=np.random.default_rng(5).permutation(300) // 3,
     )
-    found = trend(metric, TASK, grouped, decided, times, seed=7)
-    assert found is not None
+    result = trend(metric, TASK, grouped, decided, times, seed=7)
+    assert result is not None
     order = np.argsort(times)
-    for number, block in enumerate(found.blocks):
-        some = order[30 * number : 30 * number + 30]
-        wanted = interval(metric, TASK, grouped.take(some), decided[some], seed=7)
-        assert (block.value, block.low, block.high) == pytest.approx((wanted.value, wanted.low, wanted.high))
+    for number, block in enumerate(result.blocks):
+        subset = order[30 * number : 30 * number + 30]
+        expected = interval(metric, TASK, grouped.take(subset), decided[subset], seed=7)
+        assert (block.value, block.low, block.high) == pytest.approx((expected.value, expected.low, expected.high))

@@ -18,15 +18,15 @@ def test_the_majority_says_the_shares_of_the_classes():
 
 
 def test_no_leaf_of_the_shallow_tree_is_certain():
-    asked = request([0] * 40 + [1] * 40 + [2] * 20)
-    fitted = tree.fit(asked, {})
-    probability = fitted.predict_proba(asked.train.X)
+    fit_request = request([0] * 40 + [1] * 40 + [2] * 20)
+    fitted = tree.fit(fit_request, {})
+    probability = fitted.predict_proba(fit_request.train.X)
     assert probability.min() > 0
     assert np.allclose(probability.sum(axis=1), 1)
-    assert np.array_equal(probability, compile(fitted.program())(asked.train.X))
+    assert np.array_equal(probability, compile(fitted.program())(fit_request.train.X))
 
 
 def test_leaves_follow_laplaces_rule():
-    asked = FitRequest(Rows(np.repeat([[0.0], [1.0]], 10, axis=0), np.repeat([0, 1], 10)), n_classes=2, seed=0)
-    fitted = tree.fit(asked, {"min_samples_leaf": 5})
+    fit_request = FitRequest(Rows(np.repeat([[0.0], [1.0]], 10, axis=0), np.repeat([0, 1], 10)), n_classes=2, seed=0)
+    fitted = tree.fit(fit_request, {"min_samples_leaf": 5})
     assert np.allclose(fitted.predict_proba(np.array([[0.0]])), [[11 / 12, 1 / 12]])

@@ -16,19 +16,19 @@ from sortal.models.family import FitRequest, OutOfTime, Resources, Rows
 
 def test_it_stops_after_as_many_rounds_without_a_better_one_as_patience_says() -> None:
     stopper = Stopper(patience=3)
-    for done, (loss, waited) in enumerate(
+    for rounds, (loss, is_over) in enumerate(
         [(0.5, False), (0.4, False), (0.4, False), (0.45, False), (0.41, True), (0.39, False)], start=1
     ):
-        stopper.see(done, loss)
-        assert stopper.waited(done) == waited, done
+        stopper.see(rounds, loss)
+        assert stopper.waited(rounds) == is_over, rounds
     assert (stopper.best_round, stopper.best_loss) == (6, 0.39)
 
 
 def test_before_any_round_there_is_nothing_to_wait_for() -> None:
     stopper = Stopper(patience=1)
-    for done in (1, 2, 9):
-        stopper.see(done, math.nan)
-        assert not stopper.waited(done)
+    for rounds in (1, 2, 9):
+        stopper.see(rounds, math.nan)
+        assert not stopper.waited(rounds)
 
 
 @pytest.mark.parametrize(

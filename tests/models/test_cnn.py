@@ -43,17 +43,17 @@ def network(channels: int = 3, side: int = 18, classes: int = 3, width: int = 4)
     return ConvNetwork(shape, images, np.full(classes, 1 / classes), seed=0, left_out=0.0, mirrors=True), images
 
 
-def trained(made: ConvNetwork, images: torch.Tensor) -> ConvLayers:
+def trained(model: ConvNetwork, images: torch.Tensor) -> ConvLayers:
     """After some steps, so that no factor is one and no mean zero, and with a last layer that makes much of it."""
     for _ in range(5):
-        scores = made.scores(images[None], 1.0)[0]
+        scores = model.scores(images[None], 1.0)[0]
         loss = torch.nn.functional.cross_entropy(scores, torch.arange(len(images)) % scores.shape[1])
-        gradients = torch.autograd.grad(loss, [each.value for each in made.parameters])
-        for each, gradient in zip(made.parameters, gradients, strict=True):
-            each.step(gradient, 0.3, 0.1)
-    learned = made.learned()
+        gradients = torch.autograd.grad(loss, [parameter.value for parameter in model.parameters])
+        for parameter, gradient in zip(model.parameters, gradients, strict=True):
+            parameter.step(gradient, 0.3, 0.1)
+    learned = model.learned()
     features = learned.features(unit(images, torch.float32))
-    weight = torch.randn(learned.weight.shape, generator=made.random) / features.std(dim=0).mean()
+    weight = torch.randn(learned.weight.shape, generator=model.random) / features.std(dim=0).mean()
     return replace(learned, weight=weight, bias=-features.mean(dim=0) @ weight.T)
 
 
@@ -77,8 +77,8 @@ def as_modules(layers: ConvLayers) -> torch.nn.Sequential:
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 16), (3, 18), (3, 44)])
 def test_the_network_and_its_program_are_the_layers_of_pytorch(channels: int, side: int) -> None:
-    made, images = network(channels, side)
-    layers = trained(made, images)
+    model, images = network(channels, side)
+    layers = trained(model, images)
     assert layers.stride == (2 if side == 44 else 1)
     x = unit(images, torch.float64)
     expected = as_modules(layers)(x).detach().numpy()
@@ -96,9 +96,9 @@ def test_the_first_layer_gives_patterns_that_vary_alike_and_have_nothing_to_do_w
     smooth = torch.nn.functional.avg_pool2d(torch.rand(50, 3, 20, 20, generator=rng), 3, stride=1)
     kernel, offset = whitening(smooth, 2)
     assert kernel.shape == (24, 3, 2, 2)
-    found = torch.nn.functional.conv2d(smooth, kernel, offset).transpose(0, 1).flatten(1)
-    assert_allclose(found[12:].numpy(), -found[:12].numpy(), atol=1e-4)
-    covariance = (found[:12] @ found[:12].T / found.shape[1]).numpy()
+    patterns = torch.nn.functional.conv2d(smooth, kernel, offset).transpose(0, 1).flatten(1)
+    assert_allclose(patterns[12:].numpy(), -patterns[:12].numpy(), atol=1e-4)
+    covariance = (patterns[:12] @ patterns[:12].T / patterns.shape[1]).numpy()
     # A little less than one where a pattern hardly varies, by what is added to its variance.
     assert_allclose(covariance, np.diag(np.diag(covariance)), atol=5e-3)
     assert 0.7 < np.diag(covariance).min() <= np.diag(covariance).max() < 1.01
@@ -115,41 +115,41 @@ def test_it_learns_what_no_single_point_tells() -> None:
 
 @pytest.mark.parametrize("mirrors", [True, False])
 def test_a_batch_is_moved_and_mirrored_as_a_whole(mirrors: bool) -> None:
-    made, _ = network(channels=3, side=28)
-    made._mirrors = mirrors
+    model, _ = network(channels=3, side=28)
+    model._mirrors = mirrors
     x = torch.rand(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
     moves = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
     plain = {at: x[:, :, 4 + at[0] : 24 + at[0], 4 + at[1] : 24 + at[1]] for at in moves}
-    seen = []
+    draws = []
     for _ in range(60):
-        middle = made._moved(x)[:, :, 4:24, 4:24]
-        seen += [(at, False) for at in moves if torch.equal(middle, plain[at])]
-        seen += [(at, True) for at in moves if torch.equal(middle.flip(3), plain[at])]
-    assert len(seen) == 60
-    assert len({at for at, _ in seen}) > 15
-    assert (15 < sum(mirrored for _, mirrored in seen) < 45) if mirrors else not any(m for _, m in seen)
+        middle = model._moved(x)[:, :, 4:24, 4:24]
+        draws += [(at, False) for at in moves if torch.equal(middle, plain[at])]
+        draws += [(at, True) for at in moves if torch.equal(middle.flip(3), plain[at])]
+    assert len(draws) == 60
+    assert len({at for at, _ in draws}) > 15
+    assert (15 < sum(mirrored for _, mirrored in draws) < 45) if mirrors else not any(m for _, m in draws)
 
 
 def test_which_images_mirror_is_a_matter_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
+    mirror_flags: list[bool] = []
 
-    class Seen(ConvNetwork):
+    class Spy(ConvNetwork):
         def __init__(self, *arguments: object, mirrors: bool) -> None:
-            asked.append(mirrors)
+            mirror_flags.append(mirrors)
             super().__init__(*arguments, mirrors=mirrors)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("sortal.models.cnn.ConvNetwork", Seen)
+    monkeypatch.setattr("sortal.models.cnn.ConvNetwork", Spy)
     family.fit(request(bars(30, 0)), {"epochs": 1, "width": 4})
     family.fit(request(bars(30, 0, channels=3), channels=3), {"epochs": 1, "width": 4})
-    assert asked == [False, True]
+    assert mirror_flags == [False, True]
 
 
 def test_with_the_focal_loss_its_probabilities_are_made_honest() -> None:
     train = bars(200, 0)
     fitted = family.fit(request(train), {**SMALL, "focal": 2.0})
     assert [step.op for step in fitted.program().steps] == ["onnx", "linear", "focal"]
-    told = fitted.predict_proba(train.X)[np.arange(200), train.y]
-    assert -np.log(told).mean() < 0.4
+    likelihood = fitted.predict_proba(train.X)[np.arange(200), train.y]
+    assert -np.log(likelihood).mean() < 0.4
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

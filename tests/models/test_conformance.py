@@ -46,14 +46,14 @@ def on_images(family: Family) -> Family:
         stripes[np.arange(256) % d, np.arange(256)] = 1 / (2 * CUT)
         lift = Program("scale", arrays={"mean": np.full(256, -0.5), "scale": np.ones(256)})
         before = scaling(request.train.X).then(Program("project", arrays={"weight": stripes}), lift)
-        drawn = compile(before)
-        stop = None if request.stop is None else replace(request.stop, X=drawn(request.stop.X))
-        train = replace(request.train, X=drawn(request.train.X))
+        to_images = compile(before)
+        stop = None if request.stop is None else replace(request.stop, X=to_images(request.stop.X))
+        train = replace(request.train, X=to_images(request.train.X))
         images = replace(request, train=train, stop=stop, categorical=(), image=ImageColumns(0, 1, 16))
         fitted = family.fit(images, settings)
         return replace(
             fitted,
-            predict_proba=lambda X: fitted.predict_proba(drawn(X)),
+            predict_proba=lambda X: fitted.predict_proba(to_images(X)),
             program=lambda: before.then(fitted.program()),
             importance=stripes @ fitted.importance,
         )

@@ -23,7 +23,7 @@ def rows(y, weight=None):
     return Rows(np.zeros((len(y), 1)), y, weight)
 
 
-def drawn(classes, gamma, n=300, seed=0):
+def sample(classes, gamma, n=300, seed=0):
     """A focal loss with some start, and scores and classes of n rows."""
     rng = np.random.default_rng([seed, classes])
     outputs = 1 if classes == 2 else classes
@@ -48,7 +48,7 @@ def moved(scores, output, by):
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_the_gradient_is_that_of_finite_differences(classes, gamma):
-    loss, scores, y = drawn(classes, gamma)
+    loss, scores, y = sample(classes, gamma)
     gradient, _ = loss.derivatives(scores, rows(y))
     for j in range(len(loss.start)):
         up, down = (losses(loss, moved(scores, j, by), y) for by in (STEP, -STEP))
@@ -58,7 +58,7 @@ def test_the_gradient_is_that_of_finite_differences(classes, gamma):
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("classes", [2, 3, 5])
 def test_the_hessian_is_the_mean_over_the_honest_probabilities_of_finite_differences(classes, gamma):
-    loss, scores, y = drawn(classes, gamma)
+    loss, scores, y = sample(classes, gamma)
     _, hessian = loss.derivatives(scores, rows(y))
     assert (hessian > 0).all()
     honest = loss.predict_proba(scores)
@@ -66,22 +66,22 @@ def test_the_hessian_is_the_mean_over_the_honest_probabilities_of_finite_differe
     for j in range(len(loss.start)):
         second = np.zeros(len(y))
         for t in range(classes):
-            up, here, down = (losses(loss, moved(scores, j, by), np.full(len(y), t)) for by in (STEP, 0.0, -STEP))
-            second += honest[:, t] * (up - 2 * here + down) / STEP**2
+            up, middle, down = (losses(loss, moved(scores, j, by), np.full(len(y), t)) for by in (STEP, 0.0, -STEP))
+            second += honest[:, t] * (up - 2 * middle + down) / STEP**2
         np.testing.assert_allclose(hessian.reshape(len(y), -1)[:, j], factor * second, atol=1e-6)
 
 
 def test_rows_beyond_a_chunk_are_derived_like_the_others(monkeypatch):
-    loss, scores, y = drawn(3, 2.0)
+    loss, scores, y = sample(3, 2.0)
     whole = loss.derivatives(scores, rows(y))
     monkeypatch.setattr(focal_loss, "CHUNK", 7)
-    for expected, found in zip(whole, loss.derivatives(scores, rows(y)), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    for expected, actual in zip(whole, loss.derivatives(scores, rows(y)), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_weights_multiply(classes):
-    loss, scores, y = drawn(classes, 2.0)
+    loss, scores, y = sample(classes, 2.0)
     weight = np.random.default_rng(1).random(len(y))
     for plain, weighted in zip(
         loss.derivatives(scores, rows(y)), loss.derivatives(scores, rows(y, weight)), strict=True
@@ -91,15 +91,15 @@ def test_weights_multiply(classes):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_what_it_stops_by_is_the_log_loss_of_the_honest_probabilities_by_weight(classes):
-    loss, scores, y = drawn(classes, 2.0)
-    told = -np.log(loss.predict_proba(scores)[np.arange(len(y)), y])
+    loss, scores, y = sample(classes, 2.0)
+    row_loss = -np.log(loss.predict_proba(scores)[np.arange(len(y)), y])
     weight = np.random.default_rng(1).random(len(y))
-    assert loss.log_loss(scores, rows(y)) == pytest.approx(told.mean())
-    assert loss.log_loss(scores, rows(y, weight)) == pytest.approx((weight * told).sum() / weight.sum())
+    assert loss.log_loss(scores, rows(y)) == pytest.approx(row_loss.mean())
+    assert loss.log_loss(scores, rows(y, weight)) == pytest.approx((weight * row_loss).sum() / weight.sum())
 
 
 def test_without_gamma_it_is_the_log_loss():
-    loss, scores, y = drawn(2, 0.0)
+    loss, scores, y = sample(2, 0.0)
     p = expit(scores + loss.start)
     gradient, hessian = loss.derivatives(scores, rows(y))
     np.testing.assert_allclose(gradient, p - y, atol=1e-12)
@@ -134,8 +134,8 @@ def test_without_gamma_a_booster_learns_what_it_learns_by_its_own_objective(name
     family = registry.load("sortal.models", name)
     options = {"rounds": 10, "learning_rate": 0.1}
     own = family.fit(request, options).predict_proba(X)
-    found = family.fit(request, {**options, "focal": 0.0}).predict_proba(X)
-    assert np.quantile(np.abs(found - own), 0.99) < 1e-5
+    probability = family.fit(request, {**options, "focal": 0.0}).predict_proba(X)
+    assert np.quantile(np.abs(probability - own), 0.99) < 1e-5
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

@@ -36,8 +36,8 @@ def test_sparse_rows_make_the_program_that_predicts_as_the_library_does(name, cl
     expected = fitted.predict_proba(csr_matrix(x))
     assert expected.shape == (len(y), classes)
     program = fitted.program()
-    found = compile(program).step.run(of_dense(x))
-    assert_allclose(found, expected, rtol=0, atol=1e-12)
+    probability = compile(program).step.run(of_dense(x))
+    assert_allclose(probability, expected, rtol=0, atol=1e-12)
     assert fitted.importance.shape == (x.shape[1],)
     if name != "majority":
         assert (expected.argmax(axis=1) == y).mean() > 0.75

@@ -97,7 +97,7 @@ def test_the_loss_is_that_of_the_mean_of_the_members_by_weight() -> None:
     rows = replace(circles(50, 0), weight=np.linspace(0.1, 3.0, 50))
     network = Network(Shape(3, 2, np.array([0, 2]), members=3, width=8, hidden=1), np.array([0.3, 0.7]), 0, "cpu")
     assert log_loss_of(network, rows) == pytest.approx(log_loss(rows.y, [[0.3, 0.7]] * 50, sample_weight=rows.weight))
-    steps = Steps(network, Learning(8, 1, 10, 0.1, 0.0, Schedule(waves), 1.0), seen(rows), 8)
+    steps = Steps(network, Learning(8, 1, 10, 0.1, 0.0, Schedule(waves), 1.0), tensors(rows), 8)
     for _ in range(steps.an_epoch):
         steps.step()
     p = network.layers().arrays().tensors().predict_proba(rows.X)
@@ -105,10 +105,10 @@ def test_the_loss_is_that_of_the_mean_of_the_members_by_weight() -> None:
 
 
 def log_loss_of(network: Network, rows: Rows) -> float:
-    return loss_of(network.learned(), seen(rows))
+    return loss_of(network.learned(), tensors(rows))
 
 
-def seen(rows: Rows) -> Tensors:
+def tensors(rows: Rows) -> Tensors:
     return Tensors.of(rows, torch.tensor(rows.X, dtype=torch.float32), "cpu")
 
 
@@ -136,8 +136,8 @@ before = {name for name in sys.modules if name.startswith("torch")}
 family.fit(FitRequest(Rows(np.arange(40.0).reshape(20, 2), np.arange(20) % 2), 2, seed=0), {"epochs": 2})
 print(len({name for name in sys.modules if name.startswith("torch")} - before))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 10
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(process.stdout) < 10
 
 
 def test_it_takes_one_thread_and_leaves_as_many_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,12 +155,14 @@ def test_it_takes_one_thread_and_leaves_as_many_as_before(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("share", [0.0, 0.15, 0.5])
 def test_dropout_leaves_out_its_share_and_keeps_the_mean(share: float) -> None:
-    found = dropout(torch.ones(2, 1_001, 50), share, torch.Generator().manual_seed(0))
-    kept = 1 - round(256 * share) / 256
-    assert sorted(set(found.flatten().tolist())) == pytest.approx([0.0, 1 / kept] if share else [1.0])
+    output = dropout(torch.ones(2, 1_001, 50), share, torch.Generator().manual_seed(0))
+    keep_share = 1 - round(256 * share) / 256
+    assert sorted(set(output.flatten().tolist())) == pytest.approx([0.0, 1 / keep_share] if share else [1.0])
     # Four standard errors of a share of 100,100 numbers.
-    assert float((found > 0).float().mean()) == pytest.approx(kept, abs=4 * math.sqrt(kept * (1 - kept) / 100_100))
-    assert float(found.mean()) == pytest.approx(1, abs=0.02)
+    assert float((output > 0).float().mean()) == pytest.approx(
+        keep_share, abs=4 * math.sqrt(keep_share * (1 - keep_share) / 100_100)
+    )
+    assert float(output.mean()) == pytest.approx(1, abs=0.02)
 
 
 def test_the_clock_says_how_many_epochs_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,8 +211,8 @@ try:
 except OutOfTime as short:
     print(short.needed, "torch" in sys.modules, "sklearn" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(IMPORTING), "False", "False"]
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.split() == [str(IMPORTING), "False", "False"]
 
 
 def test_where_torch_is_not_installed_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

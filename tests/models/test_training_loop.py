@@ -32,8 +32,8 @@ from sortal.models.training_loop import (
     require_graphics_processor,
 )
 
-FLAT = Schedule(lambda done, total: 1.0)
-CLOSING = Schedule(lambda done, total: min(1.0, (total - done) / (0.5 * total)), open=0.5)
+FLAT = Schedule(lambda step, total: 1.0)
+CLOSING = Schedule(lambda step, total: min(1.0, (total - step) / (0.5 * total)), open=0.5)
 LEARNING = Learning(epochs=20, fewest=2, batch=10, learning_rate=0.05, weight_decay=0.0, schedule=FLAT, patience=1.0)
 
 
@@ -74,24 +74,26 @@ def rows(n: int, seed: int = 0, noise: bool = False) -> Rows:
     return Rows(X, rng.permutation(y) if noise else y)
 
 
-def seen(some: Rows) -> Tensors:
-    return Tensors.of(some, torch.tensor(some.X, dtype=torch.float32), "cpu")
+def tensors(data: Rows) -> Tensors:
+    return Tensors.of(data, torch.tensor(data.X, dtype=torch.float32), "cpu")
 
 
 def run(
-    train: Rows, stop: Rows | None = None, seconds: float = math.inf, learning: Learning = LEARNING, **told: float
+    train: Rows, stop: Rows | None = None, seconds: float = math.inf, learning: Learning = LEARNING, **settings: float
 ) -> Trained[Weights]:
     request = FitRequest(train, 2, seed=0, stop=stop, seconds=seconds)
-    loop = Loop(request, told, learning, Clock(seconds), Linear)
-    return loop.run(seen(train), None if stop is None else seen(stop))
+    loop = Loop(request, settings, learning, Clock(seconds), Linear)
+    return loop.run(tensors(train), None if stop is None else tensors(stop))
 
 
 def test_the_loss_is_cross_entropy_and_the_focal_one_by_its_formula() -> None:
     scores = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
     y = torch.tensor([0, 1, 2, 0, 1, 2])
-    told = torch.softmax(scores, 1).gather(1, y[:, None])[:, 0]
-    assert_allclose(Loss()(scores, y).numpy(), -told.log().numpy(), rtol=1e-5)
-    assert_allclose(Loss(gamma=2.0)(scores, y).numpy(), (-((1 - told) ** 2) * told.log()).numpy(), rtol=1e-5)
+    likelihood = torch.softmax(scores, 1).gather(1, y[:, None])[:, 0]
+    assert_allclose(Loss()(scores, y).numpy(), -likelihood.log().numpy(), rtol=1e-5)
+    assert_allclose(
+        Loss(gamma=2.0)(scores, y).numpy(), (-((1 - likelihood) ** 2) * likelihood.log()).numpy(), rtol=1e-5
+    )
 
 
 def test_probabilities_of_a_focal_loss_are_made_honest_in_the_program_as_in_the_model() -> None:
@@ -102,9 +104,9 @@ def test_probabilities_of_a_focal_loss_are_made_honest_in_the_program_as_in_the_
 
     def loss() -> torch.Tensor:
         search.zero_grad()
-        found = (torch.tensor(shares) * Loss(gamma=gamma)(scores.expand(3, 3), torch.arange(3))).sum()
-        found.backward()
-        return found
+        risk = (torch.tensor(shares) * Loss(gamma=gamma)(scores.expand(3, 3), torch.arange(3))).sum()
+        risk.backward()
+        return risk
 
     search.step(loss)
     learned = torch.softmax(scores, 0).detach().double().numpy()[None]
@@ -120,13 +122,13 @@ def test_every_row_is_seen_once_an_epoch_but_for_those_that_fill_no_batch() -> N
     network, train = Linear(), rows(33)
     batches: list[Any] = []
     network.scores = lambda x, late: (batches.append(x[0]), x @ network.weight.value)[1]  # type: ignore[method-assign]
-    steps = Steps(network, LEARNING, seen(train), epochs=2)
+    steps = Steps(network, LEARNING, tensors(train), epochs=2)
     assert (steps.an_epoch, steps.total) == (3, 6)
     for _ in range(3):
         steps.step()
-    met = {tuple(row) for batch in batches for row in batch.tolist()}
-    assert len(met) == 30
-    assert met < {tuple(row) for row in train.X.astype(np.float32).tolist()}
+    batch_rows = {tuple(row) for batch in batches for row in batch.tolist()}
+    assert len(batch_rows) == 30
+    assert batch_rows < {tuple(row) for row in train.X.astype(np.float32).tolist()}
 
 
 def test_weights_of_rows_are_weights_of_their_losses() -> None:
@@ -149,14 +151,14 @@ def test_early_stopping_keeps_the_best_epoch_and_its_effort_repeats_it() -> None
     again = run(train, learning=learning, **first.effort)
     assert torch.equal(again.learned.weight, first.learned.weight)
     others = [run(train, learning=learning, epochs=20, best_epoch=at) for at in range(1, round(first.epochs) + 1)]
-    losses = [log_loss(each.learned, seen(stop)) for each in others]
+    losses = [log_loss(fit.learned, tensors(stop)) for fit in others]
     assert int(np.argmin(losses)) + 1 == best
 
 
 def test_without_a_clock_a_share_of_the_work_is_a_share_of_the_epochs() -> None:
     train = rows(30)
     request = FitRequest(train, 2, seed=0, share=0.25)
-    assert Loop(request, {}, LEARNING, Clock(math.inf), Linear).run(seen(train), None).epochs == 5
+    assert Loop(request, {}, LEARNING, Clock(math.inf), Linear).run(tensors(train), None).epochs == 5
 
 
 @pytest.mark.parametrize("schedule", [FLAT, CLOSING])
@@ -167,9 +169,9 @@ def test_the_clock_says_how_many_epochs_there_are(schedule: Schedule, monkeypatc
         run(rows(30), seconds=5.0, learning=learning)
     # Two epochs of three steps, of a second each.
     assert short.value.needed == pytest.approx(2 * 3 / training_loop.MARGIN, abs=0.1)
-    told = run(rows(30), seconds=10.5, learning=learning).effort["epochs"]
+    epochs = run(rows(30), seconds=10.5, learning=learning).effort["epochs"]
     # An open schedule begins with all epochs, as only the steps themselves tell how long they take.
-    assert told == (3 if schedule is FLAT else 20)
+    assert epochs == (3 if schedule is FLAT else 20)
 
 
 def test_an_open_schedule_runs_out_within_the_seconds_and_its_effort_repeats_it(
@@ -204,7 +206,7 @@ def test_what_is_kept_is_the_average_of_the_last_steps_where_that_is_asked_for()
     averaged = replace(LEARNING, averaged=0.5)
     # Of ten steps, each value counts a fifth in the average.
     network = Linear()
-    steps, mean = Steps(network, averaged, seen(rows(10)), epochs=10), torch.zeros(2, 2)
+    steps, mean = Steps(network, averaged, tensors(rows(10)), epochs=10), torch.zeros(2, 2)
     for _ in range(10):
         steps.step()
         mean = mean + (network.weight.value.detach() - mean) / 5

@@ -33,10 +33,10 @@ def data(classes, missing=False, categories=False):
 
 def assert_parity(program, X, expected, tolerance):
     run = compile(program)
-    found = run(X)
-    assert_allclose(found, expected, rtol=0, atol=tolerance)
-    assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
-    assert_array_equal(run(X[:50]), found[:50])
+    actual = run(X)
+    assert_allclose(actual, expected, rtol=0, atol=tolerance)
+    assert_array_equal(actual.argmax(axis=1), expected.argmax(axis=1))
+    assert_array_equal(run(X[:50]), actual[:50])
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -134,8 +134,8 @@ def test_what_lightgbm_cannot_export_is_refused(params, message):
 
 
 def train_xgboost(X, y, classes, **params):
-    told = {"n_estimators": 25, "random_state": 0, "n_jobs": 1, **params}
-    return xgb.XGBClassifier(**told).fit(X, y)
+    settings = {"n_estimators": 25, "random_state": 0, "n_jobs": 1, **params}
+    return xgb.XGBClassifier(**settings).fit(X, y)
 
 
 @pytest.mark.parametrize("missing", [False, True])

@@ -42,7 +42,7 @@ def harder(n: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
     return p, (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
 
 
-def turned(n: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
+def half_relabelled(n: int, rng: np.random.Generator) -> tuple[Floats, Ints]:
     """Half of the rows of a are now of b."""
     p, y = world(n, EVEN, rng)
     return p, np.where((y == 0) & (rng.random(n) < 0.5), 1, y)
@@ -52,8 +52,8 @@ def names(codes: Ints) -> list[str]:
     return [CLASSES[code] for code in codes]
 
 
-def seen(p: Floats, y: Ints, known: Any, seed: int) -> Comparison:
-    """What is counted of rows of which some labels are ``known``, beside a test of 1,500 rows."""
+def comparison_of(p: Floats, y: Ints, is_labelled: Any, seed: int) -> Comparison:
+    """What is counted of rows of which some labels are known (``is_labelled``), beside a test of 1,500 rows."""
     test_p, test_y = world(1_500, EVEN, np.random.default_rng(seed + 100))
     test = np.zeros((K, K), dtype=np.int64)
     np.add.at(test, (test_y, test_p.argmax(axis=1)), 1)
@@ -61,54 +61,60 @@ def seen(p: Floats, y: Ints, known: Any, seed: int) -> Comparison:
     estimator, days = Estimator(CLASSES, {}, reliability), EstimateDays()
     for day, part in enumerate(np.array_split(np.arange(len(p)), 3)):
         estimator.count(day, p[part], names(p[part].argmax(axis=1)), days)
-        some = part[known[part]]
-        estimator.count_labels(day, p[some], names(p[some].argmax(axis=1)), names(y[some]), days)
+        labelled_part = part[is_labelled[part]]
+        estimator.count_labels(
+            day, p[labelled_part], names(p[labelled_part].argmax(axis=1)), names(y[labelled_part]), days
+        )
     return Comparison.of(test, estimator, estimator.decision_counts(days, 0, 3))
 
 
-def said(p: Floats, y: Ints, labels: int, seed: int = 0) -> str:
-    return kind(seen(p, y, np.arange(len(p)) % 2 < labels / 1_000, seed), CLASSES)
+def kind_of_shift(p: Floats, y: Ints, labels: int, seed: int = 0) -> str:
+    return kind(comparison_of(p, y, np.arange(len(p)) % 2 < labels / 1_000, seed), CLASSES)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_each_shift_is_called_by_its_name(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    shifted, hard, turn = world(2_000, SKEWED, rng), harder(2_000, rng), turned(2_000, rng)
-    assert said(*shifted, 0, seed).startswith("label shift (a in ")
-    assert said(*shifted, 1_000, seed).startswith("label shift: rows of a class look as before")
-    assert said(*hard, 0, seed).endswith("or covariate shift: labels will tell")
-    assert said(*hard, 1_000, seed).startswith("covariate shift: rows are of another mix")
-    assert said(*turn, 0, seed).startswith("covariate shift that hardly moves the decisions")
-    assert said(*turn, 1_000, seed).startswith("concept shift: ")
+    label_shift, covariate_shift, concept_shift = (
+        world(2_000, SKEWED, rng),
+        harder(2_000, rng),
+        half_relabelled(2_000, rng),
+    )
+    assert kind_of_shift(*label_shift, 0, seed).startswith("label shift (a in ")
+    assert kind_of_shift(*label_shift, 1_000, seed).startswith("label shift: rows of a class look as before")
+    assert kind_of_shift(*covariate_shift, 0, seed).endswith("or covariate shift: labels will tell")
+    assert kind_of_shift(*covariate_shift, 1_000, seed).startswith("covariate shift: rows are of another mix")
+    assert kind_of_shift(*concept_shift, 0, seed).startswith("covariate shift that hardly moves the decisions")
+    assert kind_of_shift(*concept_shift, 1_000, seed).startswith("concept shift: ")
 
 
 def test_where_nothing_changes_that_is_said() -> None:
     rows = world(2_000, EVEN, np.random.default_rng(5))
-    assert said(*rows, 1_000).startswith("covariate shift: rows are as before in what the model makes of them")
+    assert kind_of_shift(*rows, 1_000).startswith("covariate shift: rows are as before in what the model makes of them")
 
 
 def test_of_few_rows_nothing_is_said() -> None:
-    assert said(*world(15, EVEN, np.random.default_rng(6)), 0) == ""
+    assert kind_of_shift(*world(15, EVEN, np.random.default_rng(6)), 0) == ""
 
 
 def test_labels_of_some_decisions_alone_do_not_make_a_concept_of_label_shift() -> None:
     p, y = world(3_000, SKEWED, np.random.default_rng(7))
-    some = (p.argmax(axis=1) == 0) | (np.arange(len(p)) % 10 == 0)
-    assert kind(seen(p, y, some, 7), CLASSES).startswith("label shift or ")
+    is_labelled = (p.argmax(axis=1) == 0) | (np.arange(len(p)) % 10 == 0)
+    assert kind(comparison_of(p, y, is_labelled, 7), CLASSES).startswith("label shift or ")
 
 
 def test_shares_are_recovered_and_their_intervals_hold_them() -> None:
     """The simulation of 0068, small: 95 % intervals of shares by black-box shift estimation."""
-    inside, missed = [], []
+    is_inside, errors = [], []
     for seed in range(12):
         rng = np.random.default_rng(seed)
         shares = 0.6 * rng.dirichlet(np.ones(K)) + 0.4 / K
-        counted = seen(*world(2_000, shares, rng), np.zeros(2_000, dtype=bool), seed)
-        low, high = counted.interval_of_shares(rng)
-        inside += ((low <= shares) & (shares <= high)).tolist()
-        missed.append(np.abs(counted.mixture()[0] - shares).max())
-    assert np.mean(inside) >= 0.85
-    assert np.mean(missed) < 0.03
+        comparison = comparison_of(*world(2_000, shares, rng), np.zeros(2_000, dtype=bool), seed)
+        low, high = comparison.interval_of_shares(rng)
+        is_inside += ((low <= shares) & (shares <= high)).tolist()
+        errors.append(np.abs(comparison.mixture()[0] - shares).max())
+    assert np.mean(is_inside) >= 0.85
+    assert np.mean(errors) < 0.03
 
 
 def test_exact_mixtures_are_fitted_exactly() -> None:
@@ -137,9 +143,9 @@ def test_the_confusion_of_the_test_is_read_from_the_card() -> None:
     task = Task("y", classes, (0.3, 0.3, 0.4), None, "log_loss", ("accuracy",), ())
     model = replace(a_model(), task=task, decision=Decision("argmax", classes, None))
     counts = [[30, 1, 0], [2, 30, 1], [0, 0, 30]]
-    read = confusion_of(replace(model, card=card(counts)))
-    assert read is not None
-    assert read.tolist() == counts
+    confusion = confusion_of(replace(model, card=card(counts)))
+    assert confusion is not None
+    assert confusion.tolist() == counts
     for bad in (
         card(counts[:2]),
         card("x"),

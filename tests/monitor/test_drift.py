@@ -72,16 +72,16 @@ def test_a_place_is_uniform_over_the_orders_of_exchangeable_rows(row: int) -> No
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=70))
 def test_ranks_are_counted_as_one_would_by_hand(codes: list[int]) -> None:
-    below, at_most = drift.ranks(np.array(codes), 5)
-    assert below.tolist() == [sum(c < code for c in codes[: at + 1]) for at, code in enumerate(codes)]
-    assert at_most.tolist() == [sum(c <= code for c in codes[: at + 1]) for at, code in enumerate(codes)]
+    n_below, n_at_most = drift.ranks(np.array(codes), 5)
+    assert n_below.tolist() == [sum(c < code for c in codes[: at + 1]) for at, code in enumerate(codes)]
+    assert n_at_most.tolist() == [sum(c <= code for c in codes[: at + 1]) for at, code in enumerate(codes)]
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.integers(1, 39))
-def test_places_are_the_same_however_many_rows_come_at_once(codes: list[int], cut: int) -> None:
+def test_places_are_the_same_however_many_rows_come_at_once(codes: list[int], n_first: int) -> None:
     reference, rows, nothing = np.array([3, 0, 5, 2, 1]), np.array(codes), np.zeros(5, dtype=np.int64)
-    first, rest = rows[:cut], rows[cut:]
-    together = drift.places(reference, nothing, rows, 7)
+    first, rest = rows[:n_first], rows[n_first:]
+    all_places = drift.places(reference, nothing, rows, 7)
     before = np.bincount(first, minlength=5)
     parts = [drift.places(reference, nothing, first, 7), drift.places(reference, before, rest, 7)]
-    assert np.concatenate(parts).tolist() == pytest.approx(together.tolist())
+    assert np.concatenate(parts).tolist() == pytest.approx(all_places.tolist())

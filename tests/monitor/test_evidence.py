@@ -51,7 +51,7 @@ def test_of_uniform_places_the_mean_e_value_is_one(rows: int) -> None:
 
 
 def compositions(total: int, parts: int) -> list[tuple[int, ...]]:
-    return [each for each in product(range(total + 1), repeat=parts) if sum(each) == total]
+    return [counts for counts in product(range(total + 1), repeat=parts) if sum(counts) == total]
 
 
 def test_who_has_not_started_still_has_a_share() -> None:
@@ -65,10 +65,10 @@ def test_who_has_not_started_still_has_a_share() -> None:
 def test_a_late_change_costs_the_logarithm_of_a_year_and_its_day_is_named() -> None:
     rng = np.random.default_rng(0)
     loss = [(rng.random(20) < (0.1 if day < 200 else 0.5)).astype(float) for day in range(230)]
-    daily = np.array([risk.gains(each, 0.1) for each in loss])
-    alone = log_evidence(daily[200:], risk.log_wealth)
-    late = log_evidence(daily, risk.log_wealth)
-    assert late > np.log(1 / 0.01)
-    assert abs(late - alone) < np.log(evidence.YEAR)
+    daily = np.array([risk.gains(day_loss, 0.1) for day_loss in loss])
+    recent_evidence = log_evidence(daily[200:], risk.log_wealth)
+    late_evidence = log_evidence(daily, risk.log_wealth)
+    assert late_evidence > np.log(1 / 0.01)
+    assert abs(late_evidence - recent_evidence) < np.log(evidence.YEAR)
     assert likeliest_start(daily, risk.log_wealth) == pytest.approx(200, abs=5)
     assert log_evidence(daily[:200], risk.log_wealth) < np.log(1 / 0.01)

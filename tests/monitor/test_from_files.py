@@ -75,40 +75,40 @@ def log_of(frame: pl.DataFrame, file: Path) -> str:
     return url
 
 
-def looked(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+def monitor(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
     code = 0
     try:
         main(["monitor", "m.sortal", *arguments, "--json"])
-    except SystemExit as ended:
-        code = int(str(ended.code or 0))
+    except SystemExit as exit_error:
+        code = int(str(exit_error.code or 0))
     return code, json.loads(capsys.readouterr().out)
 
 
-def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    with pytest.raises(SystemExit) as ended:
+def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as exit_info:
         main(["monitor", "m.sortal", *arguments])
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     return " ".join(capsys.readouterr().err.split())
 
 
-def figures(said: dict[str, Any]) -> dict[str, Any]:
+def figures(status: dict[str, Any]) -> dict[str, Any]:
     """All but what a service alone knows: how long an answer took, and when somebody looked."""
-    days = [{name: day[name] for name in ("date", "rows", "warned")} for day in said["traffic"]]
-    alarms = [{name: alarm[name] for name in ("what", "since", "message")} for alarm in said["alarms"]]
+    days = [{name: day[name] for name in ("date", "rows", "warned")} for day in status["traffic"]]
+    alarms = [{name: alarm[name] for name in ("what", "since", "message")} for alarm in status["alarms"]]
     same = ("days", "rows", "warned", "columns", "losses", "periods", "kind", "unestimated")
-    return {name: said[name] for name in same} | {"traffic": days, "alarms": alarms}
+    return {name: status[name] for name in same} | {"traffic": days, "alarms": alarms}
 
 
 def test_the_same_rows_give_the_same_figures(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frame = rows()
-    code, by_log = looked(["--log", log_of(frame, model)], capsys)
+    code, by_log = monitor(["--log", log_of(frame, model)], capsys)
     assert (code, by_log["rows"], by_log["seconds"]) == (3, DAYS * A_DAY, pytest.approx(0.001))
     assert [alarm["what"] for alarm in by_log["alarms"]] == ["plan", "errors"]
     frame.write_csv("rows.csv", datetime_format="%Y-%m-%d %H:%M:%S")
     frame[:300].write_parquet("first.parquet")
     frame[300:].write_parquet("second.parquet")
     for files in (["rows.csv"], ["first.parquet", "second.parquet"]):
-        code, by_files = looked([*files, "--time", "at"], capsys)
+        code, by_files = monitor([*files, "--time", "at"], capsys)
         assert code == 3
         assert figures(by_files) == figures(by_log)
         assert by_files["seconds"] is None
@@ -119,53 +119,53 @@ def test_files_need_not_be_in_the_order_of_time(model: Path, capsys: pytest.Capt
     frame = rows()
     frame[300:].write_parquet("a-late.parquet")
     frame[:300].write_parquet("b-early.parquet")
-    said = looked(["a-late.parquet", "b-early.parquet", "--time", "at"], capsys)[1]
-    assert [day["rows"] for day in said["traffic"]] == [A_DAY] * DAYS
-    assert said["periods"][0]["date"] == said["traffic"][0]["date"] == "2026-02-16"
-    assert sum(period["figures"][0]["labelled"] for period in said["periods"]) == frame["y"].count()
+    status = monitor(["a-late.parquet", "b-early.parquet", "--time", "at"], capsys)[1]
+    assert [day["rows"] for day in status["traffic"]] == [A_DAY] * DAYS
+    assert status["periods"][0]["date"] == status["traffic"][0]["date"] == "2026-02-16"
+    assert sum(period["figures"][0]["labelled"] for period in status["periods"]) == frame["y"].count()
 
 
 def test_with_a_state_rows_are_counted_once(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frame = rows()
     frame[:300].write_parquet("first.parquet")
     frame.write_parquet("all.parquet")
-    once = looked(["all.parquet", "--time", "at"], capsys)[1]
+    status_of_all = monitor(["all.parquet", "--time", "at"], capsys)[1]
     state = ["--time", "at", "--state", "kept.json"]
     for files, count in (("first.parquet", 300), ("first.parquet", 300), ("all.parquet", len(frame))):
-        said = looked([files, *state], capsys)[1]
-        assert said["rows"] == count
-    assert figures(said)["columns"] == figures(once)["columns"]
-    said = refused(["all.parquet", "--state", "kept.json"], capsys)
-    assert "no column says which rows were counted already; name one with --time" in said
+        status = monitor([files, *state], capsys)[1]
+        assert status["rows"] == count
+    assert figures(status)["columns"] == figures(status_of_all)["columns"]
+    message = refusal(["all.parquet", "--state", "kept.json"], capsys)
+    assert "no column says which rows were counted already; name one with --time" in message
 
 
 def test_without_a_time_all_rows_are_of_today(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows().drop("at", "y").write_csv("rows.csv")
     with pytest.raises(SystemExit):
         main(["monitor", "m.sortal", "rows.csv", "--report", "m.html"])
-    said = capsys.readouterr()
-    assert "no column says when a row came (--time): all rows count as of today" in " ".join(said.err.split())
-    assert "480 in 1 day, 39.6 % with warnings" in said.out
+    output = capsys.readouterr()
+    assert "no column says when a row came (--time): all rows count as of today" in " ".join(output.err.split())
+    assert "480 in 1 day, 39.6 % with warnings" in output.out
     assert "an answer" not in Path("m.html").read_text("utf-8")
 
 
 def test_what_cannot_be_meant_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frame = rows()
     frame.with_columns(pl.col("at").replace({frame["at"][7]: None})).write_parquet("rows.parquet")
-    assert "rows.parquet has no at in row 8" in refused(["rows.parquet", "--time", "at"], capsys)
-    assert "says of no row on which day it came" in refused(["rows.parquet", "--time", "x"], capsys)
-    assert "no column 'when'" in refused(["rows.parquet", "--time", "when"], capsys)
-    assert "one of the two" in refused([], capsys)
-    assert "one of the two" in refused(["rows.parquet", "--log", "sqlite:///a.db"], capsys)
-    assert "--time and --allow-missing are of files" in refused(["--log", "sqlite:///a.db", "--time", "at"], capsys)
-    assert "--watch looks at a log" in refused(["rows.parquet", "--watch"], capsys)
+    assert "rows.parquet has no at in row 8" in refusal(["rows.parquet", "--time", "at"], capsys)
+    assert "says of no row on which day it came" in refusal(["rows.parquet", "--time", "x"], capsys)
+    assert "no column 'when'" in refusal(["rows.parquet", "--time", "when"], capsys)
+    assert "one of the two" in refusal([], capsys)
+    assert "one of the two" in refusal(["rows.parquet", "--log", "sqlite:///a.db"], capsys)
+    assert "--time and --allow-missing are of files" in refusal(["--log", "sqlite:///a.db", "--time", "at"], capsys)
+    assert "--watch looks at a log" in refusal(["rows.parquet", "--watch"], capsys)
     frame.drop("plan").write_parquet("lacking.parquet")
-    assert "no column 'plan'" in refused(["lacking.parquet"], capsys)
-    said = looked(["lacking.parquet", "--allow-missing", "--time", "at"], capsys)[1]
-    assert "plan" not in [column["name"] for column in said["columns"]]
+    assert "no column 'plan'" in refusal(["lacking.parquet"], capsys)
+    status = monitor(["lacking.parquet", "--allow-missing", "--time", "at"], capsys)[1]
+    assert "plan" not in [column["name"] for column in status["columns"]]
     wide = [datetime(1970, 1, 1), *frame["at"].to_list()[1:]]
     frame.with_columns(pl.Series("at", wide)).write_parquet("wide.parquet")
-    assert "more than ten years" in refused(["wide.parquet", "--time", "at"], capsys)
+    assert "more than ten years" in refusal(["wide.parquet", "--time", "at"], capsys)
 
 
 def test_a_capacity_is_of_batches_that_files_do_not_know(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,4 +174,4 @@ def test_a_capacity_is_of_batches_that_files_do_not_know(model: Path, capsys: py
     rule = Decision("capacity", ("no", "yes"), "yes", threshold=0.5, capacity=Capacity(share=0.1))
     replace(sortal.load(model), decision=rule).save("m.sortal")
     rows().write_parquet("rows.parquet")
-    assert "decides within a capacity" in refused(["rows.parquet"], capsys)
+    assert "decides within a capacity" in refusal(["rows.parquet"], capsys)

@@ -43,35 +43,35 @@ def a_model(**others: Any) -> Model:
         "x", "number", rows=100, missing=0, distinct=100, quantiles=(1.0, 5.0, 9.0), reached=(10, 50, 100)
     )
     plan = ColumnProfile("plan", "category", rows=100, missing=0, distinct=2, levels=("basic", "pro"), counts=(50, 50))
-    read = (
+    columns = (
         Program("number", {"column": "x"}),
         Program("lookup", {"column": "plan", "categories": ["basic", "pro"]}, {"table": np.eye(4)[:, :2]}),
     )
     fill = Program("fill", {}, {"value": np.zeros(3), "indicator": np.zeros(0, dtype=np.int32)})
     linear = Program("linear", {"link": "sigmoid"}, {"coef": np.array([[0.1, 0, 0]]), "intercept": np.zeros(1)})
     classes = ("no", "yes")
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "schema": schema,
         "task": Task("y", classes, (0.5, 0.5), "yes", "log_loss", ("accuracy",), ()),
         "decision": Decision("argmax", classes, "yes"),
-        "program": Program("chain", steps=(Program("table", steps=read), fill, linear)),
+        "program": Program("chain", steps=(Program("table", steps=columns), fill, linear)),
         "metrics": {"test": {"accuracy": Estimate(0.9, 0.85, 0.95)}},
         "profile": {"x": number, "plan": plan},
     }
-    return Model(**{**usual, **others})
+    return Model(**{**defaults, **others})
 
 
 def prediction(row_id: str, at: float, **others: Any) -> PredictionRecord:
-    usual: dict[str, Any] = {"model": SHA256, "role": "champion", "inputs": {"x": 4.0, "plan": "pro"}}
-    fixed: dict[str, Any] = {"prediction": "yes", "probabilities": (0.4, 0.6), "decision": "yes", "set": None}
-    return PredictionRecord(row_id, at, **{**usual, **fixed, "warnings": (), "seconds": 0.001, **others})
+    defaults: dict[str, Any] = {"model": SHA256, "role": "champion", "inputs": {"x": 4.0, "plan": "pro"}}
+    answer: dict[str, Any] = {"prediction": "yes", "probabilities": (0.4, 0.6), "decision": "yes", "set": None}
+    return PredictionRecord(row_id, at, **{**defaults, **answer, "warnings": (), "seconds": 0.001, **others})
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[LogStore]:
-    opened = open_store(f"sqlite:///{tmp_path}/served.db")
-    yield opened
-    opened.close()
+    log_store = open_store(f"sqlite:///{tmp_path}/served.db")
+    yield log_store
+    log_store.close()
 
 
 def summary(state: State) -> tuple[Any, ...]:
@@ -94,26 +94,26 @@ def test_every_row_and_label_counts_once_however_often_one_looks(
     """Hours: of the prediction and of its label, which may come first, or never."""
     hour, watcher = 3600.0, Watcher.of(a_model())
     url = f"sqlite:///{tmp_path_factory.mktemp('log')}/served.db"
-    many, once = State(SHA256), State(SHA256)
+    many_looks, one_look = State(SHA256), State(SHA256)
     store = open_store(url)
-    done: set[tuple[str, int]] = set()
+    added_records: set[tuple[str, int]] = set()
     for look in [*sorted(looks), 300]:
-        for at, (x, predicted, labelled, there, right) in enumerate(rows):
-            if predicted <= look and ("p", at) not in done:
-                store.add_predictions([prediction(f"r{at}", predicted * hour, inputs={"x": float(2 * x)})])
-                done.add(("p", at))
-            if there and labelled <= look and ("l", at) not in done:
-                store.add_labels([LabelRecord(f"r{at}", "yes" if right else "no", labelled * hour)])
-                done.add(("l", at))
-        watcher.look(store, many, look * hour + SETTLE_SECONDS + 1)
-    watcher.look(store, once, 300 * hour + SETTLE_SECONDS + 1)
+        for at, (x, prediction_hour, label_hour, has_label, right) in enumerate(rows):
+            if prediction_hour <= look and ("p", at) not in added_records:
+                store.add_predictions([prediction(f"r{at}", prediction_hour * hour, inputs={"x": float(2 * x)})])
+                added_records.add(("p", at))
+            if has_label and label_hour <= look and ("l", at) not in added_records:
+                store.add_labels([LabelRecord(f"r{at}", "yes" if right else "no", label_hour * hour)])
+                added_records.add(("l", at))
+        watcher.look(store, many_looks, look * hour + SETTLE_SECONDS + 1)
+    watcher.look(store, one_look, 300 * hour + SETTLE_SECONDS + 1)
     store.close()
-    assert summary(many) == summary(once)
-    assert sum(many.rows) == len(rows)
+    assert summary(many_looks) == summary(one_look)
+    assert sum(many_looks.rows) == len(rows)
     labels = [right for _, _, _, there, right in rows if there]
-    counted = many.risks.get("errors")
-    assert (0 if counted is None else sum(counted.rows)) == len(labels)
-    assert (0 if counted is None else sum(counted.loss)) == labels.count(False)
+    errors = many_looks.risks.get("errors")
+    assert (0 if errors is None else sum(errors.rows)) == len(labels)
+    assert (0 if errors is None else sum(errors.loss)) == labels.count(False)
 
 
 def test_only_what_this_model_answered_counts(store: LogStore) -> None:
@@ -214,9 +214,9 @@ def test_the_command_says_what_it_knows_and_ends_with_3_after_an_alarm(
     store.close()
     arguments = ["monitor", "m.sortal", "--log", "sqlite:///served.db"]
     code = run([*arguments, "--false-alarms", "1%", "--json"], capsys)
-    said = json.loads(code[1])
-    assert (code[0], said["rows"], said["losses"][0]["name"]) == (3, 60, "errors")
-    assert [alarm["what"] for alarm in said["alarms"]] == ["x", "plan"]
+    status = json.loads(code[1])
+    assert (code[0], status["rows"], status["losses"][0]["name"]) == (3, 60, "errors")
+    assert [alarm["what"] for alarm in status["alarms"]] == ["x", "plan"]
     code = run(arguments, capsys)
     assert code[0] == 3
     assert "ALARM      plan: pro in 100 % of the rows, 50 % in training" in code[1]
@@ -234,17 +234,17 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[Any, 
         code: Any = 0
     except SystemExit as end:
         code = end.code
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    output = capsys.readouterr()
+    return code, output.out, output.err
 
 
 def test_a_status_is_json() -> None:
     from sortal.monitor.status import status, text
 
     watcher, state = Watcher.of(a_model()), State(SHA256)
-    said = status(watcher, state, 0.05)
-    assert msgspec.json.decode(msgspec.json.encode(said))["rows"] == 0
-    assert any(line.startswith("alarm      none") for line in text(said))
+    current_status = status(watcher, state, 0.05)
+    assert msgspec.json.decode(msgspec.json.encode(current_status))["rows"] == 0
+    assert any(line.startswith("alarm      none") for line in text(current_status))
 
 
 def test_late_labels_belong_to_the_period_of_their_prediction(store: LogStore) -> None:
@@ -264,9 +264,9 @@ def test_late_labels_belong_to_the_period_of_their_prediction(store: LogStore) -
     assert errors.expected is not None
     assert errors.seen is not None
     assert (errors.expected.value, errors.seen.value) == (pytest.approx(0.4), 1.0)
-    said = list(text(status(watcher, state, 0.05)))
-    assert said[2] == "1971-02-05        70 rows errors .40 [.23 .57] expected, 1.00 [.51 1.00] of 4 labelled"
-    assert not any(line.startswith("estimate") for line in said)
+    lines = list(text(status(watcher, state, 0.05)))
+    assert lines[2] == "1971-02-05        70 rows errors .40 [.23 .57] expected, 1.00 [.51 1.00] of 4 labelled"
+    assert not any(line.startswith("estimate") for line in lines)
     assert any(line.startswith("estimate   nothing") for line in text(status(Watcher.of(a_model()), state, 0.05)))
 
 
@@ -306,8 +306,8 @@ def test_a_watch_looks_again_until_it_is_ended(
         "rows       none y",
         "rows       1 in 1",
     ]
-    kept = states.load(Path("s.json"), sha256)
-    assert [look.rows for look in kept.looks] == [0, 1]
+    state = states.load(Path("s.json"), sha256)
+    assert [look.rows for look in state.looks] == [0, 1]
     assert "No alarm" in Path("m.html").read_text("utf-8")
     for wrong in (["--every", "1h"], ["--watch", "--every", "often"], ["--watch", "--every", "0s"]):
         code, _, err = run([*arguments, *wrong], capsys)

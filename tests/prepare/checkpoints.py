@@ -20,15 +20,15 @@ def image_folder(folder: Path) -> Path:
     """A network for images with what says how it takes them."""
     folder.mkdir()
     shutil.copy(EXPORTED, folder / "model.onnx")
-    told = {"size": {"height": SIDE, "width": SIDE}, "image_mean": MEAN, "image_std": STD}
-    (folder / "preprocessor_config.json").write_text(json.dumps(told))
+    config = {"size": {"height": SIDE, "width": SIDE}, "image_mean": MEAN, "image_std": STD}
+    (folder / "preprocessor_config.json").write_text(json.dumps(config))
     return folder
 
 
 def bert_folder(folder: Path, **config: object) -> Path:
     """A BERT as sentence-transformers saves it."""
     folder.mkdir()
-    told = {
+    defaults = {
         "model_type": "bert",
         "hidden_act": "gelu",
         "hidden_size": WIDTH,
@@ -37,7 +37,7 @@ def bert_folder(folder: Path, **config: object) -> Path:
         "max_position_embeddings": PLACES,
         "layer_norm_eps": 1e-6,
     }
-    (folder / "config.json").write_text(json.dumps({**told, **config}))
+    (folder / "config.json").write_text(json.dumps({**defaults, **config}))
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
     (folder / "model.safetensors").write_bytes(safetensors(weights()))
     return folder
@@ -46,7 +46,7 @@ def bert_folder(folder: Path, **config: object) -> Path:
 def weights(seed: int = 0) -> dict[str, np.ndarray]:
     """Of a BERT, by the names that transformers gives them."""
     rng = np.random.default_rng(seed)
-    made = {
+    tensors = {
         f"embeddings.{name}_embeddings.weight": rng.normal(size=(rows, WIDTH))
         for name, rows in (("word", len(WORDS)), ("position", PLACES), ("token_type", 2))
     }
@@ -55,13 +55,13 @@ def weights(seed: int = 0) -> dict[str, np.ndarray]:
     norms = ["embeddings"]
     for layer in range(LAYERS):
         for name, shape in shapes.items():
-            made[f"encoder.layer.{layer}.{name}.weight"] = rng.normal(size=shape)
-            made[f"encoder.layer.{layer}.{name}.bias"] = rng.normal(size=shape[0])
+            tensors[f"encoder.layer.{layer}.{name}.weight"] = rng.normal(size=shape)
+            tensors[f"encoder.layer.{layer}.{name}.bias"] = rng.normal(size=shape[0])
         norms += [f"encoder.layer.{layer}.attention.output", f"encoder.layer.{layer}.output"]
     for name in norms:
-        made[f"{name}.LayerNorm.weight"] = rng.normal(size=WIDTH)
-        made[f"{name}.LayerNorm.bias"] = rng.normal(size=WIDTH)
-    return {name: array.astype(np.float32) for name, array in made.items()}
+        tensors[f"{name}.LayerNorm.weight"] = rng.normal(size=WIDTH)
+        tensors[f"{name}.LayerNorm.bias"] = rng.normal(size=WIDTH)
+    return {name: array.astype(np.float32) for name, array in tensors.items()}
 
 
 def safetensors(tensors: dict[str, np.ndarray], dtype: str = "F32") -> bytes:
@@ -71,15 +71,17 @@ def safetensors(tensors: dict[str, np.ndarray], dtype: str = "F32") -> bytes:
         stop = at + array.nbytes
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [at, stop]}
         at = stop
-    told = json.dumps(header).encode()
-    return len(told).to_bytes(8, "little") + told + b"".join(array.tobytes() for array in tensors.values())
+    header_bytes = json.dumps(header).encode()
+    return (
+        len(header_bytes).to_bytes(8, "little") + header_bytes + b"".join(array.tobytes() for array in tensors.values())
+    )
 
 
 def resnet_folder(folder: Path, tensors: dict[str, np.ndarray]) -> Path:
     """A ResNet as timm saves it."""
     folder.mkdir()
-    told = {"architecture": "resnet10", "pretrained_cfg": {"input_size": [3, 32, 32], "mean": MEAN, "std": STD}}
-    (folder / "config.json").write_text(json.dumps(told))
+    config = {"architecture": "resnet10", "pretrained_cfg": {"input_size": [3, 32, 32], "mean": MEAN, "std": STD}}
+    (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").write_bytes(safetensors(tensors))
     return folder
 
@@ -87,12 +89,12 @@ def resnet_folder(folder: Path, tensors: dict[str, np.ndarray]) -> Path:
 def resnet_weights(deep: bool) -> dict[str, np.ndarray]:
     """A block in each stage, of two convolutions or (``deep``) of three, of which the middle one has two groups."""
     rng = np.random.default_rng(0)
-    made: dict[str, np.ndarray] = {"fc.weight": rng.normal(size=(10, 8)), "fc.bias": rng.normal(size=10)}
+    tensors: dict[str, np.ndarray] = {"fc.weight": rng.normal(size=(10, 8)), "fc.bias": rng.normal(size=10)}
 
     def conv(name: str, norm: str, out: int, into: int, side: int) -> None:
-        made[f"{name}.weight"] = rng.normal(size=(out, into, side, side)) / side / into**0.5
-        made.update({f"{norm}.{part}": rng.normal(size=out) for part in ("weight", "bias", "running_mean")})
-        made[f"{norm}.running_var"] = rng.random(out) + 0.5
+        tensors[f"{name}.weight"] = rng.normal(size=(out, into, side, side)) / side / into**0.5
+        tensors.update({f"{norm}.{part}": rng.normal(size=out) for part in ("weight", "bias", "running_mean")})
+        tensors[f"{norm}.running_var"] = rng.random(out) + 0.5
 
     conv("conv1", "bn1", 4, 3, 7)
     before = 4
@@ -108,4 +110,4 @@ def resnet_weights(deep: bool) -> dict[str, np.ndarray]:
         if stage > 1 or deep:
             conv(f"{at}.downsample.0", f"{at}.downsample.1", wide, before, 1)
         before = wide
-    return {name: array.astype(np.float32) for name, array in made.items()}
+    return {name: array.astype(np.float32) for name, array in tensors.items()}

@@ -40,22 +40,22 @@ TOKENS = np.array([2, 4, 6, 7, 11, 3])
 def by_pytorch(tokens: np.ndarray) -> np.ndarray:
     """(n, width) what layers of PyTorch make of the tokens with the same weights."""
     torch = pytest.importorskip("torch")
-    known = {name: torch.tensor(array) for name, array in weights().items()}
+    tensors = {name: torch.tensor(array) for name, array in weights().items()}
 
     def put(module, prefix: str) -> None:
-        module.weight.data, module.bias.data = known[f"{prefix}.weight"], known[f"{prefix}.bias"]
+        module.weight.data, module.bias.data = tensors[f"{prefix}.weight"], tensors[f"{prefix}.bias"]
 
     table = "embeddings.{}_embeddings.weight"
-    x = known[table.format("word")][tokens] + known[table.format("position")][: len(tokens)]
+    x = tensors[table.format("word")][tokens] + tensors[table.format("position")][: len(tokens)]
     norm = torch.nn.LayerNorm(WIDTH, eps=1e-6)
     put(norm, "embeddings.LayerNorm")
-    x = norm(x + known[table.format("token_type")][0])[None]
+    x = norm(x + tensors[table.format("token_type")][0])[None]
     for number in range(LAYERS):
         at = f"encoder.layer.{number}"
         layer = torch.nn.TransformerEncoderLayer(WIDTH, 2, 16, 0.0, "gelu", 1e-6, batch_first=True)
         parts = [f"{at}.attention.self.{name}" for name in ("query", "key", "value")]
-        layer.self_attn.in_proj_weight.data = torch.cat([known[f"{part}.weight"] for part in parts])
-        layer.self_attn.in_proj_bias.data = torch.cat([known[f"{part}.bias"] for part in parts])
+        layer.self_attn.in_proj_weight.data = torch.cat([tensors[f"{part}.weight"] for part in parts])
+        layer.self_attn.in_proj_bias.data = torch.cat([tensors[f"{part}.bias"] for part in parts])
         put(layer.self_attn.out_proj, f"{at}.attention.output.dense")
         put(layer.norm1, f"{at}.attention.output.LayerNorm")
         put(layer.linear1, f"{at}.intermediate.dense")
@@ -68,9 +68,9 @@ def by_pytorch(tokens: np.ndarray) -> np.ndarray:
 def test_a_bert_gives_what_the_layers_of_pytorch_give(tmp_path: Path) -> None:
     states, texts = by_pytorch(TOKENS), {"t": ["Good films.", None]}
     mean = states.mean(axis=0)
-    found = compile(backbone.read(str(bert_folder(tmp_path / "mean"))).program("t"))(texts)
-    assert_allclose(found[0], mean / np.linalg.norm(mean), atol=1e-5)
-    assert np.isnan(found[1]).all()
+    vectors = compile(backbone.read(str(bert_folder(tmp_path / "mean"))).program("t"))(texts)
+    assert_allclose(vectors[0], mean / np.linalg.norm(mean), atol=1e-5)
+    assert np.isnan(vectors[1]).all()
     first = bert_folder(tmp_path / "first")
     (first / "1_Pooling").mkdir()
     (first / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
@@ -87,7 +87,7 @@ def test_a_network_that_pytorch_exported_gives_what_its_own_file_gives(tmp_path:
     session = runtime.InferenceSession(EXPORTED.read_bytes())
     rows = np.random.default_rng(0).random((4, 3, SIDE, SIDE))
     scaled = (rows - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
-    (name,) = (each.name for each in session.get_inputs())
+    (name,) = (node.name for node in session.get_inputs())
     expected = np.vstack([session.run(None, {name: row[None].astype(np.float32)})[0] for row in scaled])
     own = backbone.read(str(image_folder(tmp_path / "net")))
     assert_allclose(compile(own.network)(rows.reshape(4, -1)), expected, atol=1e-5)
@@ -98,12 +98,12 @@ def test_a_network_that_pytorch_exported_gives_what_its_own_file_gives(tmp_path:
 def test_a_resnet_gives_what_layers_of_pytorch_give(tmp_path: Path, deep: bool) -> None:
     torch = pytest.importorskip("torch")
     tensors = resnet_weights(deep)
-    known = {name: torch.tensor(array) for name, array in tensors.items()}
+    parameters = {name: torch.tensor(array) for name, array in tensors.items()}
 
     def conv(x, name: str, norm: str, stride: int = 1, groups: int = 1):
-        weight = known[f"{name}.weight"]
+        weight = parameters[f"{name}.weight"]
         x = torch.nn.functional.conv2d(x, weight, None, stride, weight.shape[-1] // 2, 1, groups)
-        mean, var, scale, shift = (known[f"{norm}.{p}"] for p in ("running_mean", "running_var", "weight", "bias"))
+        mean, var, scale, shift = (parameters[f"{norm}.{p}"] for p in ("running_mean", "running_var", "weight", "bias"))
         return torch.nn.functional.batch_norm(x, mean, var, scale, shift, eps=1e-5)
 
     rows = np.random.default_rng(0).random((2, 3, 32, 32))
@@ -116,9 +116,9 @@ def test_a_resnet_gives_what_layers_of_pytorch_give(tmp_path: Path, deep: bool) 
         y = conv(torch.relu(y), f"{at}.conv3", f"{at}.bn3") if deep else y
         x = torch.relu(y + (conv(x, f"{at}.downsample.0", f"{at}.downsample.1", stride) if stage > 1 or deep else x))
     folder = resnet_folder(tmp_path / "net", tensors)
-    found = compile(backbone.read(str(folder)).network)(rows.reshape(2, -1))
-    assert_allclose(found, x.mean(dim=(2, 3)).numpy(), atol=1e-4, rtol=1e-4)
-    assert found.max() > 0.1
+    features = compile(backbone.read(str(folder)).network)(rows.reshape(2, -1))
+    assert_allclose(features, x.mean(dim=(2, 3)).numpy(), atol=1e-4, rtol=1e-4)
+    assert features.max() > 0.1
 
 
 def test_a_network_that_is_nearly_a_resnet_is_refused(tmp_path: Path) -> None:
@@ -137,17 +137,17 @@ def test_a_column_is_fitted_through_the_folder_of_its_view(tmp_path: Path) -> No
     images = pl.Series([sample_image(0), sample_image(1)])
     fitted = backbone.preparer.fit(Column("photo", "image"), images, LABELS, view, 0)
     assert fitted.names == tuple(f"photo embedding {i}" for i in range(1, 13))
-    found = compile(fitted.program)({"photo": [sample_image(0), None, b"no image"]})
-    assert np.isfinite(found[0]).all()
-    assert np.isnan(found[1:]).all()
+    vectors = compile(fitted.program)({"photo": [sample_image(0), None, b"no image"]})
+    assert np.isfinite(vectors[0]).all()
+    assert np.isnan(vectors[1:]).all()
 
 
 def test_timms_description_is_read_too(tmp_path: Path) -> None:
     folder = image_folder(tmp_path / "net")
     before = backbone.read(str(folder))
     (folder / "preprocessor_config.json").unlink()
-    told = {"architecture": "some", "pretrained_cfg": {"input_size": [3, SIDE, SIDE], "mean": MEAN, "std": STD}}
-    (folder / "config.json").write_text(json.dumps(told))
+    config = {"architecture": "some", "pretrained_cfg": {"input_size": [3, SIDE, SIDE], "mean": MEAN, "std": STD}}
+    (folder / "config.json").write_text(json.dumps(config))
     assert backbone.read(str(folder)).name == before.name
 
 
@@ -165,8 +165,8 @@ def test_a_vocabulary_stands_in_tokenizer_json_too(tmp_path: Path) -> None:
     expected = compile(backbone.read(str(folder)).program("t"))(text)
     words = (folder / "vocab.txt").read_text().split()
     (folder / "vocab.txt").unlink()
-    told = {"model": {"type": "WordPiece", "vocab": {word: at for at, word in enumerate(words)}}}
-    (folder / "tokenizer.json").write_text(json.dumps(told))
+    tokenizer = {"model": {"type": "WordPiece", "vocab": {word: at for at, word in enumerate(words)}}}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     assert_array_equal(compile(backbone.read(str(folder)).program("t"))(text), expected)
 
 
@@ -225,7 +225,7 @@ def test_a_folder_without_a_network_that_is_run_is_refused(tmp_path: Path, chang
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     folder = bert_folder(tmp_path / "net")
     for name in ("0.output.dense.weight", "embeddings.word_embeddings.weight"):
-        other = {each: array[:-1] if each.endswith(name) else array for each, array in weights().items()}
+        other = {key: array[:-1] if key.endswith(name) else array for key, array in weights().items()}
         (folder / "model.safetensors").write_bytes(safetensors(other))
         if name.startswith("0."):
             with pytest.raises(OptionError, match="do not fit"):

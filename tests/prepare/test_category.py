@@ -28,7 +28,7 @@ def run(prepared: EncodedColumn, values: list[str | None]) -> np.ndarray:
     return compile_program(prepared.program)({"x": values})
 
 
-def upright(values: list[str]) -> np.ndarray:
+def as_column(values: list[str]) -> np.ndarray:
     return np.array(values, dtype=object)[:, None]
 
 
@@ -37,10 +37,10 @@ def upright(values: list[str]) -> np.ndarray:
 def test_onehot_columns_are_those_of_scikit_learn(train: list[str], later: list[str]) -> None:
     train = [*train, "a", "b", "c"]
     prepared = fit(list(train), ONEHOT)
-    encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore").fit(upright(train))
+    encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore").fit(as_column(train))
     order = [prepared.names.index(f"x={level}") for level in encoder.categories_[0]]
     assert len(order) == len(prepared.names)
-    np.testing.assert_array_equal(run(prepared, list(later))[:, order], encoder.transform(upright(later)))
+    np.testing.assert_array_equal(run(prepared, list(later))[:, order], encoder.transform(as_column(later)))
 
 
 def test_two_levels_without_missing_values_need_one_column() -> None:
@@ -85,12 +85,12 @@ def test_many_levels_are_encoded_as_scikit_learn_encodes_them(n_classes: int) ->
     kind = "binary" if n_classes == 2 else "multiclass"
     # Which rows go to which inner fold depends on rows and seed alone, not on how levels are called.
     encoder = TargetEncoder(target_type=kind, cv=StratifiedKFold(5, shuffle=True, random_state=0))
-    train = encoder.fit_transform(upright(values), codes)
+    train = encoder.fit_transform(as_column(values), codes)
     prepared = fit(list(values), ONEHOT, codes, n_classes)
     assert prepared.train is not None
     np.testing.assert_allclose(prepared.train, train, atol=1e-12)
     later = ["v0", "v7", "v49", "new"]
-    np.testing.assert_allclose(run(prepared, list(later)), encoder.transform(upright(later)), atol=1e-12)
+    np.testing.assert_allclose(run(prepared, list(later)), encoder.transform(as_column(later)), atol=1e-12)
     assert not prepared.numeric
 
 

@@ -34,13 +34,13 @@ def test_the_image_network_is_that_of_its_weights() -> None:
         mean, var, scale, shift = (weights[f"{name}.{part}"][:, None, None] for part in names)
         return (x - mean) / np.sqrt(var + 1e-3) * scale + shift
 
-    def conv(x: np.ndarray, name: str, stride: int = 1, apart: bool = False) -> np.ndarray:
+    def conv(x: np.ndarray, name: str, stride: int = 1, depthwise: bool = False) -> np.ndarray:
         weight = weights[f"{name}.weight"]
         kernel, size = weight.shape[-1], x.shape[-1]
         pad = max((-(-size // stride) - 1) * stride + kernel - size, 0)
         x = np.pad(x, ((0, 0), (0, 0), (pad // 2, pad - pad // 2), (pad // 2, pad - pad // 2)))
         windows = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (2, 3))[:, :, ::stride, ::stride]
-        if apart:
+        if depthwise:
             return np.einsum("nchwij,cij->nchw", windows, weight[:, 0])
         return np.einsum("nchwij,ocij->nohw", windows, weight, optimize=True)
 
@@ -52,20 +52,20 @@ def test_the_image_network_is_that_of_its_weights() -> None:
         name, before = f"_blocks.{at}", x
         if at:
             x = np.clip(norm(conv(x, f"{name}._expand_conv"), f"{name}._bn0"), 0, 6)
-        x = np.clip(norm(conv(x, f"{name}._depthwise_conv", stride, apart=True), f"{name}._bn1"), 0, 6)
+        x = np.clip(norm(conv(x, f"{name}._depthwise_conv", stride, depthwise=True), f"{name}._bn1"), 0, 6)
         x = norm(conv(x, f"{name}._project_conv"), f"{name}._bn2")
         x = x + before if x.shape == before.shape else x
     expected = np.clip(norm(conv(x, "_conv_head"), "_bn1"), 0, 6).mean(axis=(2, 3))
-    found = compile(network(efficientnet.network(SIDE, file), 3 * SIDE**2))(rows)
-    assert_allclose(found, expected, atol=1e-4)
+    features = compile(network(efficientnet.network(SIDE, file), 3 * SIDE**2))(rows)
+    assert_allclose(features, expected, atol=1e-4)
 
 
 def test_sentences_of_like_meaning_are_near() -> None:
     texts = ["A cat sits on the mat.", "There is a kitten on the rug.", "The parliament passed the budget.", None]
-    found = compile(embedding.SentenceEmbedding(16).program("t", VIEW))({"t": texts})
-    assert_allclose(np.linalg.norm(found[:3], axis=1), 1, atol=1e-5)
-    assert found[0] @ found[1] > 0.4 > 0.2 > found[0] @ found[2]
-    assert np.isnan(found[3]).all()
+    vectors = compile(embedding.SentenceEmbedding(16).program("t", VIEW))({"t": texts})
+    assert_allclose(np.linalg.norm(vectors[:3], axis=1), 1, atol=1e-5)
+    assert vectors[0] @ vectors[1] > 0.4 > 0.2 > vectors[0] @ vectors[2]
+    assert np.isnan(vectors[3]).all()
 
 
 def test_the_sentence_network_gives_what_its_own_file_gives() -> None:
@@ -73,8 +73,8 @@ def test_the_sentence_network_gives_what_its_own_file_gives() -> None:
     assert file is not None
     session = runtime.InferenceSession(file.read_bytes())
     tokens = np.array([[101, 7592, 1010, 2088, 999, 102]])
-    told = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "token_type_ids": np.zeros_like(tokens)}
-    (states,) = session.run(None, told)
+    inputs = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "token_type_ids": np.zeros_like(tokens)}
+    (states,) = session.run(None, inputs)
     expected = states.mean(axis=1) / np.linalg.norm(states.mean(axis=1))
     row = np.array([[*tokens[0], -1, -1]], dtype=float)
     assert_allclose(compile(network(minilm.network(file), 8))(row), expected, atol=1e-5)
@@ -87,9 +87,9 @@ def test_a_fitted_column_names_its_numbers_and_learns_nothing() -> None:
     assert len(fitted.names) == 1280
     assert fitted.names[0] == "photo embedding 1"
     assert fitted.numeric
-    found = compile(fitted.program)({"photo": [sample_image(0), None, b"no image"]})
-    assert np.isfinite(found[0]).all()
-    assert np.isnan(found[1:]).all()
+    vectors = compile(fitted.program)({"photo": [sample_image(0), None, b"no image"]})
+    assert np.isfinite(vectors[0]).all()
+    assert np.isnan(vectors[1:]).all()
 
 
 def test_other_weights_are_refused(tmp_path) -> None:
@@ -104,7 +104,7 @@ def test_a_file_of_weights_builds_nothing_but_tensors() -> None:
         def __reduce__(self):
             return print, ("here",)
 
-    content = b"".join(pickle.dumps(each) for each in (1, 2, 3, Evil(), []))
+    content = b"".join(pickle.dumps(value) for value in (1, 2, 3, Evil(), []))
     with pytest.raises(ValueError, match=r"it asks for builtins\.print"):
         read_weights(content)
     with pytest.raises(ValueError, match="no file of weights"):

@@ -35,9 +35,9 @@ def test_a_large_network_has_half_the_bytes_and_nearly_the_same_vectors(
     half = backbone.read(folder)
     assert " in 16 bits: vectors differ by 0." in half.note
     assert half.name != whole.name
-    kept = read(half.network.arrays["graph"].tobytes()).constants
-    assert {array.dtype.name for array in kept.values() if array.size > 30} == {"float16"}
-    one, two = (compile(each.program("t"))(TEXTS) for each in (whole, half))
+    constants = read(half.network.arrays["graph"].tobytes()).constants
+    assert {array.dtype.name for array in constants.values() if array.size > 30} == {"float16"}
+    one, two = (compile(network.program("t"))(TEXTS) for network in (whole, half))
     assert 0 < np.nanmax(np.abs(one - two)) < 5e-3
     assert_allclose(one, two, atol=5e-3)
 

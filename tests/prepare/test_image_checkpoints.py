@@ -45,8 +45,8 @@ def timm_weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def timm_folder(folder: Path, tensors: dict[str, np.ndarray]) -> Path:
     folder.mkdir()
-    told = {"input_size": [3, 16, 16], "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
-    (folder / "config.json").write_text(json.dumps({"architecture": "vit_tiny_patch4_16", "pretrained_cfg": told}))
+    config = {"input_size": [3, 16, 16], "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
+    (folder / "config.json").write_text(json.dumps({"architecture": "vit_tiny_patch4_16", "pretrained_cfg": config}))
     (folder / "model.safetensors").write_bytes(safetensors(tensors))
     return folder
 
@@ -116,8 +116,8 @@ def test_other_activations_and_heads_are_refused(tmp_path: Path, registers: dict
         backbone.read(str(timm_folder(tmp_path / "net", registers)))
     folder = tmp_path / "vit"
     shutil.copytree(NETWORKS / "vit", folder)
-    told = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**told, "hidden_act": "quick_gelu"}))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_act": "quick_gelu"}))
     with pytest.raises(OptionError, match="the activation 'quick_gelu', and those with 'gelu' are run"):
         backbone.read(str(folder))
 
@@ -130,9 +130,9 @@ def test_a_convnext_of_timm_gives_the_same_and_another_is_refused(tmp_path: Path
     for name in [name for name in named if ".mlp.fc" in name and name.endswith("weight")]:
         named[name] = named[name][:, :, None, None]  # as its small networks have it
     folder = timm_folder(tmp_path / "net", named)
-    told = {"input_size": [3, 64, 64], "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
-    described = json.dumps({"architecture": "convnext_atto", "pretrained_cfg": told, "layer_norm_eps": 1e-12})
-    (folder / "config.json").write_text(described)
+    config = {"input_size": [3, 64, 64], "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}
+    config_text = json.dumps({"architecture": "convnext_atto", "pretrained_cfg": config, "layer_norm_eps": 1e-12})
+    (folder / "config.json").write_text(config_text)
     expected = json.loads((NETWORKS / "convnext" / "expected.json").read_text())["vectors"]
     assert_allclose(compile(backbone.read(str(folder)).network)(points(64)), expected, atol=1e-4, rtol=1e-4)
     named["stages.0.blocks.0.mlp.grn.weight"] = np.ones(16, np.float32)

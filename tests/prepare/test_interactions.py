@@ -55,13 +55,13 @@ def test_figures_of_groups_are_those_of_polars_and_rare_levels_have_those_of_all
     pay = rng.normal(size=N) + 10 * group
     pay[rng.random(N) < 0.1] = np.nan
     x = np.column_stack([pay, group])
-    chosen = choose(x, np.array([0]), np.array([1]), by(np.nan_to_num(pay - 10 * group)), seed=0, smallest_count=7)
-    assert [parents(each) for each in chosen] == [(0, 1)]
-    known = pl.DataFrame({"group": group, "pay": pay}).filter(pl.col("pay").is_not_nan())
-    figures = known.group_by("group").agg(m=pl.col("pay").mean(), s=pl.col("pay").std(ddof=0)).sort("group")
-    overall = known["pay"].mean(), known["pay"].std(ddof=0)
-    assert_allclose(chosen[0].middle, [*figures["m"][:3], overall[0], overall[0]], rtol=1e-12)
-    assert_allclose(chosen[0].spread, [*figures["s"][:3], overall[1], overall[1]], rtol=1e-12)
+    columns = choose(x, np.array([0]), np.array([1]), by(np.nan_to_num(pay - 10 * group)), seed=0, smallest_count=7)
+    assert [parents(column) for column in columns] == [(0, 1)]
+    frame = pl.DataFrame({"group": group, "pay": pay}).filter(pl.col("pay").is_not_nan())
+    figures = frame.group_by("group").agg(m=pl.col("pay").mean(), s=pl.col("pay").std(ddof=0)).sort("group")
+    overall = frame["pay"].mean(), frame["pay"].std(ddof=0)
+    assert_allclose(columns[0].middle, [*figures["m"][:3], overall[0], overall[0]], rtol=1e-12)
+    assert_allclose(columns[0].spread, [*figures["s"][:3], overall[1], overall[1]], rtol=1e-12)
 
 
 def test_the_steps_compute_what_was_chosen():
@@ -77,13 +77,13 @@ def test_of_columns_that_tell_nothing_hardly_any_is_taken():
     """28 pairs of numbers and 24 of a number and a group have 108 columns; in ten tables one of them at most is beyond
     ``LEAST_T``.
     """
-    taken = 0
+    n_columns = 0
     for seed in range(10):
         rng = np.random.default_rng(seed)
         x = np.hstack([rng.normal(size=(400, 8)), rng.integers(6, size=(400, 3))])
         labels = Labels(rng.integers(2, size=400), 2)
-        taken += len(choose(x, np.arange(8), np.arange(8, 11), labels, seed=seed, smallest_count=1))
-    assert taken <= 1
+        n_columns += len(choose(x, np.arange(8), np.arange(8, 11), labels, seed=seed, smallest_count=1))
+    assert n_columns <= 1
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -97,8 +97,8 @@ def test_how_much_a_column_tells_is_a_t_statistic_of_least_squares(n_classes):
     for pair in ((0, 1), (0, 2)):
         expected = []
         for k in range(sample.classes.shape[1]):
-            told = [sample.shares[p][:, k] for p in pair] + [sample.ranks[p] for p in pair if p != 2]
-            X = np.column_stack([np.ones(300), *told, column])
+            covariates = [sample.shares[p][:, k] for p in pair] + [sample.ranks[p] for p in pair if p != 2]
+            X = np.column_stack([np.ones(300), *covariates, column])
             coef, residual = np.linalg.lstsq(X, sample.classes[:, k])[:2]
             variance = residual[0] / (300 - X.shape[1]) * np.linalg.inv(X.T @ X)[-1, -1]
             expected.append(abs(coef[-1]) / np.sqrt(variance))
@@ -109,9 +109,9 @@ def test_how_much_a_column_tells_is_a_t_statistic_of_least_squares(n_classes):
 def test_at_most_so_many_and_no_two_alike():
     """The class is by the sum of the products of all 36 pairs of nine columns."""
     x = np.random.default_rng(0).normal(size=(2 * N, 9))
-    chosen = choose(x, np.arange(9), NONE, by(x.sum(axis=1) ** 2 - (x**2).sum(axis=1)), seed=0, smallest_count=1)
-    assert len(chosen) == MOST
-    (step,) = append(chosen, 9)
+    columns = choose(x, np.arange(9), NONE, by(x.sum(axis=1) ** 2 - (x**2).sum(axis=1)), seed=0, smallest_count=1)
+    assert len(columns) == MOST
+    (step,) = append(columns, 9)
     new = ranked(compile_program(step)(x)[:, 9:])
     assert np.abs(new.T @ new - np.eye(MOST)).max() <= ALIKE
 
@@ -137,8 +137,8 @@ def test_huge_and_tiny_numbers_are_no_obstacle():
             values = np.vstack([values, np.tile(values[:1], (9 * N, 1))])
             values[-1, 3] = 1e9
             many = Labels(np.append(labels.codes, np.zeros(9 * N, dtype=np.int64)), 2)
-            for matrix, told in ((values[:N], labels), (values, many)):
-                chosen = choose(matrix, np.arange(4), NONE, told, seed=0, smallest_count=1)
-                for step in append(chosen, 4):
+            for matrix, target in ((values[:N], labels), (values, many)):
+                columns = choose(matrix, np.arange(4), NONE, target, seed=0, smallest_count=1)
+                for step in append(columns, 4):
                     matrix = compile_program(step)(matrix)
                 assert not np.isinf(matrix).any()

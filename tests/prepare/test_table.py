@@ -51,8 +51,8 @@ def mixed(n: int = 300, seed: int = 0) -> Table:
             "when": hours.cast(pl.Datetime("us")),
         }
     )
-    kept = [pl.when(pl.Series(rng.random(n) > 0.1)).then(pl.col(name)).alias(name) for name in frame.columns]
-    return table(frame.select(*kept, full=pl.Series(rng.normal(size=n))))
+    columns = [pl.when(pl.Series(rng.random(n) > 0.1)).then(pl.col(name)).alias(name) for name in frame.columns]
+    return table(frame.select(*columns, full=pl.Series(rng.normal(size=n))))
 
 
 def labels(n: int, n_classes: int = 2) -> Labels:

@@ -51,13 +51,13 @@ def test_training_rows_and_rows_to_score_are_the_same_with_and_without_a_memory(
     assert isinstance(matrix, csr_matrix) == (texts != "topics")
     again, other = fit(table, labels, view, 0)
     assert_array_equal(dense(matrix), dense(other))
-    for found in (preprocessor.transform(table), preprocessor.transform(table, memo), again.transform(table)):
-        assert_array_equal(dense(found), dense(matrix))
+    for output in (preprocessor.transform(table), preprocessor.transform(table, memo), again.transform(table)):
+        assert_array_equal(dense(output), dense(matrix))
     d = matrix.shape[1]
     assert len(preprocessor.names) == len(set(preprocessor.names)) == len(preprocessor.sources) == d
-    assert {source for each in preprocessor.sources for source in each} == {"price", "review", "shop"}
-    some = table.take(np.array([7, 3, 150]))
-    assert_array_equal(dense(preprocessor.transform(some)), dense(matrix)[[7, 3, 150]])
+    assert {source for names in preprocessor.sources for source in names} == {"price", "review", "shop"}
+    part = table.take(np.array([7, 3, 150]))
+    assert_array_equal(dense(preprocessor.transform(part)), dense(matrix)[[7, 3, 150]])
 
 
 def test_numbers_beside_sparse_texts_are_imputed_and_scaled():
@@ -73,10 +73,10 @@ def test_numbers_beside_sparse_texts_are_imputed_and_scaled():
 def test_a_vocabulary_is_of_enough_rows_and_bounded_by_them():
     texts = pl.Series(["one two", "one two three", "one three", "one four", None])
     words = Ngrams("word", 1, 1)
-    known = vocabulary(texts, words, 2, 10)
-    assert_array_equal(np.sort(known.documents), [2, 2, 4])
-    assert known.rows == 5
-    assert_array_equal(vocabulary(texts, words, 1, 10).hash, known.hash)  # one row alone never
+    vocab = vocabulary(texts, words, 2, 10)
+    assert_array_equal(np.sort(vocab.documents), [2, 2, 4])
+    assert vocab.rows == 5
+    assert_array_equal(vocabulary(texts, words, 1, 10).hash, vocab.hash)  # one row alone never
     assert_array_equal(vocabulary(texts, words, 3, 10).documents, [4])
     few = vocabulary(texts, words, 2, 2)
     assert_array_equal(np.sort(few.documents), [2, 4])
@@ -88,8 +88,8 @@ def test_a_vocabulary_is_of_enough_rows_and_bounded_by_them():
 def test_texts_without_blanks_are_read_by_characters():
     column = Column("c", "text", format="unspaced")
     values = pl.Series([f"房间很{'大' if i % 2 else '小'}床有{i}米" for i in range(20)])
-    found = text.words.fit(column, values, Labels(np.arange(20) % 2, 2), View("raw", "codes"), 0)
-    (program,) = found.program.steps
+    prepared = text.words.fit(column, values, Labels(np.arange(20) % 2, 2), View("raw", "codes"), 0)
+    (program,) = prepared.program.steps
     assert (program.settings["kind"], program.settings["least"], program.settings["most"]) == ("char_wb", 1, 3)
     assert len(program.arrays["hash"]) > 10
 
@@ -124,6 +124,6 @@ def test_columns_that_say_next_to_nothing_are_columns_still(texts, view):
 def test_a_view_of_a_part_of_the_columns_sees_no_other(columns, sources, texts):
     table, labels = reviews()
     preprocessor, matrix = fit(table, labels, View("scaled", "onehot", texts=texts, columns=columns), 0)
-    assert {source for each in preprocessor.sources for source in each} == sources
+    assert {source for names in preprocessor.sources for source in names} == sources
     assert {name for _, name in reads(preprocessor.program)} == sources
     assert_array_equal(dense(preprocessor.transform(table)), dense(matrix))

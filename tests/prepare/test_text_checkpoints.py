@@ -24,10 +24,10 @@ def test_tokens_and_vectors_are_those_of_transformers(name: str) -> None:
     expected = json.loads((NETWORKS / name / "expected.json").read_text())
     own = backbone.read(str(NETWORKS / name))
     reader = Program("tokens", {**own.reader.settings, "column": "t"}, own.reader.arrays)
-    for text, row, wanted in zip(
+    for text, row, tokens in zip(
         expected["texts"], compile(reader)({"t": expected["texts"]}), expected["tokens"], strict=True
     ):
-        assert row[row >= 0].astype(int).tolist() == wanted, text
+        assert row[row >= 0].astype(int).tolist() == tokens, text
     vectors = compile(own.program("t"))({"t": [*expected["texts"], None]})
     assert_allclose(vectors[:-1], expected["vectors"], atol=2e-5)
     assert np.isnan(vectors[-1]).all()
@@ -68,7 +68,7 @@ def test_how_many_tokens_stands_elsewhere_since_sentence_transformers_6(tmp_path
 def test_rules_for_tokens_that_are_not_known_are_refused(tmp_path: Path, name: str, change: dict, message: str) -> None:
     folder = tmp_path / "net"
     shutil.copytree(NETWORKS / name, folder)
-    told = json.loads((folder / "tokenizer.json").read_text())
-    (folder / "tokenizer.json").write_text(json.dumps({**told, **change}))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps({**tokenizer, **change}))
     with pytest.raises(OptionError, match=message):
         backbone.read(str(folder))

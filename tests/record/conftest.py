@@ -93,8 +93,8 @@ def binary_example(n: int = 4000) -> Example:
         cost=((0.0, 1.0), (12.0, 0.0)),
     )
     threshold = 1 / 13
-    said = test.probability[:, 1] >= threshold
-    counts = tuple(tuple(int(((test.truth == t) & (said == d)).sum()) for d in (0, 1)) for t in (0, 1))
+    predicted = test.probability[:, 1] >= threshold
+    counts = tuple(tuple(int(((test.truth == t) & (predicted == d)).sum()) for d in (0, 1)) for t in (0, 1))
     columns = (
         Column("age", "number", reason="whole numbers, 77 different", missing=0.0),
         Column("job", "category", reason="text with 12 different values", missing=0.0064),
@@ -305,12 +305,12 @@ def many_slices() -> Slices:
         )
         for i, name in enumerate(HOSTILE)
     ]
-    asked = [
+    requested = [
         Slice("sex", condition, 9, 0.009, Estimate(0.7, 0.1, 3.0), 0.842, Estimate(None), None, asked=True)
         for condition in (*HOSTILE, "missing")
     ]
     last = Slice("age", ">= 52", 500, 0.5, Estimate(0.84, 0.8, 0.88), 0.84, Estimate(0.0, -0.1, 0.1), 1.0)
-    return Slices("log_loss", "test", 1000, 40, 161, 12, (*worse, *asked, last))
+    return Slices("log_loss", "test", 1000, 40, 161, 12, (*worse, *requested, last))
 
 
 def many_example(k: int = 7, n: int = 4000, columns: int = 40) -> Example:

@@ -55,7 +55,7 @@ def chosen_is_a_baseline(record: RunRecord, facts: Facts) -> tuple[RunRecord, Fa
     return replace(record, leaderboard=rows), facts
 
 
-def beaten_by(low: float | None, on_test: Estimate | None = None) -> Change:
+def margin_over(low: float | None, on_test: Estimate | None = None) -> Change:
     margin = None if low is None else Estimate(low + 0.01, low, low + 0.02)
     ones = (
         Baseline("logistic", "logistic", "log_loss", 0.2, margin, "linear model", on_test),
@@ -69,10 +69,10 @@ def another_metric(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
     return replace(record, leaderboard=(replace(first, metric="accuracy"), *others)), facts
 
 
-def promised(precision: float) -> Change:
+def with_promise(precision: float) -> Change:
     """A certificate that shows .90 where this was asked for."""
-    shown = Bound("precision", precision, min(precision, 0.9), 0.93, precision <= 0.9)
-    certificate = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (shown,), 0.23)
+    bound = Bound("precision", precision, min(precision, 0.9), 0.93, precision <= 0.9)
+    certificate = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (bound,), 0.23)
 
     def change(record: RunRecord, facts: Facts) -> tuple[RunRecord, Facts]:
         task = replace(record.task, goal="promise", promise=Promise(precision=precision))
@@ -82,13 +82,13 @@ def promised(precision: float) -> Change:
     return change
 
 
-def found_by(code: str, severity: Any, column: str | None = None) -> Change:
+def with_finding(code: str, severity: Any, column: str | None = None) -> Change:
     return of_record(
         audit=(Finding(code, severity, column, f"what {code} found", columns=(column,) if column else ()),)
     )
 
 
-def not_looked(*codes: str, blind: bool = True) -> Change:
+def with_skipped_check(*codes: str, blind: bool = True) -> Change:
     reason = "no time left" if blind else "no group column was named"
     return of_record(audit=(), audit_skipped=tuple(SkippedCheck(code, "a title", reason, blind) for code in codes))
 
@@ -111,11 +111,11 @@ BREAKS: dict[str, list[Change]] = {
         of_facts(saved=None),
     ],
     "baselines beaten": [
-        beaten_by(0.0),
-        beaten_by(-0.001),
-        beaten_by(None),
-        beaten_by(0.01, on_test=Estimate(-0.001, -0.03, 0.028)),
-        beaten_by(0.0, on_test=Estimate(0.05, 0.01, 0.09)),
+        margin_over(0.0),
+        margin_over(-0.001),
+        margin_over(None),
+        margin_over(0.01, on_test=Estimate(-0.001, -0.03, 0.028)),
+        margin_over(0.0, on_test=Estimate(0.05, 0.01, 0.09)),
         of_record(baselines=()),
         of_record(baselines=(Baseline("a stump", "tree", "log_loss", 0.3, Estimate(0.1, 0.05, 0.15)),)),
         of_record(leaderboard=()),
@@ -132,7 +132,7 @@ BREAKS: dict[str, list[Change]] = {
         of_facts(sealed_rows_decided=1),
         of_facts(decision_rows=0),
     ],
-    "what was promised is certified": [promised(precision=0.95)],
+    "what was promised is certified": [with_promise(precision=0.95)],
     "the test is as promised": [of_part("verification", warnings=("log-loss is 1.90 on the test, .33 was promised",))],
     "refit and calibration": [
         of_facts(refit_rows=3999),
@@ -152,14 +152,14 @@ BREAKS: dict[str, list[Change]] = {
     "everything fitted on training rows only": [
         of_record(audit=run_findings(RunCounts(fits=57, leaked_rows=1, opens=1))),
         of_facts(fits=0),
-        found_by("A106", "warning", "z"),
+        with_finding("A106", "warning", "z"),
     ],
     "parts are stratified": [
         of_part("split", prevalence={"train": (0.9, 0.1), "test": (0.85, 0.15)}),
         of_part("split", prevalence={}),
         # Of 800 test rows two are a quarter of a percent: the tolerance counts, and not the size of the larger part.
         of_part("split", prevalence={"train": (0.9, 0.1), "test": (0.9055, 0.0945)}),
-        found_by("A207", "warning"),
+        with_finding("A207", "warning"),
     ],
     "no accuracy on skewed classes": [
         of_part("task", headline=("accuracy", "roc_auc")),
@@ -180,19 +180,19 @@ BREAKS: dict[str, list[Change]] = {
         ),
     ],
     "parts share no rows, groups or time": [
-        *(found_by(code, "severe") for code in SHARED),
-        *(found_by(code, "warning") for code in SHARED),
+        *(with_finding(code, "severe") for code in SHARED),
+        *(with_finding(code, "warning") for code in SHARED),
     ],
     "no column known only after the outcome": [
         lambda record, facts: (record, facts),
-        *(found_by(code, "warning", "duration") for code in OUTCOME),
+        *(with_finding(code, "warning", "duration") for code in OUTCOME),
     ],
-    "nothing else severe in the audit": [found_by("X001", "severe"), found_by("A202", "severe")],
+    "nothing else severe in the audit": [with_finding("X001", "severe"), with_finding("A202", "severe")],
 }
 CASES = [(item, i) for item, changes in BREAKS.items() for i in range(len(changes))]
 
 
-def judged(record: RunRecord, facts: Facts) -> dict[str, str]:
+def statuses(record: RunRecord, facts: Facts) -> dict[str, str]:
     return {item.item: item.status for item in checklist(record, facts)}
 
 
@@ -202,16 +202,16 @@ def test_every_item_has_a_case_that_breaks_it() -> None:
 
 def test_a_sound_run_holds_everywhere(binary: Any) -> None:
     sound = replace(binary.record, audit=())
-    assert [item for item, status in judged(sound, binary.facts).items() if status != "holds"] == [
+    assert [item for item, status in statuses(sound, binary.facts).items() if status != "holds"] == [
         "what was promised is certified"
     ]
-    assert set(judged(*promised(precision=0.9)(sound, binary.facts)).values()) == {"holds"}
+    assert set(statuses(*with_promise(precision=0.9)(sound, binary.facts)).values()) == {"holds"}
 
 
 @pytest.mark.parametrize(("item", "case"), CASES)
 def test_broken_evidence_turns_the_item_red(binary: Any, item: str, case: int) -> None:
     record, facts = BREAKS[item][case](binary.record, binary.facts)
-    assert judged(record, facts)[item] == "fails"
+    assert statuses(record, facts)[item] == "fails"
 
 
 @pytest.mark.parametrize(
@@ -224,15 +224,15 @@ def test_broken_evidence_turns_the_item_red(binary: Any, item: str, case: int) -
 )
 def test_an_item_whose_checks_did_not_run_does_not_hold(binary: Any, item: str, codes: tuple[str, ...]) -> None:
     for code in codes:
-        record, facts = not_looked(code)(binary.record, binary.facts)
-        [told] = [i for i in checklist(record, facts) if i.item == item]
-        assert told.status == "not looked for"
-        assert code in told.evidence
-        assert "no time left" in told.evidence
+        record, facts = with_skipped_check(code)(binary.record, binary.facts)
+        [entry] = [i for i in checklist(record, facts) if i.item == item]
+        assert entry.status == "not looked for"
+        assert code in entry.evidence
+        assert "no time left" in entry.evidence
         others = {i.item: i.status for i in checklist(record, facts) if i.item != item}
         assert "not looked for" not in others.values()
         # Where there is nothing to look at, nothing was missed.
-        assert judged(*not_looked(code, blind=False)(binary.record, binary.facts))[item] == "holds"
+        assert statuses(*with_skipped_check(code, blind=False)(binary.record, binary.facts))[item] == "holds"
 
 
 def test_counts_name_the_findings_that_they_are_about(binary: Any) -> None:
@@ -255,22 +255,22 @@ def test_folds_forward_in_time_are_proper_cross_validation(binary: Any, predicte
 
 
 @pytest.mark.parametrize(
-    ("low", "word"), [(0.001, " better than"), (-0.001, "not clearly better than"), (0.0, "not clearly")]
+    ("low", "phrase"), [(0.001, " better than"), (-0.001, "not clearly better than"), (0.0, "not clearly")]
 )
-def test_better_is_said_beyond_chance_only(binary: Any, low: float, word: str) -> None:
+def test_better_is_said_beyond_chance_only(binary: Any, low: float, phrase: str) -> None:
     task = replace(binary.record.task, prevalence=(0.99, 0.01))
     rare = Imbalance("forest", "class weights", "plain forest", "no weights", "log_loss", Estimate(0.01, low, 0.02))
     record = replace(binary.record, task=task, imbalance=rare)
     evidence = {item.item: item.evidence for item in checklist(record, binary.facts)}["imbalance strategy decided"]
-    assert word in evidence
+    assert phrase in evidence
     assert ("not clearly" in evidence) == (low <= 0)
 
 
 def test_a_test_without_intervals_is_not_looked_at(binary: Any) -> None:
     record = replace(binary.record, verification=replace(binary.record.verification, promises=()))
-    assert judged(record, binary.facts)["the test is as promised"] == "not looked for"
-    sealed = replace(binary.record, verification=None, test=None)
-    assert judged(sealed, binary.facts)["the test is as promised"] == "not applicable"
+    assert statuses(record, binary.facts)["the test is as promised"] == "not looked for"
+    record_without_test = replace(binary.record, verification=None, test=None)
+    assert statuses(record_without_test, binary.facts)["the test is as promised"] == "not applicable"
 
 
 def test_what_may_be_chance_is_said_and_no_failure(binary: Any) -> None:
@@ -300,7 +300,7 @@ def test_evidence_names_the_numbers(binary: Any) -> None:
 
 
 def test_what_does_not_apply_is_said_to_be_so(many: Any) -> None:
-    status = judged(many.record, many.facts)
+    status = statuses(many.record, many.facts)
     assert [item for item, value in status.items() if value == "not applicable"] == [
         "imbalance strategy decided",
         "threshold tuned off the test",
@@ -311,42 +311,42 @@ def test_what_does_not_apply_is_said_to_be_so(many: Any) -> None:
 
 def test_balanced_classes_without_costs_are_fine_and_skewed_ones_are_not(binary: Any, many: Any) -> None:
     item = "objective and metric tied to cost"
-    assert judged(many.record, many.facts)[item] == "holds"
-    assert judged(*no_costs(binary.record, binary.facts))[item] == "fails"
+    assert statuses(many.record, many.facts)[item] == "holds"
+    assert statuses(*no_costs(binary.record, binary.facts))[item] == "fails"
     f1 = replace(
         binary.record,
         task=replace(binary.record.task, cost=None),
         decision=replace(binary.record.decision, kind="f1"),
     )
-    assert judged(f1, binary.facts)[item] == "holds"
+    assert statuses(f1, binary.facts)[item] == "holds"
 
 
 def test_a_certified_model_is_not_refit(binary: Any) -> None:
-    record, facts = promised(precision=0.9)(binary.record, replace(binary.facts, refit_rows=100))
-    assert judged(record, facts)["refit and calibration"] == "holds"
+    record, facts = with_promise(precision=0.9)(binary.record, replace(binary.facts, refit_rows=100))
+    assert statuses(record, facts)["refit and calibration"] == "holds"
 
 
 def test_a_large_holdout_will_do(binary: Any) -> None:
     split = replace(binary.record.split, train=120_000, folds=1)
     record, facts = replace(binary.record, split=split), replace(binary.facts, out_of_fold_rows=24_000)
-    assert judged(record, facts)["stratified split and proper cross-validation"] == "holds"
+    assert statuses(record, facts)["stratified split and proper cross-validation"] == "holds"
 
 
 def test_time_splits_need_no_strata(binary: Any) -> None:
     split = replace(
         binary.record.split, method="time", column="day", prevalence={"train": (0.9, 0.1), "test": (0.5, 0.5)}
     )
-    assert judged(replace(binary.record, split=split), binary.facts)["parts are stratified"] == "not applicable"
+    assert statuses(replace(binary.record, split=split), binary.facts)["parts are stratified"] == "not applicable"
 
 
 def test_a_sealed_test_is_no_failure(binary: Any) -> None:
     record = replace(binary.record, test=None, ledger=replace(binary.record.ledger, opens=0))
-    assert judged(record, binary.facts)["test opened once"] == "not applicable"
+    assert statuses(record, binary.facts)["test opened once"] == "not applicable"
 
 
 def test_a_small_part_may_differ_by_two_rows(binary: Any) -> None:
     """Of 100 rows two are two percent, more than the tolerance: a rare class cannot be parted more exactly."""
     split = replace(binary.record.split, test=100, prevalence={"train": (0.9, 0.1), "test": (0.915, 0.085)})
-    assert judged(replace(binary.record, split=split), binary.facts)["parts are stratified"] == "holds"
+    assert statuses(replace(binary.record, split=split), binary.facts)["parts are stratified"] == "holds"
     larger = replace(split, test=800)
-    assert judged(replace(binary.record, split=larger), binary.facts)["parts are stratified"] == "fails"
+    assert statuses(replace(binary.record, split=larger), binary.facts)["parts are stratified"] == "fails"

@@ -28,8 +28,8 @@ def problem() -> Any:
 
 
 def test_the_data_are_described_by_their_rows_and_columns() -> None:
-    found = describe_data(problem())
-    assert (found.name, found.rows, found.columns, found.sha256, found.notes) == ("x.csv", 8, 2, "9f", ("a note",))
+    data = describe_data(problem())
+    assert (data.name, data.rows, data.columns, data.sha256, data.notes) == ("x.csv", 8, 2, "9f", ("a note",))
 
 
 def test_privately_the_texts_of_yes_and_no_stay_out() -> None:
@@ -50,16 +50,16 @@ def test_privately_the_texts_of_yes_and_no_stay_out() -> None:
 )
 def test_parts_have_the_shares_of_all_classes(options: dict[str, str], column: str | None, forward: bool) -> None:
     parts = Parts(np.array([0, 1, 3, 4]), np.array([2]), np.array([5, 6, 7]), "stratified", ("rare",), 0, True)
-    found = describe_split(problem(), parts, RowOptions(**options))
-    assert (found.train, found.valid, found.test) == (4, 1, 3)
-    assert found.prevalence == {
+    split = describe_split(problem(), parts, RowOptions(**options))
+    assert (split.train, split.valid, split.test) == (4, 1, 3)
+    assert split.prevalence == {
         "train": (0.5, 0.0, 0.5, 0.0),
         "valid": (0.0, 1.0, 0.0, 0.0),
         "test": pytest.approx((2 / 3, 0.0, 1 / 3, 0.0)),
     }
-    assert (found.method, found.column, found.forward, found.notes) == ("stratified", column, forward, ("rare",))
-    assert (found.folds, found.outer) == (0, 0)
-    assert found.classes.tolist() == [4, 1, 3, 0]
+    assert (split.method, split.column, split.forward, split.notes) == ("stratified", column, forward, ("rare",))
+    assert (split.folds, split.outer) == (0, 0)
+    assert split.classes.tolist() == [4, 1, 3, 0]
 
 
 def test_parts_that_are_not_stratified_say_nothing_of_all_rows() -> None:
@@ -69,9 +69,9 @@ def test_parts_that_are_not_stratified_say_nothing_of_all_rows() -> None:
 
 def test_a_part_without_rows_has_no_shares() -> None:
     none = np.zeros(0, dtype=np.int64)
-    found = describe_split(problem(), Parts(np.arange(8), none, none, "none", outer=5), RowOptions())
-    assert found.prevalence == {"train": (0.5, 0.125, 0.375, 0.0)}
-    assert (found.train, found.valid, found.test, found.outer) == (8, 0, 0, 5)
+    split = describe_split(problem(), Parts(np.arange(8), none, none, "none", outer=5), RowOptions())
+    assert split.prevalence == {"train": (0.5, 0.125, 0.375, 0.0)}
+    assert (split.train, split.valid, split.test, split.outer) == (8, 0, 0, 5)
 
 
 def test_the_ledger_tells_of_looks_and_of_nothing_else(tmp_path: Path) -> None:
@@ -80,11 +80,11 @@ def test_the_ledger_tells_of_looks_and_of_nothing_else(tmp_path: Path) -> None:
     assert (closed.opens, closed.blind, closed.entries) == (0, True, ())
     for reason in ("the first look", "another one"):
         seal.open(reason, by="a test")
-    told = describe_ledger(seal)
-    assert (told.opens, told.blind) == (2, False)
-    assert [(look.reason, look.rows) for look in told.entries] == [("the first look", 3), ("another one", 3)]
-    assert (told.head, told.entries[-1].digest) == (seal.head, seal.head)
-    assert len({closed.head, *(look.digest for look in told.entries)}) == 3
-    assert told.sealed == closed.sealed == seal.entries[0].sha256
-    assert [look.at for look in told.entries] == [entry.time for entry in seal.entries[1:]]
+    ledger = describe_ledger(seal)
+    assert (ledger.opens, ledger.blind) == (2, False)
+    assert [(look.reason, look.rows) for look in ledger.entries] == [("the first look", 3), ("another one", 3)]
+    assert (ledger.head, ledger.entries[-1].digest) == (seal.head, seal.head)
+    assert len({closed.head, *(look.digest for look in ledger.entries)}) == 3
+    assert ledger.sealed == closed.sealed == seal.entries[0].sha256
+    assert [look.at for look in ledger.entries] == [entry.time for entry in seal.entries[1:]]
     assert describe_ledger(None) == Ledger(opens=0, blind=True)

@@ -51,9 +51,9 @@ def test_what_is_worse_is_named():
     comparisons = tuple(
         compare(name, promised, Estimate(0.5, 0.45, 0.55)) for name in ("roc_auc", "log_loss", "accuracy")
     )
-    found = Evaluation("model.sortal", "new.csv", 100, "test", comparisons)
-    assert found.worse == ("roc_auc", "accuracy")
-    assert json.loads(found.to_json())["comparisons"][0]["verdict"] == "worse"
+    evaluation = Evaluation("model.sortal", "new.csv", 100, "test", comparisons)
+    assert evaluation.worse == ("roc_auc", "accuracy")
+    assert json.loads(evaluation.to_json())["comparisons"][0]["verdict"] == "worse"
 
 
 COSTS = ((0.0, 1.0), (4.0, 0.0))
@@ -92,59 +92,59 @@ def model(**more) -> Model:
     return Model(**(settings | more))
 
 
-def certified(asked: float, level: float) -> Decision:
-    bound = Bound("precision", asked, level, 0.95, asked == level)
+def certified_rule(requested: float, level: float) -> Decision:
+    bound = Bound("precision", requested, level, 0.95, requested == level)
     certificate = Certificate("yes", 0.5, 0.95, 500, 250, 250, (bound,), 0.5)
     return Decision("threshold", TASK.classes, "yes", 0.5, COSTS, certificate=certificate)
 
 
-def printed(found: Evaluation) -> str:
+def console_text(evaluation: Evaluation) -> str:
     text = io.StringIO()
-    summary.evaluation(Console(file=text, width=110, highlight=False), found)
+    summary.evaluation(Console(file=text, width=110, highlight=False), evaluation)
     return text.getvalue()
 
 
 def test_what_is_as_promised_is_said_to_be():
-    found = judge("m.sortal", model(), fresh(columns=LIKE))
-    assert {c.metric: c.verdict for c in found.comparisons if c.promised} == {
+    evaluation = judge("m.sortal", model(), fresh(columns=LIKE))
+    assert {c.metric: c.verdict for c in evaluation.comparisons if c.promised} == {
         "roc_auc": "as promised",
         "precision": "as promised",
     }
-    assert printed(found).endswith("nothing is worse than promised\n")
+    assert console_text(evaluation).endswith("nothing is worse than promised\n")
 
 
 def test_nothing_is_as_promised_on_rows_that_are_not_like_those_of_training():
     for unlike in ({"columns": UNLIKE}, {"absent": ("plan",)}):
-        found = judge("m.sortal", model(decision=certified(0.8, 0.8)), fresh(**unlike))
-        verdicts = {c.verdict for c in (*found.comparisons, *found.promises)}
+        evaluation = judge("m.sortal", model(decision=certified_rule(0.8, 0.8)), fresh(**unlike))
+        verdicts = {c.verdict for c in (*evaluation.comparisons, *evaluation.promises)}
         assert "with reservation" in verdicts
         assert "as promised" not in verdicts
-        assert "as promised" not in printed(found)
-        assert "'plan'" in printed(found)
-        assert "with reservation: 1 column not as in training" in printed(found)
-    told = json.loads(judge("m", model(), fresh(columns=UNLIKE)).to_json())["shifts"]
-    assert [(shift["column"], shift["what"], shift["share"]) for shift in told] == [("plan", "unseen", 1.0)]
+        assert "as promised" not in console_text(evaluation)
+        assert "'plan'" in console_text(evaluation)
+        assert "with reservation: 1 column not as in training" in console_text(evaluation)
+    shifts = json.loads(judge("m", model(), fresh(columns=UNLIKE)).to_json())["shifts"]
+    assert [(shift["column"], shift["what"], shift["share"]) for shift in shifts] == [("plan", "unseen", 1.0)]
 
 
 def test_on_the_data_of_training_nothing_is_as_promised():
-    found = judge("m.sortal", model(), fresh(columns=LIKE, trained_on=True))
-    assert {c.verdict for c in found.comparisons if c.promised} == {"with reservation"}
-    assert "not fresh    the model was trained on this very data" in printed(found)
-    assert printed(found).endswith("on the data of training that is no proof\n")
-    assert "not fresh" not in printed(judge("m.sortal", model(), fresh(columns=LIKE)))
+    evaluation = judge("m.sortal", model(), fresh(columns=LIKE, trained_on=True))
+    assert {c.verdict for c in evaluation.comparisons if c.promised} == {"with reservation"}
+    assert "not fresh    the model was trained on this very data" in console_text(evaluation)
+    assert console_text(evaluation).endswith("on the data of training that is no proof\n")
+    assert "not fresh" not in console_text(judge("m.sortal", model(), fresh(columns=LIKE)))
 
 
 def test_what_fell_short_is_said_first():
-    found = judge("m.sortal", model(), fresh(right=0.7))
-    assert found.worse == ("roc_auc", "precision")
-    assert [c.verdict for c in found.comparisons][:2] == ["worse", "worse"]
-    second = printed(found).splitlines()[1]
+    evaluation = judge("m.sortal", model(), fresh(right=0.7))
+    assert evaluation.worse == ("roc_auc", "precision")
+    assert [c.verdict for c in evaluation.comparisons][:2] == ["worse", "worse"]
+    second = console_text(evaluation).splitlines()[1]
     assert second.startswith("worse          ROC-AUC .69 [")
     assert second.endswith("promised .90 [.87 .93]")
 
 
 @pytest.mark.parametrize(
-    ("asked", "level", "right", "verdict"),
+    ("requested", "level", "right", "verdict"),
     [
         (0.8, 0.8, 0.9, "as promised"),
         (0.8, 0.8, 0.6, "worse"),
@@ -152,71 +152,71 @@ def test_what_fell_short_is_said_first():
         (0.99, 0.8, 0.9, "as promised"),
     ],
 )
-def test_a_certificate_is_held_to_its_level(asked, level, right, verdict):
-    found = judge("m.sortal", model(decision=certified(asked, level)), fresh(right))
-    promise = found.promises[0]
-    assert (promise.measure, promise.level, promise.asked, promise.verdict) == ("precision", level, asked, verdict)
+def test_a_certificate_is_held_to_its_level(requested, level, right, verdict):
+    evaluation = judge("m.sortal", model(decision=certified_rule(requested, level)), fresh(right))
+    promise = evaluation.promises[0]
+    assert (promise.measure, promise.level, promise.asked, promise.verdict) == ("precision", level, requested, verdict)
     truth = fresh(right).predictions
-    said = truth.probability[:, 1] > 0.5
-    assert promise.observed.value == pytest.approx(truth.truth[said].mean())
-    assert ("precision" in found.worse) == (right < 0.8)
-    assert ("was asked and refused" in printed(found)) == (asked != level)
+    yes = truth.probability[:, 1] > 0.5
+    assert promise.observed.value == pytest.approx(truth.truth[yes].mean())
+    assert ("precision" in evaluation.worse) == (right < 0.8)
+    assert ("was asked and refused" in console_text(evaluation)) == (requested != level)
 
 
 def test_sets_are_held_to_their_coverage_class_by_class_where_that_was_promised():
     both = Sets("lac", 0.85, (100, 100), (0.3, 0.3), 1.2)
     rows = fresh(0.9).predictions
     right = (rows.probability.argmax(axis=1) == rows.truth).mean()
-    (kept,) = judge("m", model(sets=both), fresh(0.9)).promises
-    assert (kept.measure, kept.level, kept.label, kept.verdict) == ("coverage", 0.85, None, "as promised")
-    assert kept.observed.value == pytest.approx(right)
-    found = judge("m", model(sets=replace(both, method="lac by class", coverage=0.97)), fresh(0.9))
-    assert [(p.label, p.verdict) for p in found.promises] == [("no", "worse"), ("yes", "worse")]
-    held = rows.probability[np.arange(400), rows.truth] == 0.8
-    shares = [held[rows.truth == code].mean() for code in (0, 1)]
+    (promise,) = judge("m", model(sets=both), fresh(0.9)).promises
+    assert (promise.measure, promise.level, promise.label, promise.verdict) == ("coverage", 0.85, None, "as promised")
+    assert promise.observed.value == pytest.approx(right)
+    evaluation = judge("m", model(sets=replace(both, method="lac by class", coverage=0.97)), fresh(0.9))
+    assert [(p.label, p.verdict) for p in evaluation.promises] == [("no", "worse"), ("yes", "worse")]
+    inside = rows.probability[np.arange(400), rows.truth] == 0.8
+    shares = [inside[rows.truth == code].mean() for code in (0, 1)]
     assert shares[0] != shares[1]
-    assert [p.observed.value for p in found.promises] == pytest.approx(shares)
-    assert "coverage" in found.worse
-    assert "coverage of sets of yes >= .97" in printed(found)
+    assert [p.observed.value for p in evaluation.promises] == pytest.approx(shares)
+    assert "coverage" in evaluation.worse
+    assert "coverage of sets of yes >= .97" in console_text(evaluation)
 
 
 def test_the_decision_stands_beside_always_and_never():
     rows = fresh(0.9).predictions
-    found = judge("m", model(), fresh(0.9)).against
+    against = judge("m", model(), fresh(0.9)).against
     positive = rows.truth == 1
-    spent = np.where(positive, 4.0 * (rows.probability[:, 1] < 0.5), 1.0 * (rows.probability[:, 1] > 0.5))
-    rivals = {rival.name: rival.cost for rival in found.rivals}
+    costs = np.where(positive, 4.0 * (rows.probability[:, 1] < 0.5), 1.0 * (rows.probability[:, 1] > 0.5))
+    rivals = {rival.name: rival.cost for rival in against.rivals}
     assert rivals == pytest.approx({"always yes": (~positive).mean(), "never yes": 4 * positive.mean()})
-    assert (found.rivals[0].name, found.verdict, found.measure) == ("always yes", "better", "cost")
-    assert found.cost.value == pytest.approx(spent.mean())
-    assert found.rivals[0].excess.value == pytest.approx(spent.mean() - (~positive).mean())
+    assert (against.rivals[0].name, against.verdict, against.measure) == ("always yes", "better", "cost")
+    assert against.cost.value == pytest.approx(costs.mean())
+    assert against.rivals[0].excess.value == pytest.approx(costs.mean() - (~positive).mean())
     useless = judge("m", model(), fresh(0.5))
     assert useless.against.verdict == "worse"
-    assert "the decision costs more than always yes" in printed(useless)
+    assert "the decision costs more than always yes" in console_text(useless)
 
 
 def test_a_class_that_no_row_has_is_said():
     rows = fresh(0.9).predictions
     one = rows.take(rows.truth == 1)
-    found = judge("m", model(), Fresh("new.csv", one, unlabelled=3))
-    assert found.classes_absent == ("no",)
-    assert found.notes == ("no row is no: averages over classes leave it out",)
-    assert "3 rows without a label" in printed(found)
+    evaluation = judge("m", model(), Fresh("new.csv", one, unlabelled=3))
+    assert evaluation.classes_absent == ("no",)
+    assert evaluation.notes == ("no row is no: averages over classes leave it out",)
+    assert "3 rows without a label" in console_text(evaluation)
 
 
 def test_a_number_of_rows_is_another_share_of_another_batch():
     rule = Decision("capacity", TASK.classes, "yes", 0.5, capacity=Capacity(0.05, 20))
     task = replace(TASK, goal="capacity", cost=None, capacity=Capacity(0.05, 20))
-    found = judge("m.sortal", model(decision=rule, task=task), fresh(rows=200))
-    assert found.notes == ("the capacity of 20 is 10 % of these rows; the promise was measured at 5 %",)
+    evaluation = judge("m.sortal", model(decision=rule, task=task), fresh(rows=200))
+    assert evaluation.notes == ("the capacity of 20 is 10 % of these rows; the promise was measured at 5 %",)
     # Made for the best 20, not for few errors: no verdict against deciding the same everywhere.
-    assert (found.against.measure, found.against.verdict) == ("errors", "unknown")
+    assert (evaluation.against.measure, evaluation.against.verdict) == ("errors", "unknown")
 
 
 def test_a_rule_that_never_erred_may_still_err():
-    found = judge("m.sortal", model(task=replace(TASK, cost=None, goal="argmax")), fresh(1.0, rows=50)).against
-    assert (found.cost.value, found.cost.low) == (0.0, 0.0)
-    assert 0.05 < found.cost.high < 0.1
+    against = judge("m.sortal", model(task=replace(TASK, cost=None, goal="argmax")), fresh(1.0, rows=50)).against
+    assert (against.cost.value, against.cost.low) == (0.0, 0.0)
+    assert 0.05 < against.cost.high < 0.1
 
 
 def test_rows_that_vary_together_are_less_evidence():
@@ -226,11 +226,11 @@ def test_rows_that_vary_together_are_less_evidence():
     many = Fresh("new.csv", few.predictions.take(rows))
     sets = Sets("lac", 0.85, (100, 100), (0.3, 0.3), 1.2)
 
-    def widths(told: Fresh) -> np.ndarray:
-        found = judge("m.sortal", model(sets=sets), told)
-        figures = [c.observed for c in found.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
+    def widths(data: Fresh) -> np.ndarray:
+        evaluation = judge("m.sortal", model(sets=sets), data)
+        figures = [c.observed for c in evaluation.comparisons if c.metric in ("precision", "roc_auc", "log_loss")]
         return np.array(
-            [e.high - e.low for e in (*figures, found.promises[0].observed, found.against.rivals[0].excess)]
+            [e.high - e.low for e in (*figures, evaluation.promises[0].observed, evaluation.against.rivals[0].excess)]
         )
 
     apart, together = widths(many), widths(replace(many, predictions=replace(many.predictions, groups=rows)))
@@ -244,13 +244,13 @@ def test_what_is_left_to_a_person_stands_beside_the_figures_of_the_others():
     p = np.where(doubtful[:, None], 0.5, rows.probability)
     rule = Decision("cost", TASK.classes, "yes", cost=((0.0, 1.0), (1.0, 0.0)), reject_cost=0.3)
     task = replace(TASK, cost=rule.cost, reject_cost=0.3)
-    told = Fresh("new.csv", replace(rows, probability=p))
-    found = judge("m.sortal", model(decision=rule, task=task), told)
-    assert found.rejected.value == 0.25
+    data = Fresh("new.csv", replace(rows, probability=p))
+    evaluation = judge("m.sortal", model(decision=rule, task=task), data)
+    assert evaluation.rejected.value == 0.25
     right = (rows.probability.argmax(axis=1) == rows.truth)[~doubtful].mean()
-    accuracy = next(c for c in found.comparisons if c.metric == "accuracy")
+    accuracy = next(c for c in evaluation.comparisons if c.metric == "accuracy")
     assert accuracy.observed.value == pytest.approx(right)
-    text = printed(found)
+    text = console_text(evaluation)
     assert "25 % [" in text
     assert "of the rows are left to a person" in text
     assert "accuracy (decided rows)" in text
@@ -266,13 +266,13 @@ def test_a_figure_on_the_edge_of_what_was_promised_is_no_doubt():
 
 def test_rows_unlike_those_of_training_leave_the_other_verdicts_as_they_are():
     promised = Estimate(0.8, 0.75, 0.85)
-    for found, verdict in (
+    for observed, verdict in (
         (Estimate(0.8, 0.75, 0.85), "with reservation"),
         (Estimate(0.5, 0.45, 0.55), "worse"),
         (Estimate(0.74, 0.64, 0.84), "in doubt"),
         (Estimate(0.95, 0.93, 0.97), "better"),
     ):
-        assert compare("roc_auc", promised, found, reserved=True).verdict == verdict
+        assert compare("roc_auc", promised, observed, reserved=True).verdict == verdict
 
 
 def test_the_gravest_come_first_and_the_others_stay_in_their_order():
@@ -282,14 +282,14 @@ def test_the_gravest_come_first_and_the_others_stay_in_their_order():
         "recall": Estimate(0.9, 0.86, 0.94),
         "f1": Estimate(0.96, 0.95, 0.97),
     }
-    told = fresh()
-    found = judge("m", model(metrics={"test": promised}), told)
-    verdicts = [c.verdict for c in found.comparisons]
+    data = fresh()
+    evaluation = judge("m", model(metrics={"test": promised}), data)
+    verdicts = [c.verdict for c in evaluation.comparisons]
     place = {"worse": 0, "in doubt": 1}
     assert [place.get(v, 2) for v in verdicts] == sorted(place.get(v, 2) for v in verdicts)
     assert verdicts.count("worse") == 2
-    rest = [c.metric for c in found.comparisons if c.verdict not in place]
-    names = list(judge("m", model(metrics={}), told).comparisons)
+    rest = [c.metric for c in evaluation.comparisons if c.verdict not in place]
+    names = list(judge("m", model(metrics={}), data).comparisons)
     assert rest == [c.metric for c in names if c.metric in rest]
     assert (rest[0], names[0].metric) == ("roc_auc", "roc_auc")
 
@@ -305,9 +305,9 @@ def test_the_gravest_come_first_and_the_others_stay_in_their_order():
 )
 def test_what_is_promised_is_of_the_rows_that_were_seen_last(parts: tuple[str, ...], name: str):
     level = {part: Estimate(i / 10, 0.0, 1.0) for i, part in enumerate(parts, 1)}
-    found = judge("m", model(metrics={part: {"roc_auc": e} for part, e in level.items()}), fresh())
-    auc = next(c for c in found.comparisons if c.metric == "roc_auc")
-    assert (found.promised_on, auc.promised) == (name, level.get(name))
+    evaluation = judge("m", model(metrics={part: {"roc_auc": e} for part, e in level.items()}), fresh())
+    auc = next(c for c in evaluation.comparisons if c.metric == "roc_auc")
+    assert (evaluation.promised_on, auc.promised) == (name, level.get(name))
 
 
 def test_what_was_certified_as_nothing_is_no_promise():
@@ -320,8 +320,8 @@ def test_what_was_certified_as_nothing_is_no_promise():
     rule = Decision("threshold", TASK.classes, "yes", 0.5, COSTS, certificate=certificate)
     (only,) = judge("m", model(decision=rule), fresh()).promises
     assert (only.measure, only.level, only.asked) == ("recall", 0.85, 0.9)
-    kept = replace(bounds[2], certified=0.05, asked=0.05)
-    rule = replace(rule, certificate=replace(certificate, bounds=(bounds[0], kept)))
+    alarm_bound = replace(bounds[2], certified=0.05, asked=0.05)
+    rule = replace(rule, certificate=replace(certificate, bounds=(bounds[0], alarm_bound)))
     (only,) = judge("m", model(decision=rule), fresh(0.8)).promises
     rows = fresh(0.8).predictions
     alarms = (rows.probability[:, 1] > 0.5)[rows.truth == 0].mean()
@@ -329,21 +329,21 @@ def test_what_was_certified_as_nothing_is_no_promise():
 
 
 def test_a_model_without_promises_has_none():
-    found = judge("m", model(), fresh(), requested=())
-    assert (found.promises, found.rejected, found.ledger, found.notes) == ((), None, None, ())
-    assert (found.model, found.data, found.rows, found.unlabelled) == ("m", "new.csv", 400, 0)
+    evaluation = judge("m", model(), fresh(), requested=())
+    assert (evaluation.promises, evaluation.rejected, evaluation.ledger, evaluation.notes) == ((), None, None, ())
+    assert (evaluation.model, evaluation.data, evaluation.rows, evaluation.unlabelled) == ("m", "new.csv", 400, 0)
 
 
 def test_a_rule_for_few_errors_is_held_against_the_class_that_errs_least():
-    told = fresh(0.9)
-    found = judge("m", model(task=replace(TASK, cost=None, goal="argmax")), told).against
-    share = told.predictions.truth.mean()
+    data = fresh(0.9)
+    against = judge("m", model(task=replace(TASK, cost=None, goal="argmax")), data).against
+    share = data.predictions.truth.mean()
     assert share > 0.5
-    assert [rival.name for rival in found.rivals] == ["always yes", "never yes"]
-    assert [rival.cost for rival in found.rivals] == pytest.approx([1 - share, share])
-    errors = ((told.predictions.probability[:, 1] > 0.5) != told.predictions.truth).mean()
-    assert found.cost.value == pytest.approx(errors)
-    assert (found.measure, found.verdict) == ("errors", "better")
+    assert [rival.name for rival in against.rivals] == ["always yes", "never yes"]
+    assert [rival.cost for rival in against.rivals] == pytest.approx([1 - share, share])
+    errors = ((data.predictions.probability[:, 1] > 0.5) != data.predictions.truth).mean()
+    assert against.cost.value == pytest.approx(errors)
+    assert (against.measure, against.verdict) == ("errors", "better")
 
 
 def test_a_rule_that_may_be_worse_by_chance_is_in_doubt_and_one_that_is_the_rival_is_as_promised():
@@ -361,14 +361,14 @@ def test_a_rule_that_may_be_worse_by_chance_is_in_doubt_and_one_that_is_the_riva
 
 
 def test_slices_are_by_the_columns_that_the_model_reads_and_by_those_asked_for():
-    told = fresh(0.7)
-    right = (told.predictions.probability[:, 1] > 0.5) == (told.predictions.truth == 1)
+    data = fresh(0.7)
+    right = (data.predictions.probability[:, 1] > 0.5) == (data.predictions.truth == 1)
     raw = pl.DataFrame({"plan": np.where(right, "pro", "basic"), "site": ["a", "b"] * 200, "other": ["x", "z"] * 200})
-    asked = [Column("site", "category")]
-    found = judge("m", model(), replace(told, raw=raw), requested=asked).slices
-    assert found is not None
-    assert {s.column for s in found.slices} == {"plan", "site"}
-    assert {s.column for s in found.slices if s.asked} == {"site"}
-    worst = found.slices[0]
+    columns = [Column("site", "category")]
+    slices = judge("m", model(), replace(data, raw=raw), requested=columns).slices
+    assert slices is not None
+    assert {s.column for s in slices.slices} == {"plan", "site"}
+    assert {s.column for s in slices.slices if s.asked} == {"site"}
+    worst = slices.slices[0]
     assert (worst.column, worst.condition, worst.worse, worst.rows) == ("plan", "= basic", True, int((~right).sum()))
-    assert judge("m", model(), replace(told, raw=raw.select("other"))).slices is None
+    assert judge("m", model(), replace(data, raw=raw.select("other"))).slices is None

@@ -25,7 +25,7 @@ from sortal.record.assemble import Results, assemble
 
 pytestmark = pytest.mark.usefixtures("all_hurried")
 
-ELSEWHERE = ("calibration", "permutation")
+OTHER_TESTS = ("calibration", "permutation")
 """What calibration would gain: clones make up another value (see below). What columns add is measured before the record
 is put together (``tests/evaluate/test_permutation.py``)."""
 CLONES = 5
@@ -41,40 +41,40 @@ def patients(n: int = 300, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({"patient": rows, "a": visits[:, 0], "b": visits[:, 1], "c": visits[:, 2], "sick": sick[rows]})
 
 
-def trained(out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[Results, list[Any]]:
+def train_run(out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[Results, list[Any]]:
     """What a run found, and what else ``assemble`` was given."""
-    seen: list[Any] = []
+    calls: list[Any] = []
 
-    def noting(results: Results, *rest: Any) -> Any:
-        seen.append((replace(results, seal=None), rest))
+    def recorder(results: Results, *rest: Any) -> Any:
+        calls.append((replace(results, seal=None), rest))
         return assemble(results, *rest)
 
-    monkeypatch.setattr(filing, "assemble", noting)
+    monkeypatch.setattr(filing, "assemble", recorder)
     sortal.train(patients(), target="sick", group="patient", models=["logistic"], budget=30, out=out, **options)
-    return seen[0]
+    return calls[0]
 
 
 def forget_groups(results: Results) -> Results:
     """The same predictions, from now on as if every row stood alone."""
-    scored = [each.predictions for each in results.trained.developed.results]
+    cross_validated = [result.predictions for result in results.trained.developed.results]
     assert results.test is not None
-    opened = (results.test.predictions, *results.test.baselines.values())
+    test_parts = (results.test.predictions, *results.test.baselines.values())
     finalized = results.trained.finalized
-    for predictions in (*scored, finalized.evidence, finalized.unseen, finalized.out_of_fold, *opened):
+    for predictions in (*cross_validated, finalized.evidence, finalized.unseen, finalized.out_of_fold, *test_parts):
         object.__setattr__(predictions, "groups", None)
         predictions.__dict__.pop("clusters", None)
     return replace(results, trained=replace(results.trained, dev=replace(results.trained.dev, units=None)))
 
 
-def widths(thing: Any, path: str = "") -> Iterator[tuple[str, float]]:
+def widths(node: Any, path: str = "") -> Iterator[tuple[str, float]]:
     """Every interval of a record, by where it stands."""
-    if isinstance(thing, dict):
-        if thing.get("low") is not None and thing.get("high") is not None:
-            yield path, thing["high"] - thing["low"]
-        for key, value in thing.items():
+    if isinstance(node, dict):
+        if node.get("low") is not None and node.get("high") is not None:
+            yield path, node["high"] - node["low"]
+        for key, value in node.items():
             yield from widths(value, f"{path}.{key}" if path else key)
-    elif isinstance(thing, list | tuple):
-        for i, value in enumerate(thing):
+    elif isinstance(node, list | tuple):
+        for i, value in enumerate(node):
             yield from widths(value, f"{path}.{i}")
 
 
@@ -86,13 +86,13 @@ def widths(thing: Any, path: str = "") -> Iterator[tuple[str, float]]:
 def test_every_interval_of_a_run_is_wider_than_that_of_rows_that_stand_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
-    results, rest = trained(tmp_path / "run", monkeypatch, **options)
+    results, rest = train_run(tmp_path / "run", monkeypatch, **options)
     together = dict(widths(msgspec.to_builtins(assemble(results, *rest), enc_hook=float)))
     apart = dict(widths(msgspec.to_builtins(assemble(forget_groups(results), *rest), enc_hook=float)))
     # What was promised is that of the model file, which both share.
-    names = [n for n in together if not n.startswith(ELSEWHERE) and ".promised" not in n and together[n] > 0]
-    said = {name.split(".")[0] for name in names}
-    assert said >= {
+    names = [n for n in together if not n.startswith(OTHER_TESTS) and ".promised" not in n and together[n] > 0]
+    sections = {name.split(".")[0] for name in names}
+    assert sections >= {
         "baselines",
         "leaderboard",
         "selection",
@@ -113,39 +113,39 @@ def draw(n: int, clones: int, seed: int) -> Predictions:
     p = rng.beta(0.6, 1.2, size=n)
     truth = (rng.random(n) < p).astype(np.int64)
     rows = np.repeat(np.arange(n), clones)
-    told = np.column_stack([1 - p, p])[rows]
-    return Predictions(("no", "yes"), np.arange(n * clones), truth[rows], told, "valid", groups=rows)
+    columns = np.column_stack([1 - p, p])[rows]
+    return Predictions(("no", "yes"), np.arange(n * clones), truth[rows], columns, "valid", groups=rows)
 
 
 @settings(max_examples=40)
 @given(n=st.integers(1, 60), clones=st.integers(1, 4), seed=st.integers(0, 99))
 def test_one_row_of_each_group_stands_for_it(n: int, clones: int, seed: int) -> None:
     rows = draw(n, clones, seed)
-    some = rows.one_a_group(seed)
-    assert sorted(some.groups) == list(range(n))
-    assert np.isin(some.rows, rows.rows).all()
-    assert np.array_equal(some.rows, rows.one_a_group(seed).rows)
+    subset = rows.one_a_group(seed)
+    assert sorted(subset.groups) == list(range(n))
+    assert np.isin(subset.rows, rows.rows).all()
+    assert np.array_equal(subset.rows, rows.one_a_group(seed).rows)
     alone = replace(rows, groups=None)
     assert alone.one_a_group(seed) is alone
 
 
 def test_a_certificate_counts_groups_and_not_their_rows() -> None:
     """Clones are no evidence: the certificate is that of the rows that were cloned."""
-    many, learned = draw(400, 5, 1), draw(400, 1, 2)
-    found = certify(Promise(precision=0.8), learned, many, "yes")
-    once = certify(Promise(precision=0.8), learned, replace(draw(400, 1, 1), groups=None), "yes")
-    assert (found.rows, found.grouped, once.grouped) == (400, True, False)
-    assert replace(found, grouped=False) == once
-    assert "400 labelled rows (one of each group)" in found.explanation
-    fooled = certify(Promise(precision=0.8), learned, replace(many, groups=None), "yes")
-    assert fooled.rows == 2_000
+    many, tuning = draw(400, 5, 1), draw(400, 1, 2)
+    certificate = certify(Promise(precision=0.8), tuning, many, "yes")
+    once = certify(Promise(precision=0.8), tuning, replace(draw(400, 1, 1), groups=None), "yes")
+    assert (certificate.rows, certificate.grouped, once.grouped) == (400, True, False)
+    assert replace(certificate, grouped=False) == once
+    assert "400 labelled rows (one of each group)" in certificate.explanation
+    naive = certify(Promise(precision=0.8), tuning, replace(many, groups=None), "yes")
+    assert naive.rows == 2_000
 
 
 def test_clones_do_not_make_up_a_gain_of_recalibration() -> None:
     """These probabilities are right; that the clones of a row agree looks as if they were not."""
-    drawn = [draw(400, 5, seed) for seed in range(8)]
-    assert sum(recalibration_gain(rows).low > 0 for rows in drawn) <= 1
-    assert sum(recalibration_gain(replace(rows, groups=None)).low > 0 for rows in drawn) >= 5
+    samples = [draw(400, 5, seed) for seed in range(8)]
+    assert sum(recalibration_gain(rows).low > 0 for rows in samples) <= 1
+    assert sum(recalibration_gain(replace(rows, groups=None)).low > 0 for rows in samples) >= 5
 
 
 def test_bins_of_clones_are_worth_as_many_rows_as_were_cloned() -> None:

@@ -22,15 +22,15 @@ FOLD = np.array([2, 0, 1, 0])
 @pytest.mark.parametrize("groups", [None, np.array([30, 10, 30, 20])])
 @pytest.mark.parametrize("costs", [None, np.array([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0], [4.0, 8.0]])])
 def test_predictions_and_folds_come_back(tmp_path: Path, groups: np.ndarray | None, costs: np.ndarray | None) -> None:
-    told = replace(ROWS, groups=groups, row_costs=costs)
-    kept.write(tmp_path / "1.parquet", told, FOLD)
-    found, fold = kept.read(tmp_path / "1.parquet", CLASSES)
+    rows = replace(ROWS, groups=groups, row_costs=costs)
+    kept.write(tmp_path / "1.parquet", rows, FOLD)
+    copy, fold = kept.read(tmp_path / "1.parquet", CLASSES)
     assert fold.tolist() == FOLD.tolist()
-    assert (found.classes, found.part) == (CLASSES, "out-of-fold")
+    assert (copy.classes, copy.part) == (CLASSES, "out-of-fold")
     for name in ("rows", "truth", "probability", "groups", "row_costs"):
-        wanted, value = getattr(told, name), getattr(found, name)
-        assert (value is None) == (wanted is None)
-        assert wanted is None or np.array_equal(value, wanted)
+        expected, value = getattr(rows, name), getattr(copy, name)
+        assert (value is None) == (expected is None)
+        assert expected is None or np.array_equal(value, expected)
 
 
 def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:

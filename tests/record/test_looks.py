@@ -25,33 +25,33 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(runs: Path, *files: str, model: str = "one/model.sortal") -> Seal | None:
+def seal_for(runs: Path, *files: str, model: str = "one/model.sortal") -> Seal | None:
     return seal_of([str(runs / file) for file in files], runs / model)
 
 
 def test_other_files_belong_to_none(runs: Path) -> None:
-    assert asked(runs, "plain.parquet") is None
-    assert asked(runs, "plain.parquet", "plain.parquet") is None
-    assert asked(runs) is None
+    assert seal_for(runs, "plain.parquet") is None
+    assert seal_for(runs, "plain.parquet", "plain.parquet") is None
+    assert seal_for(runs) is None
 
 
 def test_sealed_rows_in_their_place_belong_to_the_run_there_whatever_the_model(runs: Path) -> None:
     for model in ("one/model.sortal", "two/model.sortal", "elsewhere.sortal"):
-        assert asked(runs, "two/sealed/test.parquet", model=model) == Seal((runs / "two").resolve())
+        assert seal_for(runs, "two/sealed/test.parquet", model=model) == Seal((runs / "two").resolve())
 
 
 def test_a_copy_belongs_to_the_run_of_the_model_if_that_sealed_it(runs: Path) -> None:
-    assert asked(runs, "copy of one.parquet") == Seal((runs / "one").resolve())
+    assert seal_for(runs, "copy of one.parquet") == Seal((runs / "one").resolve())
     (runs / "link.sortal").symlink_to(runs / "one" / "model.sortal")
     assert folder_of(runs / "link.sortal") == (runs / "one").resolve()
-    assert asked(runs, "copy of one.parquet", model="link.sortal") == Seal((runs / "one").resolve())
+    assert seal_for(runs, "copy of one.parquet", model="link.sortal") == Seal((runs / "one").resolve())
     for file, model in (("copy of two.parquet", "one/model.sortal"), ("copy of one.parquet", "model.sortal")):
         with pytest.raises(DataError, match=rf"'.*{file}' is a copy of what a run has sealed, and not of the run in"):
-            asked(runs, file, model=model)
+            seal_for(runs, file, model=model)
 
 
 @pytest.mark.parametrize("other", ["plain.parquet", "two/sealed/test.parquet"])
 def test_sealed_rows_are_scored_alone(other: str, runs: Path) -> None:
     for files in (("one/sealed/test.parquet", other), (other, "one/sealed/test.parquet")):
         with pytest.raises(OptionError, match=r"^sealed rows are scored alone; leave the other files out$"):
-            asked(runs, *files)
+            seal_for(runs, *files)

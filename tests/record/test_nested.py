@@ -41,9 +41,9 @@ def test_the_figures_are_nested_and_the_record_says_so(binary: Any, folds: int) 
     record = without_a_test(binary.record, folds)
     assert RunRecord.from_json(record.to_json()) == record
     assert record.figures == binary.record.test
-    said = screen(record)
-    assert "no row: nested cross-validation, 5 outer folds" in said
-    assert ("NESTED 5 folds, 400 rows" if folds == 5 else "NESTED 3 of 5 outer folds, 240 rows") in said
+    text = screen(record)
+    assert "no row: nested cross-validation, 5 outer folds" in text
+    assert ("NESTED 5 folds, 400 rows" if folds == 5 else "NESTED 3 of 5 outer folds, 240 rows") in text
     page = render(record, {})
     assert f"nested cross-validation, {folds} of 5 outer folds" in page
     assert "still sealed" not in page

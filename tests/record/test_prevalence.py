@@ -22,26 +22,26 @@ ROWS = Predictions(TASK.classes, np.arange(5), np.array([0, 0, 0, 1, 1]), np.col
 
 def test_by_hand():
     """Yes is said from .2 on: of three who are not it one costs 1, of two who are it one costs 4."""
-    found = list(costs_at_shares(TASK, ROWS, RULE))
-    assert [each.share for each in found] == list(shares_around(0.25))
-    said = set()
-    for each in found:
-        s = each.share
-        assert each.as_it_is.value == pytest.approx((1 - s) * 1 / 3 + s * 4 / 2)
-        assert each.as_it_is.low < each.as_it_is.value < each.as_it_is.high
+    costs = list(costs_at_shares(TASK, ROWS, RULE))
+    assert [cost.share for cost in costs] == list(shares_around(0.25))
+    decisions = set()
+    for cost in costs:
+        s = cost.share
+        assert cost.as_it_is.value == pytest.approx((1 - s) * 1 / 3 + s * 4 / 2)
+        assert cost.as_it_is.low < cost.as_it_is.value < cost.as_it_is.high
         odds = P / (1 - P) * (s / (1 - s)) / (0.25 / 0.75)
         yes = odds > 0.25
-        said.add(tuple(yes.tolist()))
-        assert each.moved.value == pytest.approx((1 - s) * yes[:3].mean() + s * 4 * (~yes[3:]).mean())
-    assert len(said) > 1  # the rule that moves does not say the same everywhere
+        decisions.add(tuple(yes.tolist()))
+        assert cost.moved.value == pytest.approx((1 - s) * yes[:3].mean() + s * 4 * (~yes[3:]).mean())
+    assert len(decisions) > 1  # the rule that moves does not say the same everywhere
 
 
 def test_the_positive_class_may_be_the_first():
     """The same rows with the classes turned round."""
-    turned = replace(TASK, classes=("yes", "no"), prevalence=(0.25, 0.75), cost=((0.0, 4.0), (1.0, 0.0)))
-    rule = Decision("cost", turned.classes, "yes", cost=turned.cost)
-    rows = replace(ROWS, classes=turned.classes, truth=1 - ROWS.truth, probability=ROWS.probability[:, ::-1])
-    for one, other in zip(costs_at_shares(TASK, ROWS, RULE), costs_at_shares(turned, rows, rule), strict=True):
+    mirror = replace(TASK, classes=("yes", "no"), prevalence=(0.25, 0.75), cost=((0.0, 4.0), (1.0, 0.0)))
+    rule = Decision("cost", mirror.classes, "yes", cost=mirror.cost)
+    rows = replace(ROWS, classes=mirror.classes, truth=1 - ROWS.truth, probability=ROWS.probability[:, ::-1])
+    for one, other in zip(costs_at_shares(TASK, ROWS, RULE), costs_at_shares(mirror, rows, rule), strict=True):
         assert one.share == pytest.approx(other.share)
         assert other.as_it_is.value == pytest.approx(one.as_it_is.value)
         assert other.moved.value == pytest.approx(one.moved.value)

@@ -31,7 +31,7 @@ def test_a_range_of_rejects_is_the_one_that_is_rejected(positive: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("capacity", "cost", "said"),
+    ("capacity", "cost", "phrase"),
     [
         (Capacity(0.05), None, "say yes for 5 % of the rows at once, rounded down, where that is most probable"),
         (
@@ -46,9 +46,9 @@ def test_a_range_of_rejects_is_the_one_that_is_rejected(positive: str) -> None:
         ),
     ],
 )
-def test_a_capacity_says_how_many_and_which(capacity: Capacity, cost: Any, said: str) -> None:
+def test_a_capacity_says_how_many_and_which(capacity: Capacity, cost: Any, phrase: str) -> None:
     decision = Decision("capacity", ("no", "yes"), "yes", 0.4, cost, capacity=capacity)
-    assert rule(decision) == f"{said}; of equal rows the first"
+    assert rule(decision) == f"{phrase}; of equal rows the first"
 
 
 def test_costs_in_rows_and_of_many_classes_are_decided_by_what_is_expected() -> None:

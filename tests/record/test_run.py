@@ -55,20 +55,20 @@ KEYS = {
 }
 
 
-def committed() -> dict[str, Any]:
+def committed_schema() -> dict[str, Any]:
     return json.loads(files("sortal.record").joinpath("run.schema.json").read_text(encoding="utf-8"))
 
 
 def validate(content: bytes) -> None:
-    Draft202012Validator(committed()).validate(json.loads(content))
+    Draft202012Validator(committed_schema()).validate(json.loads(content))
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_of_the_contract_is_there(binary: Any, key: str) -> None:
-    written = json.loads(binary.record.to_json())
-    found = list(written["test"].values()) if key == "test" else written[key]
-    for thing in found if isinstance(found, list) else [found]:
-        assert not KEYS[key] or set(KEYS[key]) <= set(thing)
+    document = json.loads(binary.record.to_json())
+    values = list(document["test"].values()) if key == "test" else document[key]
+    for entry in values if isinstance(values, list) else [values]:
+        assert not KEYS[key] or set(KEYS[key]) <= set(entry)
 
 
 def test_protocol_is_written(binary: Any) -> None:
@@ -76,21 +76,23 @@ def test_protocol_is_written(binary: Any) -> None:
 
 
 def test_full_examples_follow_the_schema(binary: Any, many: Any) -> None:
-    Draft202012Validator.check_schema(committed())
+    Draft202012Validator.check_schema(committed_schema())
     for example in (binary, many):
         validate(example.record.to_json())
 
 
-def undescribed(schema: Any) -> Any:
+def without_descriptions(schema: Any) -> Any:
     """Without descriptions, which are docstrings."""
     if isinstance(schema, dict):
-        return {k: undescribed(v) for k, v in schema.items() if k != "description" or not isinstance(v, str)}
-    return [undescribed(v) for v in schema] if isinstance(schema, list) else schema
+        return {k: without_descriptions(v) for k, v in schema.items() if k != "description" or not isinstance(v, str)}
+    return [without_descriptions(v) for v in schema] if isinstance(schema, list) else schema
 
 
 def test_committed_schema_is_that_of_the_dataclasses() -> None:
-    wanted = undescribed(json.loads(json.dumps(schema())))
-    assert undescribed(committed()) == wanted, "write schema() to run.schema.json; a changed key: PROTOCOL"
+    expected = without_descriptions(json.loads(json.dumps(schema())))
+    assert without_descriptions(committed_schema()) == expected, (
+        "write schema() to run.schema.json; a changed key: PROTOCOL"
+    )
 
 
 def test_schema_and_dataclasses_have_the_same_fields() -> None:
@@ -110,7 +112,7 @@ def test_schema_and_dataclasses_have_the_same_fields() -> None:
         interval,
         skipped,
     )
-    for name, definition in committed()["$defs"].items():
+    for name, definition in committed_schema()["$defs"].items():
         kind = next(getattr(room, name) for room in rooms if hasattr(room, name))
         assert list(definition["required"]) == list(definition["properties"])
         assert set(definition["properties"]) == {field.name for field in fields(kind)}
@@ -120,14 +122,14 @@ def test_schema_and_dataclasses_have_the_same_fields() -> None:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_schema_refuses_a_missing_key(binary: Any, key: str) -> None:
-    written = json.loads(binary.record.to_json())
-    del written[key]
+    document = json.loads(binary.record.to_json())
+    del document[key]
     with pytest.raises(ValidationError, match=key):
-        validate(json.dumps(written).encode())
+        validate(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("path", "value"),
     [
         (("extra",), 1),
         (("split", "extra"), 1),
@@ -136,14 +138,14 @@ def test_schema_refuses_a_missing_key(binary: Any, key: str) -> None:
         (("audit", 0, "severity"), "bad"),
     ],
 )
-def test_schema_refuses_what_does_not_belong(binary: Any, where: tuple[Any, ...], value: object) -> None:
-    written = json.loads(binary.record.to_json())
-    place = written
-    for step in where[:-1]:
+def test_schema_refuses_what_does_not_belong(binary: Any, path: tuple[Any, ...], value: object) -> None:
+    document = json.loads(binary.record.to_json())
+    place = document
+    for step in path[:-1]:
         place = place[step]
-    place[where[-1]] = value
+    place[path[-1]] = value
     with pytest.raises(ValidationError):
-        validate(json.dumps(written).encode())
+        validate(json.dumps(document).encode())
 
 
 def test_there_and_back(binary: Any, many: Any) -> None:
@@ -166,13 +168,13 @@ def test_any_figures_are_written_and_read(
     text: str,
 ) -> None:
     finding = Finding("A999", "note", text, text, evidence)
-    changed = replace(binary.record, test={text: Estimate(value, low, high)}, audit=(finding,))
-    content = changed.to_json()
+    original = replace(binary.record, test={text: Estimate(value, low, high)}, audit=(finding,))
+    content = original.to_json()
     validate(content)
-    read = RunRecord.from_json(content)
-    assert read.test is not None
-    assert read.test[text] == Estimate(*(x if x is not None and np.isfinite(x) else None for x in (value, low, high)))
-    assert read.audit == (finding,)
+    record = RunRecord.from_json(content)
+    assert record.test is not None
+    assert record.test[text] == Estimate(*(x if x is not None and np.isfinite(x) else None for x in (value, low, high)))
+    assert record.audit == (finding,)
 
 
 def test_numpy_values_become_plain_ones(binary: Any) -> None:
@@ -183,20 +185,20 @@ def test_numpy_values_become_plain_ones(binary: Any) -> None:
         metrics={"a": Spread(np.nan)},
     )
     evidence = {"n": np.int64(3), "shares": np.array([0.5, np.inf])}
-    changed = replace(binary.record, leaderboard=(row,), audit=(Finding("A1", "note", None, "", evidence),))
-    content = changed.to_json()
+    record = replace(binary.record, leaderboard=(row,), audit=(Finding("A1", "note", None, "", evidence),))
+    content = record.to_json()
     validate(content)
-    written = json.loads(content)
-    assert written["leaderboard"][0]["mean"] == 0.5
-    assert written["leaderboard"][0]["std"] == 0.25
-    assert written["leaderboard"][0]["metrics"]["a"]["mean"] is None
-    assert written["audit"][0]["evidence"] == {"n": 3, "shares": [0.5, None]}
+    document = json.loads(content)
+    assert document["leaderboard"][0]["mean"] == 0.5
+    assert document["leaderboard"][0]["std"] == 0.25
+    assert document["leaderboard"][0]["metrics"]["a"]["mean"] is None
+    assert document["audit"][0]["evidence"] == {"n": 3, "shares": [0.5, None]}
 
 
 def test_what_cannot_be_written_is_refused(binary: Any) -> None:
-    changed = replace(binary.record, audit=(Finding("A1", "note", None, "", {"thing": object()}),))
+    record = replace(binary.record, audit=(Finding("A1", "note", None, "", {"thing": object()}),))
     with pytest.raises(NotImplementedError, match="no place in"):
-        changed.to_json()
+        record.to_json()
 
 
 def test_same_record_same_bytes(binary: Any) -> None:
@@ -225,15 +227,15 @@ def test_estimates_come_from_intervals() -> None:
 
 
 def test_the_chosen_row(binary: Any) -> None:
-    chosen = binary.record.chosen
-    assert chosen is not None
-    assert chosen.name == "catboost"
+    row = binary.record.chosen
+    assert row is not None
+    assert row.name == "catboost"
     assert replace(binary.record, leaderboard=()).chosen is None
 
 
 def test_a_record_is_its_outcome_with_what_became_of_it(binary: Any) -> None:
     record = binary.record
-    outcome = Outcome(**{each.name: getattr(record, each.name) for each in fields(Outcome)})
+    outcome = Outcome(**{field.name: getattr(record, field.name) for field in fields(Outcome)})
     assert RunRecord.of(outcome, record.timing, record.artifact, record.checklist) == record
     assert record.chosen is record.leaderboard[1]
     assert replace(record, leaderboard=record.leaderboard[2:]).chosen is None

@@ -43,15 +43,15 @@ class Run:
     whole: Predictions
     half: Predictions
     refit: bool = True
-    halved: bool = True
+    has_half: bool = True
     rows: tuple[int, int] = (80, 100)
 
     def trained(self) -> Any:
         member = SimpleNamespace(pipeline=SimpleNamespace(rows=self.rows[0]))
-        chosen = SimpleNamespace(results=(member,), weights=(1.0,), predictions=self.whole)
-        halving = SimpleNamespace(predictions=self.half) if self.halved else None
+        winner = SimpleNamespace(results=(member,), weights=(1.0,), predictions=self.whole)
+        halving = SimpleNamespace(predictions=self.half) if self.has_half else None
         return SimpleNamespace(
-            developed=SimpleNamespace(halving=halving, choice=SimpleNamespace(winner=chosen)),
+            developed=SimpleNamespace(halving=halving, choice=SimpleNamespace(winner=winner)),
             finalized=SimpleNamespace(
                 refit=self.refit,
                 ensemble=SimpleNamespace(rows=self.rows[1]),
@@ -100,18 +100,18 @@ def test_rows_that_vary_together_teach_less() -> None:
     apart = Run(
         *(Predictions(p.classes, p.rows, p.truth, p.probability, p.part) for p in (together.whole, together.half))
     )
-    found, naive = (gap(run.trained(), TASK, LOG_LOSS) for run in (together, apart))
-    assert found.refit == naive.refit
-    assert found.spread is not None
+    estimate, naive = (gap(run.trained(), TASK, LOG_LOSS) for run in (together, apart))
+    assert estimate.refit == naive.refit
+    assert estimate.spread is not None
     assert naive.spread is not None
     # Four rows of a group are one; CR2 of 25 equal groups.
-    assert found.spread == pytest.approx(np.sqrt(4 * 25 / 24) * naive.spread)
+    assert estimate.spread == pytest.approx(np.sqrt(4 * 25 / 24) * naive.spread)
 
 
 def test_of_some_folds_it_is_told_by_their_rows_alone() -> None:
     run = random_run(np.arange(100) // 2)
-    some = np.flatnonzero(np.arange(100) % 10 < 4)
-    part, alone = Run(run.whole, run.half.take(some)), Run(run.whole.take(some), run.half.take(some))
+    subset = np.flatnonzero(np.arange(100) % 10 < 4)
+    part, alone = Run(run.whole, run.half.take(subset)), Run(run.whole.take(subset), run.half.take(subset))
     assert gap(part.trained(), TASK, LOG_LOSS) == gap(alone.trained(), TASK, LOG_LOSS)
 
 
@@ -126,29 +126,29 @@ def test_the_fit_of_a_fold_gains_nothing_and_varies_as_such() -> None:
 
 def test_without_fits_on_half_of_the_rows_nothing_is_known() -> None:
     run = random_run()
-    assert gap(Run(run.whole, run.half, halved=False).trained(), TASK, LOG_LOSS) == Gap()
+    assert gap(Run(run.whole, run.half, has_half=False).trained(), TASK, LOG_LOSS) == Gap()
 
 
 def test_a_figure_that_is_no_mean_of_rows_has_no_spread() -> None:
-    found = gap(random_run().trained(), TASK, ECE)
-    assert found.refit is not None
-    assert found.spread is None
+    result = gap(random_run().trained(), TASK, ECE)
+    assert result.refit is not None
+    assert result.spread is None
 
 
 def test_doubts_are_joined_as_squares_side_by_side() -> None:
     """Half-widths .03 and .05 of the rows, .04 of a change of .04, and of a spread of .01 twice 1.96 times that."""
-    found = as_shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.04, spread=0.01))
+    estimate = as_shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.04, spread=0.01))
     reach = 2 * 1.959964 * 0.01
     assert pytest.approx(reach, rel=1e-6) == REACH * 0.01
-    assert found.value == pytest.approx(0.46)
-    assert found.low == pytest.approx(0.46 - np.sqrt(0.03**2 + 0.04**2 + reach**2))
-    assert found.high == pytest.approx(0.46 + np.sqrt(0.05**2 + 0.04**2 + reach**2))
+    assert estimate.value == pytest.approx(0.46)
+    assert estimate.low == pytest.approx(0.46 - np.sqrt(0.03**2 + 0.04**2 + reach**2))
+    assert estimate.high == pytest.approx(0.46 + np.sqrt(0.05**2 + 0.04**2 + reach**2))
 
 
 def test_what_is_not_moved_reaches_to_the_far_side_of_the_change() -> None:
-    found = as_shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.02), moved=False)
-    assert (found.value, found.high) == (0.5, pytest.approx(0.55))
-    assert found.low == pytest.approx(0.5 - 0.05)
+    estimate = as_shipped(Interval(0.5, 0.47, 0.55), Gap(refit=-0.02), moved=False)
+    assert (estimate.value, estimate.high) == (0.5, pytest.approx(0.55))
+    assert estimate.low == pytest.approx(0.5 - 0.05)
 
 
 def test_a_class_reaches_as_far_as_its_own_share_may_differ() -> None:
@@ -177,9 +177,9 @@ def test_a_class_reaches_as_far_as_its_own_share_may_differ() -> None:
 def test_a_share_of_a_class_stays_between_0_and_1_and_what_is_unknown_unknown() -> None:
     trained = random_run().trained()
     score = ClassScore("a", 3, Estimate(0.98, 0.9, 0.99), Estimate(None), None)
-    found = classes_reaching((score, score), trained, TASK, (replace(score, precision=Estimate(0.2)),) * 2)[0]
-    assert (found.precision.low, found.precision.high) == (pytest.approx(0.2, abs=0.05), 1.0)
-    assert (found.recall, found.rejected) == (Estimate(None), None)
+    reach = classes_reaching((score, score), trained, TASK, (replace(score, precision=Estimate(0.2)),) * 2)[0]
+    assert (reach.precision.low, reach.precision.high) == (pytest.approx(0.2, abs=0.05), 1.0)
+    assert (reach.recall, reach.rejected) == (Estimate(None), None)
 
 
 def test_what_is_left_to_a_person_of_a_class_reaches_likewise() -> None:
@@ -196,13 +196,13 @@ def test_one_model_errs_in_its_calibration_more_than_several_together() -> None:
     """Nothing of what the two parameters err by, at most 7.38 units of p (1 - p) / n, is in the rows of the folds, and
     2 units were taken off.
     """
-    told, unit = rows(np.full(50, 0.8), np.repeat([0, 1], 25)), 0.8 * 0.2 / 50
-    found = with_its_own_calibration(Estimate(0.02, 0.01, 0.03), told)
-    assert (found.value, found.low) == (0.02, 0.01)
+    sample, unit = rows(np.full(50, 0.8), np.repeat([0, 1], 25)), 0.8 * 0.2 / 50
+    estimate = with_its_own_calibration(Estimate(0.02, 0.01, 0.03), sample)
+    assert (estimate.value, estimate.low) == (0.02, 0.01)
     room = np.hypot(0.03**2 - 0.02**2, (chi2.ppf(0.975, 2) - 2) * unit)
-    assert found.high == pytest.approx(np.sqrt(0.02**2 + 4 * unit + room))
-    assert with_its_own_calibration(Estimate(None), told) == Estimate(None)
-    assert with_its_own_calibration(Estimate(0.9, 0.8, 1.0), told).high == 1.0
+    assert estimate.high == pytest.approx(np.sqrt(0.02**2 + 4 * unit + room))
+    assert with_its_own_calibration(Estimate(None), sample) == Estimate(None)
+    assert with_its_own_calibration(Estimate(0.9, 0.8, 1.0), sample).high == 1.0
 
 
 def test_the_calibration_of_groups_is_that_of_the_rows_that_they_are_worth() -> None:
@@ -210,7 +210,7 @@ def test_the_calibration_of_groups_is_that_of_the_rows_that_they_are_worth() -> 
     right, truth = np.tile([0.8, 0.2], 25).repeat(2), np.zeros(100, dtype=np.int64)
     alone, pairs = (rows(right, truth, groups) for groups in (None, np.arange(50).repeat(2)))
     zero = Estimate(0.0, 0.0, 0.0)
-    by_row, by_pair = (with_its_own_calibration(zero, told).high for told in (alone, pairs))
+    by_row, by_pair = (with_its_own_calibration(zero, sample).high for sample in (alone, pairs))
     assert by_row is not None
     assert by_pair is not None
     assert by_row**2 == pytest.approx((2 + chi2.ppf(0.975, 2)) * 0.16 / 100)
@@ -219,22 +219,22 @@ def test_the_calibration_of_groups_is_that_of_the_rows_that_they_are_worth() -> 
 
 def test_the_high_end_lies_above_the_error_of_a_model_of_these_rows() -> None:
     """Its logistic regression is off by what chance did to intercept and slope; the rows of the folds do not show it."""
-    rng, n, squares, held = np.random.default_rng(3), 200, [], []
+    rng, n, squares, inside = np.random.default_rng(3), 200, [], []
     x = rng.normal(size=2_000)
     right = sigmoid(x)
     for _ in range(200):
-        some = rng.normal(size=n)
-        truth, fold = (rng.random(n) < sigmoid(some)).astype(np.int64), np.arange(n) % 5
-        said = np.empty(n)
+        features = rng.normal(size=n)
+        truth, fold = (rng.random(n) < sigmoid(features)).astype(np.int64), np.arange(n) % 5
+        p = np.empty(n)
         for f in range(5):
-            said[fold == f] = logistic(some[fold != f], truth[fold != f])(some[fold == f])
-        told = rows(np.where(truth == 1, said, 1 - said), truth)
-        measured = Estimate.of(interval(ECE, TASK, told, truth))
-        squares.append(((logistic(some, truth)(x) - right) ** 2).mean())
-        highs = [e.high or 0.0 for e in (measured, with_its_own_calibration(measured, told))]
-        held.append([squares[-1] <= high**2 for high in highs])
+            p[fold == f] = logistic(features[fold != f], truth[fold != f])(features[fold == f])
+        sample = rows(np.where(truth == 1, p, 1 - p), truth)
+        measured = Estimate.of(interval(ECE, TASK, sample, truth))
+        squares.append(((logistic(features, truth)(x) - right) ** 2).mean())
+        highs = [e.high or 0.0 for e in (measured, with_its_own_calibration(measured, sample))]
+        inside.append([squares[-1] <= high**2 for high in highs])
     assert np.mean(squares) == pytest.approx(2 * (right * (1 - right)).mean() / n, rel=0.15)
-    before, now = np.mean(held, axis=0)
+    before, now = np.mean(inside, axis=0)
     assert before < 0.95
     assert now >= 0.975
 
@@ -270,9 +270,9 @@ def test_the_spread_and_the_reach_are_those_of_refits_of_a_regular_model() -> No
             train = truth[fold != number]
             whole[fold == number], half[fold == number] = shares(train, k), shares(train[::2], k)
         pair = (Predictions(classes, np.arange(n), truth, p, "out-of-fold") for p in (whole, half))
-        found = gap(Run(*pair, rows=(n * 4 // 5, n)).trained(), task, LOG_LOSS)
+        result = gap(Run(*pair, rows=(n * 4 // 5, n)).trained(), task, LOG_LOSS)
         model, by_rows = np.log(shares(truth, k)), np.log(share)
-        spreads.append(found.spread)
+        spreads.append(result.spread)
         risks.append(-float(share @ model))
         # The noise of the rows alone, which the true shares have as well, is taken off.
         off = float(share @ model) - np.log(whole[np.arange(n), truth]).mean()
@@ -290,14 +290,16 @@ def test_a_figure_out_of_fold_is_the_mean_over_folds_with_the_doubt_of_all_rows(
     """What calibration changes of all rows changes the mean as much; and no interval leaves the span of its metric."""
     raw, calibrated = random_run(np.arange(100) // 2).whole, random_run(np.arange(100) // 2).half
     folds = np.array([0.5, 0.62, 0.44])
-    scored: Any = SimpleNamespace(predictions=raw, fold_scores={"log_loss": folds, "accuracy": np.array([0.99, 1.0])})
-    for told in (raw, calibrated):
-        found = score_out_of_fold(scored, LOG_LOSS, TASK, told)
-        by_rows = interval(LOG_LOSS, TASK, told, told.probability.argmax(axis=1))
-        moved = folds.mean() - LOG_LOSS.score(TASK, raw, raw.truth)
-        ends = [by_rows.value + moved, by_rows.low + moved, by_rows.high + moved]
-        assert [found.value, found.low, found.high] == pytest.approx(ends)
-    right = score_out_of_fold(scored, ACCURACY, TASK, raw)
+    cv_result: Any = SimpleNamespace(
+        predictions=raw, fold_scores={"log_loss": folds, "accuracy": np.array([0.99, 1.0])}
+    )
+    for sample in (raw, calibrated):
+        estimate = score_out_of_fold(cv_result, LOG_LOSS, TASK, sample)
+        by_rows = interval(LOG_LOSS, TASK, sample, sample.probability.argmax(axis=1))
+        shift = folds.mean() - LOG_LOSS.score(TASK, raw, raw.truth)
+        ends = [by_rows.value + shift, by_rows.low + shift, by_rows.high + shift]
+        assert [estimate.value, estimate.low, estimate.high] == pytest.approx(ends)
+    right = score_out_of_fold(cv_result, ACCURACY, TASK, raw)
     assert (right.value, right.high) == (pytest.approx(0.995), 1.0)
 
 
@@ -305,18 +307,18 @@ def test_rows_of_a_class_that_nobody_had_learned_may_be_known_to_the_model_that_
     """The good end is that of the same rows if these were right and sure; value and bad end stay."""
     raw = random_run(np.arange(100) // 2).whole
     folds = {"log_loss": np.array([0.5, 0.6]), "accuracy": np.array([0.5, 0.6])}
-    scored: Any = SimpleNamespace(predictions=raw, fold_scores=folds)
+    cv_result: Any = SimpleNamespace(predictions=raw, fold_scores=folds)
     new = raw.rows[raw.truth == 1][:20]
-    known = np.isin(raw.rows, new)[:, None]
-    best = replace(raw, probability=np.where(known, np.eye(raw.probability.shape[1])[raw.truth], raw.probability))
+    mask = np.isin(raw.rows, new)[:, None]
+    best = replace(raw, probability=np.where(mask, np.eye(raw.probability.shape[1])[raw.truth], raw.probability))
     for metric in (LOG_LOSS, ACCURACY):
-        usual, open_ended = (score_out_of_fold(scored, metric, TASK, raw, rows) for rows in (new[:0], new))
-        moved = np.mean(folds[metric.name]) - metric.score(TASK, raw, raw.probability.argmax(axis=1))
+        usual, open_ended = (score_out_of_fold(cv_result, metric, TASK, raw, rows) for rows in (new[:0], new))
+        shift = np.mean(folds[metric.name]) - metric.score(TASK, raw, raw.probability.argmax(axis=1))
         at_best = interval(metric, TASK, best, best.probability.argmax(axis=1))
         assert open_ended.value == usual.value
         if metric.higher_is_better:
-            assert (open_ended.low, open_ended.high) == (usual.low, pytest.approx(min(at_best.high + moved, 1.0)))
+            assert (open_ended.low, open_ended.high) == (usual.low, pytest.approx(min(at_best.high + shift, 1.0)))
             assert open_ended.high > usual.high
         else:
-            assert (open_ended.low, open_ended.high) == (pytest.approx(max(at_best.low + moved, 0.0)), usual.high)
+            assert (open_ended.low, open_ended.high) == (pytest.approx(max(at_best.low + shift, 0.0)), usual.high)
             assert open_ended.low < usual.low

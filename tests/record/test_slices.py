@@ -22,13 +22,13 @@ RAW = pl.DataFrame({"age": np.arange(100) % 3, "note": ["x"] * 100, "region": ["
 
 def test_by_hand() -> None:
     decided = (P >= 0.5).astype(np.int64)
-    found = describe_slices(TASK, ROWS, decided, RAW, BY, ["age"], Disclosure(5), seed=0)
-    assert found is not None
-    assert (found.rows, found.columns, found.part) == (100, 2, "test")
-    north = next(s for s in found.slices if s.condition == "= north")
+    slices = describe_slices(TASK, ROWS, decided, RAW, BY, ["age"], Disclosure(5), seed=0)
+    assert slices is not None
+    assert (slices.rows, slices.columns, slices.part) == (100, 2, "test")
+    north = next(s for s in slices.slices if s.condition == "= north")
     assert (north.rows, north.figure.value, north.worse) == (40, pytest.approx(-np.log(0.3)), True)
-    assert [s.asked for s in found.slices if s.column == "age"] == [True] * 3
-    assert not any(s.asked for s in found.slices if s.column == "region")
+    assert [s.asked for s in slices.slices if s.column == "age"] == [True] * 3
+    assert not any(s.asked for s in slices.slices if s.column == "region")
     assert describe_slices(TASK, ROWS, decided, RAW, Schema(()), [], Disclosure(5), seed=0) is None
 
 
@@ -38,13 +38,13 @@ def test_where_some_rows_are_drawn_the_table_and_the_decisions_follow(monkeypatc
     monkeypatch.setattr(by_hand, "LEAST_ROWS", 1)
     costly = Task(*("y", TASK.classes, (0.5, 0.5), "yes", "log_loss", (), (), "cost", ((0.0, 1.0), (8.0, 0.0))))
     decided = (P >= 0.5).astype(np.int64)
-    drawn = []
+    north_counts = []
     for seed in (1, 2):
-        found = describe_slices(costly, ROWS, decided, RAW, BY, ["region"], Disclosure(1), seed)
-        assert found is not None
-        assert found.rows == 30
-        figures = {s.condition: s.figure.value for s in found.slices if s.column == "region"}
+        slices = describe_slices(costly, ROWS, decided, RAW, BY, ["region"], Disclosure(1), seed)
+        assert slices is not None
+        assert slices.rows == 30
+        figures = {s.condition: s.figure.value for s in slices.slices if s.column == "region"}
         assert figures == {"= north": 8.0, "= south": 0.0}
-        drawn.append(sum(s.rows for s in found.slices if s.condition == "= north"))
-        assert drawn[-1] == np.count_nonzero(by_hand.some_rows(100, 2, seed) < 40)
-    assert drawn[0] != drawn[1]
+        north_counts.append(sum(s.rows for s in slices.slices if s.condition == "= north"))
+        assert north_counts[-1] == np.count_nonzero(by_hand.some_rows(100, 2, seed) < 40)
+    assert north_counts[0] != north_counts[1]

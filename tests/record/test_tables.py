@@ -28,8 +28,8 @@ def test_a_row_of_the_leaderboard_has_its_score_and_the_mean_of_every_metric(bin
     rows = (replace(first, score=Estimate(0.31, 0.28, 0.36), metrics=spreads, weights={"a": 0.5, "b": 0.5}), second)
     table = leaderboard_table(replace(binary.record, leaderboard=rows))
     assert table["name"].to_list() == [first.name, second.name]
-    told = table.row(0, named=True)
-    assert (told["score"], told["low"], told["high"]) == (0.31, 0.28, 0.36)
-    assert (told["log_loss mean"], told["roc_auc mean"]) == (0.3, 0.8)
-    assert (told["mean"], told["std"], told["selected"]) == (first.mean, first.std, False)
+    values = table.row(0, named=True)
+    assert (values["score"], values["low"], values["high"]) == (0.31, 0.28, 0.36)
+    assert (values["log_loss mean"], values["roc_auc mean"]) == (0.3, 0.8)
+    assert (values["mean"], values["std"], values["selected"]) == (first.mean, first.std, False)
     assert not {"metrics", "weights", "file"} & {*table.columns}

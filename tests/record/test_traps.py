@@ -16,7 +16,7 @@ from sortal.record import traps
 
 def test_what_is_said_of_a_run_with_costs(binary: Any) -> None:
     record, facts = binary.record, binary.facts
-    kept = "on 4,800 rows probabilities differ by at most 1e-16, 0 labels changed"
+    parity = "on 4,800 rows probabilities differ by at most 1e-16, 0 labels changed"
     assert traps.train_only(record, facts) == (
         True,
         "all fits together saw 0 rows that they should not have seen; no columns prepared on all rows before the split",
@@ -26,7 +26,7 @@ def test_what_is_said_of_a_run_with_costs(binary: Any) -> None:
         True,
         "always saying the largest class is right in 89.4 %; headline expected cost, selected by log-loss",
     )
-    assert traps.label_order(record, facts) == (True, f"in the model file: no, yes; {kept}")
+    assert traps.label_order(record, facts) == (True, f"in the model file: no, yes; {parity}")
     assert traps.opened_once(record, facts) == (True, "opened once; hash chain verified")
     assert traps.apart(record, facts) == (True, "no rows, groups or time on both sides of the split")
     assert traps.no_future(record, facts) == (
@@ -37,10 +37,10 @@ def test_what_is_said_of_a_run_with_costs(binary: Any) -> None:
 
 
 def test_rows_that_a_fit_must_not_see_are_counted(binary: Any) -> None:
-    leaked = replace(binary.record, audit=run_findings(RunCounts(fits=3, leaked_rows=7, opens=1)))
-    said = "all fits together saw 7 rows that they should not have seen"
-    assert traps.train_only(leaked, binary.facts) == (False, said)
-    assert traps.train_only(leaked, replace(binary.facts, fits=0)) == (False, "no fit was watched")
+    record = replace(binary.record, audit=run_findings(RunCounts(fits=3, leaked_rows=7, opens=1)))
+    phrase = "all fits together saw 7 rows that they should not have seen"
+    assert traps.train_only(record, binary.facts) == (False, phrase)
+    assert traps.train_only(record, replace(binary.facts, fits=0)) == (False, "no fit was watched")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_shares_of_parts_may_differ_by_half_a_percent_or_two_rows(
 def test_the_largest_difference_of_any_two_parts_counts(binary: Any) -> None:
     shares = {"train": (0.5, 0.3, 0.2), "valid": (0.5, 0.29, 0.21), "test": (0.5, 0.32, 0.18)}
     split = replace(binary.record.split, valid=900, prevalence=shares)
-    said = traps.stratified(replace(binary.record, split=split), binary.facts)
-    assert said == (False, "class shares of train, valid, test differ by at most 3 %")
+    verdict = traps.stratified(replace(binary.record, split=split), binary.facts)
+    assert verdict == (False, "class shares of train, valid, test differ by at most 3 %")
     one = replace(split, prevalence={"train": (0.5, 0.5)})
     assert traps.stratified(replace(binary.record, split=one), binary.facts)[0] is False
     outer = replace(split, outer=5)
@@ -75,54 +75,54 @@ def test_the_largest_difference_of_any_two_parts_counts(binary: Any) -> None:
 
 
 def test_parts_that_differ_by_a_check_of_the_audit_are_not_alike(binary: Any) -> None:
-    found = Finding("A207", "warning", "age", "age differs")
-    said = traps.stratified(replace(binary.record, audit=(found,)), binary.facts)
-    assert said == (False, "class shares of train, test differ by less than 0.1 %; A207 age")
-    assert traps.stratified(replace(binary.record, audit=(replace(found, severity="note"),)), binary.facts)[0]
+    finding = Finding("A207", "warning", "age", "age differs")
+    verdict = traps.stratified(replace(binary.record, audit=(finding,)), binary.facts)
+    assert verdict == (False, "class shares of train, test differ by less than 0.1 %; A207 age")
+    assert traps.stratified(replace(binary.record, audit=(replace(finding, severity="note"),)), binary.facts)[0]
 
 
 def test_accuracy_may_be_reported_but_not_first(binary: Any) -> None:
     task = replace(binary.record.task, headline=("roc_auc", "accuracy"))
     assert traps.accuracy(replace(binary.record, task=task), binary.facts)[0]
     bare = replace(task, headline=(), metric="brier")
-    said = traps.accuracy(replace(binary.record, task=bare), binary.facts)
-    assert said[0]
-    assert said[1].endswith("headline Brier score, selected by Brier score")
+    verdict = traps.accuracy(replace(binary.record, task=bare), binary.facts)
+    assert verdict[0]
+    assert verdict[1].endswith("headline Brier score, selected by Brier score")
     even = replace(task, prevalence=(0.6, 0.4))
     assert traps.accuracy(replace(binary.record, task=even), binary.facts) == (None, "the smallest class has 40 %")
 
 
 def test_looks_at_the_test(binary: Any) -> None:
-    def said(opens: int, intact: bool = True, **split: Any) -> tuple[Any, str]:
+    def verdict(opens: int, intact: bool = True, **split: Any) -> tuple[Any, str]:
         audit = run_findings(RunCounts(fits=57, leaked_rows=0, opens=opens))
         record = replace(binary.record, audit=audit, ledger=replace(binary.record.ledger, opens=opens))
         record = replace(record, split=replace(record.split, **split))
         return traps.opened_once(record, replace(binary.facts, ledger_intact=intact))
 
-    assert said(1) == (True, "opened once; hash chain verified")
-    assert said(2) == (False, "opened twice; hash chain verified")
-    assert said(1, intact=False) == (False, "opened once; hash chain BROKEN")
-    assert said(0) == (None, "not opened yet; hash chain verified")
-    assert said(0, intact=False) == (False, "not opened yet; hash chain BROKEN")
-    assert said(0, outer=5) == (None, "nothing was sealed: stratified")
+    assert verdict(1) == (True, "opened once; hash chain verified")
+    assert verdict(2) == (False, "opened twice; hash chain verified")
+    assert verdict(1, intact=False) == (False, "opened once; hash chain BROKEN")
+    assert verdict(0) == (None, "not opened yet; hash chain verified")
+    assert verdict(0, intact=False) == (False, "not opened yet; hash chain BROKEN")
+    assert verdict(0, outer=5) == (None, "nothing was sealed: stratified")
 
 
 def test_two_shortfalls_of_the_test_are_told_and_more_are_counted(binary: Any) -> None:
-    def said(*warnings: str) -> tuple[Any, str]:
+    def verdict(*warnings: str) -> tuple[Any, str]:
         verification = replace(binary.record.verification, warnings=warnings)
         return traps.as_promised(replace(binary.record, verification=verification), binary.facts)
 
-    assert said("a") == (False, "a")
-    assert said("a", "b") == (False, "a; b")
-    assert said("a", "b", "c", "d") == (False, "a; b; and 2 more")
+    assert verdict("a") == (False, "a")
+    assert verdict("a", "b") == (False, "a; b")
+    assert verdict("a", "b", "c", "d") == (False, "a; b; and 2 more")
 
 
 def test_figures_without_a_promise_are_not_named(binary: Any) -> None:
     unknown = PromiseCheck("brier", None, Estimate(0.1, 0.05, 0.15), Estimate(None), "unknown")
     checks = (unknown, *binary.record.verification.promises)
     verification = replace(binary.record.verification, promises=checks, rivals=(), notes=("a note", "b, by chance"))
-    said = traps.as_promised(replace(binary.record, verification=verification), binary.facts)
-    assert said == (True, "expected cost, log-loss as promised, on 800 rows; b, by chance")
+    verdict = traps.as_promised(replace(binary.record, verification=verification), binary.facts)
+    assert verdict == (True, "expected cost, log-loss as promised, on 800 rows; b, by chance")
     none = replace(verification, promises=(unknown,))
     assert traps.as_promised(replace(binary.record, verification=none), binary.facts)[0] == "not looked for"
     closed = replace(binary.record, verification=None)
@@ -133,11 +133,11 @@ def test_features_are_counted_and_not_other_columns(binary: Any) -> None:
     sound = replace(binary.record, audit=())
     features = sum(column.role == "feature" for column in sound.columns)
     assert 0 < features < len(sound.columns)
-    said = traps.no_future(sound, binary.facts)
-    assert said == (True, f"no columns that tell the outcome among {features} features")
-    skipped = tuple(SkippedCheck(code, "a title", "no time left", blind=True) for code in ("A101", "A103", "A301"))
-    said = traps.no_future(replace(sound, audit_skipped=skipped), binary.facts)
-    assert said == (
+    verdict = traps.no_future(sound, binary.facts)
+    assert verdict == (True, f"no columns that tell the outcome among {features} features")
+    skips = tuple(SkippedCheck(code, "a title", "no time left", blind=True) for code in ("A101", "A103", "A301"))
+    verdict = traps.no_future(replace(sound, audit_skipped=skips), binary.facts)
+    assert verdict == (
         "not looked for",
         "A101, A103 did not look for columns that tell the outcome (no time left)",
     )
@@ -157,25 +157,25 @@ def test_findings_about_the_table_are_told_in_their_words_and_others_by_their_co
 
 
 def test_a_severe_finding_that_no_other_item_is_about_is_said(binary: Any) -> None:
-    elsewhere, own = Finding("A104", "severe", "a", "leaks"), Finding("X001", "severe", None, "broken")
+    other, own = Finding("A104", "severe", "a", "leaks"), Finding("X001", "severe", None, "broken")
     note = Finding("X002", "note", None, "fine")
-    said = traps.sound(replace(binary.record, audit=(elsewhere, own, note)), binary.facts)
-    assert said == (False, "X001 broken")
-    said = traps.sound(replace(binary.record, audit=(elsewhere, note, note)), binary.facts)
-    assert said == (True, "2 other findings (X002), none of them severe")
+    verdict = traps.sound(replace(binary.record, audit=(other, own, note)), binary.facts)
+    assert verdict == (False, "X001 broken")
+    verdict = traps.sound(replace(binary.record, audit=(other, note, note)), binary.facts)
+    assert verdict == (True, "2 other findings (X002), none of them severe")
 
 
 def test_labels_in_another_order_or_changed_are_not_kept(binary: Any) -> None:
     record, facts = binary.record, binary.facts
-    turned = replace(facts.saved, classes=("yes", "no"))
-    assert traps.label_order(record, replace(facts, saved=turned))[0] is False
+    mirror = replace(facts.saved, classes=("yes", "no"))
+    assert traps.label_order(record, replace(facts, saved=mirror))[0] is False
     assert (
         traps.label_order(replace(record, confusion=replace(record.confusion, classes=("yes", "no"))), facts)[0]
         is False
     )
     assert traps.label_order(replace(record, confusion=None), facts)[0] is True
-    flipped = replace(facts.saved, parity=replace(facts.saved.parity, label_flips=1))
-    assert traps.label_order(record, replace(facts, saved=flipped))[0] is False
+    flip = replace(facts.saved, parity=replace(facts.saved.parity, label_flips=1))
+    assert traps.label_order(record, replace(facts, saved=flip))[0] is False
     assert traps.label_order(record, replace(facts, saved=None)) == (False, "no model was saved")
 
 
@@ -189,6 +189,6 @@ def test_accuracy_first_or_as_what_selects_is_a_trap(binary: Any) -> None:
 def test_every_check_of_an_item_counts(binary: Any, severity: Any) -> None:
     for item, codes in ((traps.apart, traps.SHARED), (traps.no_future, traps.OUTCOME), (traps.train_only, ("A106",))):
         for code in codes:
-            found = replace(binary.record, audit=(Finding(code, severity, "age", "in words"),))
-            assert item(found, binary.facts)[0] is False
-            assert traps.sound(found, binary.facts)[0] is True
+            record = replace(binary.record, audit=(Finding(code, severity, "age", "in words"),))
+            assert item(record, binary.facts)[0] is False
+            assert traps.sound(record, binary.facts)[0] is True

@@ -71,9 +71,9 @@ def test_one_notation_for_the_terminal_and_the_page() -> None:
 @settings(max_examples=100)
 @given(st.text(max_size=60), st.integers(8, 40))
 def test_names_from_data_fit_on_a_line(text: str, most: int) -> None:
-    shown = wording.short(text, most)
-    assert 0 < len(shown) <= max(most, len("(empty)"))
-    assert not {unicodedata.category(letter) for letter in shown.replace("\u200c", "").replace("\u200d", "")} & {
+    label = wording.short(text, most)
+    assert 0 < len(label) <= max(most, len("(empty)"))
+    assert not {unicodedata.category(letter) for letter in label.replace("\u200c", "").replace("\u200d", "")} & {
         "Cc",
         "Cf",
         "Cs",
@@ -86,8 +86,8 @@ def test_costs_in_words(binary: Any, many: Any) -> None:
     assert wording.costs(binary.record.task) == "fp=1 fn=12"
     assert wording.costs(replace(binary.record.task, positive="no")) == "fp=12 fn=1"
     assert wording.costs(many.record.task) == "every error counts the same"
-    priced = replace(many.record.task, cost=((0.0, 1.0) * 3 + (0.0,),) * 7)
-    assert wording.costs(priced) == "a 7 x 7 matrix of costs"
+    cost_task = replace(many.record.task, cost=((0.0, 1.0) * 3 + (0.0,),) * 7)
+    assert wording.costs(cost_task) == "a 7 x 7 matrix of costs"
 
 
 def test_no_message_has_a_notation_of_its_own() -> None:

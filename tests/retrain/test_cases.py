@@ -41,13 +41,13 @@ def test_who_judges_was_answered_by_the_champion_first_and_after_all_that_was_le
     try:
         division = divide(cases, SHA256, share)
     except DataError:
-        answered = [each.first for each in cases if each.by == SHA256]
-        assert len(answered) < 2 or answered[-max(1, int(share * len(answered)))] == cases[0].first
+        answer_times = [item.first for item in cases if item.by == SHA256]
+        assert len(answer_times) < 2 or answer_times[-max(1, int(share * len(answer_times)))] == cases[0].first
         return
     assert division.learn
     assert division.judge
-    assert all(each.by == SHA256 and each.first > division.until for each in division.judge)
-    assert max(each.first for each in division.learn) == division.until
+    assert all(item.by == SHA256 and item.first > division.until for item in division.judge)
+    assert max(item.first for item in division.learn) == division.until
     assert list(unseen_cases(cases, SHA256, division.until)) == list(division.judge)
 
 
@@ -64,18 +64,23 @@ def test_a_case_is_known_by_its_first_answer_and_has_the_last_of_each_model(tmp_
         ]
     )
     store.add_labels([LabelRecord("a", "no", 9.0), LabelRecord("only the shadow", "no", 9.0)])
-    [found] = labelled_cases(store)
+    [labelled_case] = labelled_cases(store)
     store.close()
-    assert (found.row_id, found.first, found.by, found.label) == ("a", 2.0, SHA256, "no")
-    assert found.record.probabilities == (0.2, 0.8)
-    assert found.answers[OTHER].time == 4.0
+    assert (labelled_case.row_id, labelled_case.first, labelled_case.by, labelled_case.label) == (
+        "a",
+        2.0,
+        SHA256,
+        "no",
+    )
+    assert labelled_case.record.probabilities == (0.2, 0.8)
+    assert labelled_case.answers[OTHER].time == 4.0
 
 
 def test_what_cannot_be_used_is_left_out_with_a_sentence() -> None:
     hidden = case(1.0)
     hidden = replace(hidden, answers={SHA256: prediction("r1.0", 1.0, inputs={"x": 1.0}, redacted=("plan",))})
-    kept, notes = usable([hidden, case(2.0, label="maybe"), case(3.0)], ("x", "plan"), ("no", "yes"))
-    assert [each.first for each in kept] == [3.0]
+    usable_cases, notes = usable([hidden, case(2.0, label="maybe"), case(3.0)], ("x", "plan"), ("no", "yes"))
+    assert [item.first for item in usable_cases] == [3.0]
     assert notes[0].startswith("1 labelled rows cannot be used: the service keeps 'plan' out of the log (--redact)")
     assert "'maybe'" in notes[1]
     assert usable([hidden], ("x",), ("no", "yes")) == ([hidden], [])
@@ -97,8 +102,8 @@ def test_the_same_values_come_from_the_log_as_from_the_file() -> None:
     fresh = fresh_rows(cases, model, texts)
     assert fresh.rows() == [("2,5", "01", "yes", None, "yes"), ("3", "7", None, None, "no")]
     assert together(texts, fresh).schema == texts.schema
-    typed = pl.DataFrame({"price": [1, 2], "zip": ["02", "03"], "member": [True, False], "y": ["yes", "no"]})
-    both = together(typed, fresh_rows(cases, model, typed))
+    typed_table = pl.DataFrame({"price": [1, 2], "zip": ["02", "03"], "member": [True, False], "y": ["yes", "no"]})
+    both = together(typed_table, fresh_rows(cases, model, typed_table))
     assert both["price"].to_list() == [1.0, 2.0, 2.5, 3.0]
     assert both["member"].to_list() == [True, False, True, None]
 
@@ -119,36 +124,36 @@ def test_the_time_of_an_answer_stands_in_for_a_date_and_for_nothing_else() -> No
 def test_a_recipe_leaves_out_what_nobody_sends_and_keeps_kinds() -> None:
     model, recipe = a_model(), Recipe.of("y", seed=3, budget="7s").with_options(sampled=9)
     fresh = fresh_rows([case(1.0, x=4.0)], model, None)
-    own, notes = recipe_for(recipe, fresh, fresh, model)
-    assert (own.rows.ignore, own.search.seed, own.search.sampled) == (("plan",), 3, 0)
+    own_recipe, notes = recipe_for(recipe, fresh, fresh, model)
+    assert (own_recipe.rows.ignore, own_recipe.search.seed, own_recipe.search.sampled) == (("plan",), 3, 0)
     assert notes == ["no fresh row has 'plan', so the challenger does without"]
     codes = pl.DataFrame({"x": ["1", "2"], "plan": ["1", "2"], "y": ["no", "yes"]})
-    own, notes = recipe_for(recipe, codes, codes, model)
-    assert (own.rows.kind, own.rows.ignore, notes) == ({"plan": "category"}, (), [])
+    own_recipe, notes = recipe_for(recipe, codes, codes, model)
+    assert (own_recipe.rows.kind, own_recipe.rows.ignore, notes) == ({"plan": "category"}, (), [])
 
 
-SOME = st.lists(
+ROW_LISTS = st.lists(
     st.tuples(st.sampled_from([*range(1_000)]), st.sampled_from(["pro", "basic"])), max_size=30, unique=True
 )
 """Rows of which none is there more often than a record may be."""
 
 
-@given(SOME, SOME, SOME)
+@given(ROW_LISTS, ROW_LISTS, ROW_LISTS)
 def test_what_a_challenger_learned_from_does_not_judge_it(
-    old: list[tuple[int, str]], learned: list[tuple[int, str]], judged: list[tuple[int, str]]
+    old: list[tuple[int, str]], train_rows: list[tuple[int, str]], judge_rows: list[tuple[int, str]]
 ) -> None:
     """By hand: rows of fine columns that agree are one record, in whatever type the old table has them."""
     before = None if not old else pl.DataFrame({"x": [f"{x}" for x, _ in old], "plan": [plan for _, plan in old]})
-    cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(judged)]
-    known = {*old, *learned}
-    expected = [each for each, row in zip(cases, judged, strict=True) if row not in known]
+    cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(judge_rows)]
+    used_rows = {*old, *train_rows}
+    expected = [item for item, row in zip(cases, judge_rows, strict=True) if row not in used_rows]
     try:
-        new, notes = new_rows(cases, [case(0.0, x=float(x), plan=plan) for x, plan in learned], before, a_model())
+        new, notes = new_rows(cases, [case(0.0, x=float(x), plan=plan) for x, plan in train_rows], before, a_model())
     except DataError as error:
         assert (expected, "copies of rows that a challenger" in str(error)) == ([], True)  # noqa: PT017
         return
-    everything = pl.DataFrame([*old, *learned, *judged], schema=["x", "plan"], orient="row")
-    by_chance = everything.height > 0 and coincidence(everything, same_rows(everything)).explains
+    all_rows = pl.DataFrame([*old, *train_rows, *judge_rows], schema=["x", "plan"], orient="row")
+    by_chance = all_rows.height > 0 and coincidence(all_rows, same_rows(all_rows)).explains
     assert new == (cases if by_chance else expected)
     assert [int(note.split()[0]) for note in notes] == ([] if new == cases else [len(cases) - len(new)])
 

@@ -26,11 +26,11 @@ pytestmark = pytest.mark.usefixtures("all_hurried")
 TOKEN = "0123456789abcdef"
 
 
-def table(n: int, seed: int, turned: bool) -> pl.DataFrame:
+def table(n: int, seed: int, is_reversed: bool) -> pl.DataFrame:
     """Prices that go up; from the turn on those of the other plan do. Half of the columns are numbers in a file."""
     rng = np.random.default_rng(seed)
     demand, plan = rng.normal(size=n).round(3), rng.choice(["basic", "pro"], size=n)
-    up = (demand > 0) ^ turned ^ (rng.random(n) < 0.1)
+    up = (demand > 0) ^ is_reversed ^ (rng.random(n) < 0.1)
     return pl.DataFrame(
         {"demand": demand, "plan": plan, "member": rng.random(n) < 0.5, "went": np.where(up, "up", "down")}
     )
@@ -39,7 +39,7 @@ def table(n: int, seed: int, turned: bool) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def early(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("early") / "early.csv"
-    table(500, 0, turned=False).write_csv(path)
+    table(500, 0, is_reversed=False).write_csv(path)
     return path
 
 
@@ -80,37 +80,39 @@ def test_the_loop_is_closed(
     shutil.copytree(champion, tmp_path / "run")
     assert sortal("sign", tmp_path / "run" / "model.sortal", "--key", key).code == 0
     assert sortal("registry", models, "--add", tmp_path / "run").code == 0
-    served = models / "champion.sortal"
-    later = with_ids(table(600, 1, turned=True))
+    model_path = models / "champion.sortal"
+    later = with_ids(table(600, 1, is_reversed=True))
     later[["id", "went"]].write_csv(tmp_path / "labels.csv")
-    with serving(served, "--log", url, "--token-file", token, "--verify", public, token=TOKEN) as service:
-        first = sha256(served)
+    with serving(model_path, "--log", url, "--token-file", token, "--verify", public, token=TOKEN) as service:
+        first = sha256(model_path)
         assert set(replay(service, later, "went")) == {200}
         wait_for_rows(url, later.height)
-        labelled = sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", served, "--json").json
-        assert (labelled["new"], labelled["unmatched"]) == (later.height, 0)
-        watched = sortal(
-            "monitor", served, "--verify", public, "--log", url, "--state", tmp_path / "state.json", "--json"
+        label_report = sortal(
+            "label", url, tmp_path / "labels.csv", "--label", "went", "--model", model_path, "--json"
+        ).json
+        assert (label_report["new"], label_report["unmatched"]) == (later.height, 0)
+        watch_result = sortal(
+            "monitor", model_path, "--verify", public, "--log", url, "--state", tmp_path / "state.json", "--json"
         )
-        assert watched.code == 3
-        assert "errors" in [alarm["what"] for alarm in watched.json["alarms"]]
+        assert watch_result.code == 3
+        assert "errors" in [alarm["what"] for alarm in watch_result.json["alarms"]]
 
-        told = ("--data", early, "--log", url, "--why", "errors are up", "--json")
-        assert "a service with --verify takes no other model" in sortal("retrain", models, *told).err
-        said = sortal("retrain", models, *told, "--sign", key)
-        assert said.code == 0, said.err
-        assert (said.json["used"], said.json["fresh"]) == ("fresh", 300)
-        assert said.json["chosen"] in ("tree", "ensemble")
-        assert said.json["notes"][0].startswith("from all rows (")
-        assert said.json["verdict"]["rows"] == 300
-        assert [(r["code"], r["holds"]) for r in said.json["verdict"]["reasons"]] == [
+        options = ("--data", early, "--log", url, "--why", "errors are up", "--json")
+        assert "a service with --verify takes no other model" in sortal("retrain", models, *options).err
+        result = sortal("retrain", models, *options, "--sign", key)
+        assert result.code == 0, result.err
+        assert (result.json["used"], result.json["fresh"]) == ("fresh", 300)
+        assert result.json["chosen"] in ("tree", "ensemble")
+        assert result.json["notes"][0].startswith("from all rows (")
+        assert result.json["verdict"]["rows"] == 300
+        assert [(r["code"], r["holds"]) for r in result.json["verdict"]["reasons"]] == [
             ("G101", True),
             ("G201", True),
             ("G401", True),
             ("G402", True),
         ]
-        assert said.json["verdict"]["challenger"] < 0.2 < 0.8 < said.json["verdict"]["champion"]
-        assert service.wait_for("model swapped")["model"] == said.json["version"] == sha256(served) != first
+        assert result.json["verdict"]["challenger"] < 0.2 < 0.8 < result.json["verdict"]["champion"]
+        assert service.wait_for("model swapped")["model"] == result.json["version"] == sha256(model_path) != first
         row = {"demand": 2.0, "plan": "pro", "member": True}
         assert service.predict(row).json["predictions"][0]["label"] == "down"
 
@@ -130,23 +132,23 @@ def test_a_shadow_that_is_better_on_live_rows_is_promoted(tmp_path: Path, champi
     models, token, url = tmp_path / "models", tmp_path / "token", f"sqlite:///{tmp_path}/served.db"
     token.write_text(TOKEN)
     token.chmod(0o600)
-    table(400, 2, turned=True).write_csv(tmp_path / "newer.csv")
+    table(400, 2, is_reversed=True).write_csv(tmp_path / "newer.csv")
     newer = tmp_path / "newer"
-    told = ("--target", "went", "--models", "tree", "--budget", UNHURRIED, "--out", newer, "--json")
-    assert sortal("train", tmp_path / "newer.csv", *told).code == 0
+    options = ("--target", "went", "--models", "tree", "--budget", UNHURRIED, "--out", newer, "--json")
+    assert sortal("train", tmp_path / "newer.csv", *options).code == 0
     assert sortal("registry", models, "--add", champion).code == 0
     assert sortal("registry", models, "--add", newer).code == 0
-    later = with_ids(table(200, 3, turned=True))
+    later = with_ids(table(200, 3, is_reversed=True))
     later[["id", "went"]].write_csv(tmp_path / "labels.csv")
-    served, shadow = models / "champion.sortal", models / "challenger.sortal"
-    with serving(served, "--shadow", shadow, "--log", url, "--token-file", token, token=TOKEN) as service:
-        first, second = sha256(served), sha256(shadow)
+    model_path, shadow = models / "champion.sortal", models / "challenger.sortal"
+    with serving(model_path, "--shadow", shadow, "--log", url, "--token-file", token, token=TOKEN) as service:
+        first, second = sha256(model_path), sha256(shadow)
         assert set(replay(service, later, "went")) == {200}
         wait_for_rows(url, 2 * later.height)
-        assert sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", served).code == 0
-        said = sortal("promote", models, "--log", url, "--why", "the shadow is better", "--json")
-        assert (said.code, said.json["version"]) == (0, second), said.err
-        verdict = said.json["verdict"]
+        assert sortal("label", url, tmp_path / "labels.csv", "--label", "went", "--model", model_path).code == 0
+        result = sortal("promote", models, "--log", url, "--why", "the shadow is better", "--json")
+        assert (result.code, result.json["version"]) == (0, second), result.err
+        verdict = result.json["verdict"]
         assert "of 200 rows the challenger's answers are those of the shadow" in verdict["notes"]
         assert verdict["challenger"] < 0.2 < 0.8 < verdict["champion"]
         assert service.wait_for("model swapped")["model"] == second != first

@@ -38,8 +38,8 @@ def test_a_worse_one_an_equal_one_and_one_without_labels_do_not_pass() -> None:
     none = gate(Losses("errors", np.zeros(0), np.zeros(0)))
     assert (none.promoted, none.rows, none.champion) == (False, 0, None)
     assert "no label has come yet" in none.reasons[0].text
-    alike = gate(Losses("errors", np.ones(9), np.ones(9)))
-    assert (alike.promoted, alike.evidence) == (False, pytest.approx(1))
+    equal_losses = gate(Losses("errors", np.ones(9), np.ones(9)))
+    assert (equal_losses.promoted, equal_losses.evidence) == (False, pytest.approx(1))
 
 
 gains = arrays(np.float64, st.integers(0, 30), elements=st.floats(-1, 1))
@@ -66,9 +66,9 @@ def test_evidence_does_not_depend_on_units(gain: np.ndarray) -> None:
 
 def test_a_slice_that_is_worse_stops_a_challenger_that_is_better_on_the_whole() -> None:
     losses = of_errors(0.05, 4_000)
-    inside = np.arange(4_000) % 20 == 0
-    region = Cut("region", ("= north", "others"), np.where(inside, 0, 1))
-    verdict = gate(Losses("errors", losses.champion, np.where(inside, 1.0, 0.0)), [region])
+    is_north = np.arange(4_000) % 20 == 0
+    region = Cut("region", ("= north", "others"), np.where(is_north, 0, 1))
+    verdict = gate(Losses("errors", losses.champion, np.where(is_north, 1.0, 0.0)), [region])
     assert [(reason.code, reason.holds) for reason in verdict.reasons] == [(BETTER, True), (SLICES, False)]
     assert not verdict.promoted
     assert verdict.reasons[1].text.startswith("worse where region = north: 100 % errors instead of ")
@@ -82,8 +82,8 @@ def test_what_is_worse_by_less_than_the_tolerance_is_let_through() -> None:
     challenger = (np.arange(n) % 100 < 3) * 1.0  # three points worse
     region = Cut("region", ("= north",), np.zeros(n, dtype=np.int64))
     losses = Losses("errors", champion, challenger)
-    strict, lenient = (gate(losses, [region], terms=Terms(tolerance=share)) for share in (0.01, 0.05))
-    assert (strict.reasons[1].holds, lenient.reasons[1].holds) == (False, True)
+    strict_verdict, lenient_verdict = (gate(losses, [region], terms=Terms(tolerance=share)) for share in (0.01, 0.05))
+    assert (strict_verdict.reasons[1].holds, lenient_verdict.reasons[1].holds) == (False, True)
 
 
 def test_every_condition_has_to_hold() -> None:

@@ -36,18 +36,18 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def served(registry: Registry) -> str:
+def champion_sha256(registry: Registry) -> str:
     return sha256(registry.folder / "champion.sortal")
 
 
 @pytest.fixture
 def registry(tmp_path: Path, runs: list[Path]) -> Registry:
     """The first run is the champion, the second the challenger."""
-    made = Registry(tmp_path / "models")
-    with made.changing():
-        made.add(runs[0], "the first")
-        made.add(runs[1], "newer rows")
-    return made
+    new_registry = Registry(tmp_path / "models")
+    with new_registry.changing():
+        new_registry.add(runs[0], "the first")
+        new_registry.add(runs[1], "newer rows")
+    return new_registry
 
 
 def test_a_network_beside_a_model_goes_with_it(tmp_path: Path, runs: list[Path]) -> None:
@@ -66,16 +66,16 @@ def test_the_first_is_champion_and_a_promotion_can_be_taken_back_and_forth(
     first, second = (sha256(run / "model.sortal") for run in runs[:2])
     aliases = registry.aliases
     assert (aliases.champion, aliases.challenger, aliases.previous) == (first, second, None)
-    assert (served(registry), sha256(registry.folder / "challenger.sortal")) == (first, second)
+    assert (champion_sha256(registry), sha256(registry.folder / "challenger.sortal")) == (first, second)
     with pytest.raises(OptionError, match="none to go back to"):
         registry.roll_back()
     with registry.changing():
         registry.promote(PASSED, "monthly")
-    assert (served(registry), registry.aliases.champion, registry.aliases.previous) == (second, second, first)
+    assert (champion_sha256(registry), registry.aliases.champion, registry.aliases.previous) == (second, second, first)
     assert not (registry.folder / "challenger.sortal").exists()
     for expected in (first, second):
         with registry.changing():
-            assert registry.roll_back() == expected == served(registry) == registry.aliases.champion
+            assert registry.roll_back() == expected == champion_sha256(registry) == registry.aliases.champion
     events = registry.events()
     assert [event.what for event in events] == ["added", "added", "promoted", "rolled back", "rolled back"]
     assert events[2].verdict == PASSED
@@ -92,7 +92,7 @@ def test_it_follows_a_service_that_rolls_back(registry: Registry, runs: list[Pat
     assert deployment.champion.sha256 == registry.aliases.champion
     swap.roll_back()
     with registry.changing():
-        assert registry.aliases.champion == sha256(runs[0] / "model.sortal") == served(registry)
+        assert registry.aliases.champion == sha256(runs[0] / "model.sortal") == champion_sha256(registry)
     assert registry.events()[-1].what == "followed"
 
 
@@ -113,7 +113,7 @@ def test_a_foreign_file_is_refused_and_a_lost_one_comes_back(registry: Registry,
         pass
     path.unlink()
     with registry.changing():
-        assert served(registry) == registry.aliases.champion
+        assert champion_sha256(registry) == registry.aliases.champion
 
 
 def test_what_cannot_be_used_is_a_sentence(registry: Registry, runs: list[Path], tmp_path: Path) -> None:
@@ -135,16 +135,16 @@ def test_what_cannot_be_used_is_a_sentence(registry: Registry, runs: list[Path],
 
 def test_the_commands_list_and_roll_back(tmp_path: Path, runs: list[Path], sortal: Sortal) -> None:
     folder = tmp_path / "models"
-    added = sortal("registry", folder, "--add", runs[0])
-    assert added.code == 0
-    assert "champion" in added.out
+    result = sortal("registry", folder, "--add", runs[0])
+    assert result.code == 0
+    assert "champion" in result.out
     assert sortal("registry", folder, "--add", runs[1], "--why", "by hand").code == 0
-    listed = sortal("registry", folder, "--json").json
-    assert [each["aliases"] for each in listed["versions"]] == [["challenger"], ["champion"]]
-    assert listed["versions"][0]["why"] == "by hand"
-    assert [event["what"] for event in listed["events"]] == ["added", "added"]
-    refused = sortal("rollback", folder)
-    assert (refused.code, "none to go back to" in refused.err) == (2, True)
+    listing = sortal("registry", folder, "--json").json
+    assert [version["aliases"] for version in listing["versions"]] == [["challenger"], ["champion"]]
+    assert listing["versions"][0]["why"] == "by hand"
+    assert [event["what"] for event in listing["events"]] == ["added", "added"]
+    refusal = sortal("rollback", folder)
+    assert (refusal.code, "none to go back to" in refusal.err) == (2, True)
     with Registry(folder).changing():
         Registry(folder).promote(PASSED, "")
     back = sortal("rollback", folder, "--why", "complaints")

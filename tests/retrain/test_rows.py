@@ -22,7 +22,7 @@ from tests.retrain.test_cases import case
 pytest.importorskip("PIL")
 pytestmark = pytest.mark.usefixtures("all_hurried")
 DIGITS = Path(__file__).parents[2] / "examples" / "digits.zip"
-TURNED = {"0": "1", "1": "0"}
+SWAPPED_LABELS = {"0": "1", "1": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def folder(digits: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def run(folder: Path, all_hurried: None) -> Path:
     from sortal.cli import main
 
-    told = ("--target", "label", "--models", "tree", "--budget", UNHURRIED, "--out", str(folder / "run"), "--json")
-    main(["train", str(folder / "digits.csv"), *told])
+    options = ("--target", "label", "--models", "tree", "--budget", UNHURRIED, "--out", str(folder / "run"), "--json")
+    main(["train", str(folder / "digits.csv"), *options])
     return folder / "run"
 
 
@@ -56,12 +56,12 @@ def test_the_same_image_comes_from_the_log_as_from_its_file(folder: Path, run: P
     model, source = load(run / "model.sortal"), read(folder / "digits.csv")
     old = old_rows(source, model)
     assert (source.frame["image"].dtype, old["image"].dtype) == (pl.String, pl.Binary)
-    sent = [base64.b64encode(image).decode() for image in digits["image"]]
-    known, new = case(1.0, "0", image=sent[0]), case(2.0, "1", image=sent[70])
-    fresh = fresh_rows([known, new], model, old)
+    encoded_images = [base64.b64encode(image).decode() for image in digits["image"]]
+    old_case, new_case = case(1.0, "0", image=encoded_images[0]), case(2.0, "1", image=encoded_images[70])
+    fresh = fresh_rows([old_case, new_case], model, old)
     assert fresh["image"][0] == old["image"][0]
-    judging, notes = new_rows([known, new], [], old, model)
-    assert judging == [new]
+    judge_rows, notes = new_rows([old_case, new_case], [], old, model)
+    assert judge_rows == [new_case]
     assert notes[0].startswith("1 labelled rows judge nothing")
 
 
@@ -70,13 +70,13 @@ def test_images_that_cannot_be_read_are_said(folder: Path, run: Path, tmp_path: 
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "1.png").write_bytes(b"no image")
     pl.DataFrame({"image": ["0.png", "1.png"], "label": ["0", "1"]}).write_csv(tmp_path / "two.csv")
-    said: list[str] = []
-    old = old_rows(read(tmp_path / "two.csv"), load(run / "model.sortal"), said.append)
+    messages: list[str] = []
+    old = old_rows(read(tmp_path / "two.csv"), load(run / "model.sortal"), messages.append)
     assert old["image"].null_count() == 1
-    assert "1.png" in said[0]
+    assert "1.png" in messages[0]
 
 
-def served(url: str, models: Registry, images: Sequence[bytes], labels: Sequence[str]) -> None:
+def log_answers(url: str, models: Registry, images: Sequence[bytes], labels: Sequence[str]) -> None:
     """A log in which the champion answered, one image a second, and labels came."""
     version, store, now = models.aliases.champion, open_store(url), time.time()
     answers = models.model(version).model.answer({"image": list(images)})
@@ -101,12 +101,12 @@ def test_a_model_of_images_is_retrained_from_a_log(
     models, url = tmp_path / "models", f"sqlite:///{tmp_path}/served.db"
     assert sortal("registry", models, "--add", run).code == 0
     later = digits[60:]
-    turned = [TURNED[label] for label in later["label"]]
-    served(url, Registry(models), later["image"].to_list(), turned)
-    said = sortal("retrain", models, "--data", folder / "digits.csv", "--log", url, "--json")
-    assert said.code == 0, said.err
-    assert (said.json["used"], said.json["fresh"]) == ("fresh", later.height // 2)
-    verdict = said.json["verdict"]
+    swapped_labels = [SWAPPED_LABELS[label] for label in later["label"]]
+    log_answers(url, Registry(models), later["image"].to_list(), swapped_labels)
+    result = sortal("retrain", models, "--data", folder / "digits.csv", "--log", url, "--json")
+    assert result.code == 0, result.err
+    assert (result.json["used"], result.json["fresh"]) == ("fresh", later.height // 2)
+    verdict = result.json["verdict"]
     assert verdict["challenger"] < 0.3 < 0.7 < verdict["champion"]
     reads = load(models / "champion.sortal").reads
     assert [(column.name, column.kind) for column in reads.columns] == [("image", "image")]

@@ -36,8 +36,8 @@ def executable() -> str | None:
 class Browser:
     """A process of the browser, and what it says."""
 
-    def __init__(self, process: subprocess.Popen[bytes], write: int, read: int) -> None:
-        self.process, self._write, self._read = process, write, read
+    def __init__(self, process: subprocess.Popen[bytes], write_fd: int, read_fd: int) -> None:
+        self.process, self._write_fd, self._read_fd = process, write_fd, read_fd
         self._answers: dict[int, dict[str, Any]] = {}
         self._events: dict[str, list[dict[str, Any]]] = {}
         self._changed = threading.Condition()
@@ -46,7 +46,7 @@ class Browser:
 
     def _listen(self) -> None:
         rest = b""
-        while chunk := os.read(self._read, 2**20):
+        while chunk := os.read(self._read_fd, 2**20):
             *messages, rest = (rest + chunk).split(b"\0")
             with self._changed:
                 for message in map(json.loads, messages):
@@ -61,7 +61,7 @@ class Browser:
         self._last += 1
         number = self._last
         message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
-        os.write(self._write, json.dumps(message).encode() + b"\0")
+        os.write(self._write_fd, json.dumps(message).encode() + b"\0")
         with self._changed:
             assert self._changed.wait_for(lambda: number in self._answers, PATIENCE), f"no answer to {method}"
             answer = self._answers.pop(number)
@@ -71,7 +71,7 @@ class Browser:
     def events(self, session: str, method: str) -> list[dict[str, Any]]:
         """What happened so far."""
         with self._changed:
-            return [each["params"] for each in self._events.get(session, []) if each["method"] == method]
+            return [event["params"] for event in self._events.get(session, []) if event["method"] == method]
 
     @contextmanager
     def page(self, address: str, *, width: int = 1280, height: int = 900, dark: bool = False) -> Iterator[Page]:
@@ -106,9 +106,9 @@ class Page:
 
     def js(self, expression: str) -> Any:
         """The value of an expression in the page; a promise is waited for."""
-        done = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in done, f"{expression}: {done['exceptionDetails']}"
-        return done["result"].get("value")
+        reply = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in reply, f"{expression}: {reply['exceptionDetails']}"
+        return reply["result"].get("value")
 
     def until(self, expression: str) -> Any:
         """Wait until an expression is something: an element, a number above zero, a text."""
@@ -162,22 +162,22 @@ class Page:
     @property
     def requests(self) -> list[str]:
         """Addresses that were asked for."""
-        return [each["request"]["url"] for each in self._browser.events(self.session, "Network.requestWillBeSent")]
+        return [event["request"]["url"] for event in self._browser.events(self.session, "Network.requestWillBeSent")]
 
     @property
     def complaints(self) -> list[str]:
         """Errors and warnings on the console: of scripts, of the network, of the policy."""
-        logged = [each["entry"] for each in self._browser.events(self.session, "Log.entryAdded")]
-        thrown = self._browser.events(self.session, "Runtime.exceptionThrown")
-        said = self._browser.events(self.session, "Runtime.consoleAPICalled")
+        entries = [event["entry"] for event in self._browser.events(self.session, "Log.entryAdded")]
+        exceptions = self._browser.events(self.session, "Runtime.exceptionThrown")
+        calls = self._browser.events(self.session, "Runtime.consoleAPICalled")
         return [
             *(
-                f"{each['level']}: {each['text']} {each.get('url', '')}"
-                for each in logged
-                if each["level"] != "verbose"
+                f"{entry['level']}: {entry['text']} {entry.get('url', '')}"
+                for entry in entries
+                if entry["level"] != "verbose"
             ),
-            *(str(each["exceptionDetails"].get("exception", each)) for each in thrown),
-            *(str(each["args"]) for each in said),
+            *(str(event["exceptionDetails"].get("exception", event)) for event in exceptions),
+            *(str(event["args"]) for event in calls),
         ]
 
 
@@ -198,10 +198,10 @@ def browser() -> Iterator[Browser]:
         )
         os.close(its_in)
         os.close(its_out)
-        started = Browser(process, our_out, our_in)
+        instance = Browser(process, our_out, our_in)
         try:
-            yield started
-            started.call("Browser.close")
+            yield instance
+            instance.call("Browser.close")
             process.wait(PATIENCE)
         finally:
             process.kill()

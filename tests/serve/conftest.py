@@ -45,7 +45,7 @@ _photos = st.sampled_from(
     [None, PHOTO, b64encode(sample_image(1)).decode(), "data:image/png;base64," + PHOTO, "", "NA"]
 )
 _COLUMNS = dict.fromkeys(("age", "city", "member", "since", "note", "unread"), _anything) | {"photo": _photos}
-_likely = st.fixed_dictionaries(
+_likely_rows = st.fixed_dictionaries(
     {},
     optional={
         "age": st.one_of(st.none(), _numbers),
@@ -56,7 +56,7 @@ _likely = st.fixed_dictionaries(
         "photo": _photos,
     },
 )
-_rows = st.one_of(_likely, st.fixed_dictionaries({}, optional=_COLUMNS))
+_rows = st.one_of(_likely_rows, st.fixed_dictionaries({}, optional=_COLUMNS))
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +71,7 @@ class Answer(_service.Answer):
 
     def error_of(self, row: int, field: str) -> Any:
         """What is said of one field of one row."""
-        return next(each for each in self.json["errors"] if (each["row"], each["field"]) == (row, field))
+        return next(error for error in self.json["errors"] if (error["row"], error["field"]) == (row, field))
 
 
 @dataclass(frozen=True)
@@ -80,23 +80,23 @@ class Counts:
 
 
 @dataclass
-class KeptLog:
+class MemoryLog:
     """A log in memory: what a store does with labels, in the fewest lines."""
 
     records: list[PredictionRecord] = field(default_factory=list)
-    known: dict[str, LabelRecord] = field(default_factory=dict)
+    label_records: dict[str, LabelRecord] = field(default_factory=dict)
 
     def put(self, records: Sequence[PredictionRecord]) -> None:
         self.records += records
 
     def labels(self, records: Sequence[LabelRecord]) -> Future[LabelReceipt]:
         rows = {record.row_id for record in self.records}
-        new = [record for record in records if record.row_id not in self.known]
-        self.known |= {record.row_id: record for record in new}
-        done: Future[LabelReceipt] = Future()
-        unmatched = sum(record.row_id not in rows for record in new)
-        done.set_result(LabelReceipt(len(new), len(records) - len(new), unmatched))
-        return done
+        new = [record for record in records if record.row_id not in self.label_records]
+        self.label_records |= {record.row_id: record for record in new}
+        future: Future[LabelReceipt] = Future()
+        n_unmatched = sum(record.row_id not in rows for record in new)
+        future.set_result(LabelReceipt(len(new), len(records) - len(new), n_unmatched))
+        return future
 
     def counts(self) -> Counts:
         return Counts(0)
@@ -118,25 +118,25 @@ def _call(
     waiting = [
         {"type": "http.request", "body": piece, "more_body": at + 1 < len(pieces)} for at, piece in enumerate(pieces)
     ]
-    sent: list[Message] = []
+    messages: list[Message] = []
 
     async def receive() -> Message:
         await asyncio.sleep(pause)
         return waiting.pop(0) if waiting else {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
-        sent.append(message)
+        messages.append(message)
 
-    given = {"content-type": "application/json", **(headers or {})}
+    all_headers = {"content-type": "application/json", **(headers or {})}
     scope = {
         "type": "http",
         "method": method,
         "path": address,
         "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        "headers": [(name.encode(), value.encode()) for name, value in all_headers.items()],
     }
     asyncio.run(app(scope, receive, send))
-    start, end = sent
+    start, end = messages
     names = {name.decode(): value.decode() for name, value in start["headers"]}
     return Answer(start["status"], names, end["body"])
 
@@ -151,11 +151,11 @@ def model() -> Model:
 
 
 @pytest.fixture
-def log() -> KeptLog:
-    return KeptLog()
+def log() -> MemoryLog:
+    return MemoryLog()
 
 
-def _served(model: Model) -> Deployment:
+def _deployment_of(model: Model) -> Deployment:
     return Deployment(ServedModel("churn", SHA256, model))
 
 
@@ -168,18 +168,18 @@ def call() -> Ask:
 @pytest.fixture(scope="session")
 def deployment() -> Callable[[Model], Deployment]:
     """``deployment(model)``"""
-    return _served
+    return _deployment_of
 
 
-Asking = Callable[..., Ask]
+ClientOf = Callable[..., Ask]
 
 
 @pytest.fixture
-def asking(log: KeptLog) -> Asking:
-    """``asking(model)("POST", "/v1/predict", {"row": {...}})``: bytes are sent as they are, all else as JSON."""
+def client_of(log: MemoryLog) -> ClientOf:
+    """``client_of(model)("POST", "/v1/predict", {"row": {...}})``: bytes are sent as they are, all else as JSON."""
 
-    def of_model(model: Model, kept: KeptLog | None = log) -> Ask:
-        app = App(Service(_served(model), log=kept))
+    def of_model(model: Model, used_log: MemoryLog | None = log) -> Ask:
+        app = App(Service(_deployment_of(model), log=used_log))
 
         def ask(method: str, path: str, body: Any = b"", headers: Mapping[str, str] | None = None) -> Answer:
             return _call(app, method, path, body if isinstance(body, bytes) else json.dumps(body).encode(), headers)
@@ -190,6 +190,6 @@ def asking(log: KeptLog) -> Asking:
 
 
 @pytest.fixture
-def ask(model: Model, asking: Asking) -> Ask:
-    """``asking`` of the model of every kind."""
-    return asking(model)
+def ask(model: Model, client_of: ClientOf) -> Ask:
+    """``client_of`` of the model of every kind."""
+    return client_of(model)

@@ -18,7 +18,7 @@ WORDS = ("good", "bad", "late")
 def a_program() -> Program:
     """Two logistic regressions: of a number, a category, a boolean, a date and an image, and of the words of a text."""
     table = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.5, 0.5]])
-    read = (
+    columns = (
         Program("number", {"column": "age"}),
         Program("lookup", {"column": "city", "categories": ["Bonn", "Ulm"]}, {"table": table}),
         Program("number", {"column": "member"}),
@@ -30,17 +30,17 @@ def a_program() -> Program:
     fields = Program(
         "chain",
         steps=(
-            Program("table", steps=read),
+            Program("table", steps=columns),
             Program("fill", {}, {"value": values, "indicator": age}),
             Program("linear", {"link": "sigmoid"}, {"coef": coef, "intercept": np.array([-2.0])}),
         ),
     )
     hashes = np.sort(Ngrams("word", 1, 1)([" ".join(WORDS)]).index).astype(np.uint64)
-    told = {"column": "note", "kind": "word", "least": 1, "most": 1, "rows": 10}
+    options = {"column": "note", "kind": "word", "least": 1, "most": 1, "rows": 10}
     words = Program(
         "chain",
         steps=(
-            Program("tfidf", told, {"hash": hashes, "documents": np.array([3, 4, 5], dtype=np.uint32)}),
+            Program("tfidf", options, {"hash": hashes, "documents": np.array([3, 4, 5], dtype=np.uint32)}),
             Program("linear", {"link": "sigmoid"}, {"coef": np.array([[1.0, -2, 0.5]]), "intercept": np.zeros(1)}),
         ),
     )

@@ -22,7 +22,7 @@ CONTRACTS = ("Month-to-month", "One year", "Two year")
 def a_model(intercept: float = -1.0, columns: tuple[str, ...] = ("tenure", "MonthlyCharges")) -> Model:
     """Which customers leave: a logistic regression of two numbers and a category."""
     table = np.vstack([np.eye(3), np.zeros(3), np.full(3, 1 / 3)])
-    read = (
+    programs = (
         *(Program("number", {"column": name}) for name in columns),
         Program("lookup", {"column": "Contract", "categories": list(CONTRACTS)}, {"table": table}),
     )
@@ -45,7 +45,7 @@ def a_model(intercept: float = -1.0, columns: tuple[str, ...] = ("tenure", "Mont
         ),
         task=Task("Churn", ("No", "Yes"), (0.75, 0.25), "Yes", "log_loss", ("roc_auc",), ("because",)),
         decision=Decision("threshold", ("No", "Yes"), "Yes", threshold=0.2),
-        program=Program("chain", steps=(Program("table", steps=read), fill, linear)),
+        program=Program("chain", steps=(Program("table", steps=programs), fill, linear)),
         metrics={"test": {"roc_auc": Estimate(0.84, 0.82, 0.86)}},
         profile=profile,
     )

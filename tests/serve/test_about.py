@@ -21,8 +21,8 @@ from sortal.serve.typical import example
 
 
 def test_columns_are_said_as_a_form_needs_them(ask: Any) -> None:
-    said = ask("GET", "/v1/model").json
-    columns = {column["name"]: column for column in said["columns"]}
+    answer = ask("GET", "/v1/model").json
+    columns = {column["name"]: column for column in answer["columns"]}
     assert columns["age"] == {
         "name": "age",
         "kind": "number",
@@ -34,22 +34,22 @@ def test_columns_are_said_as_a_form_needs_them(ask: Any) -> None:
     assert columns["city"]["levels"] == ["Bonn", "Ulm"]
     assert columns["member"]["levels"] == ["no", "yes"]
     assert columns["since"]["expected"] == "a date, written like 2018-07-31"
-    assert said["unread"] == ["unread", "id", "y"]
-    assert (said["classes"], said["positive"], said["sha256"]) == (["no", "yes"], "yes", "ab" * 32)
+    assert answer["unread"] == ["unread", "id", "y"]
+    assert (answer["classes"], answer["positive"], answer["sha256"]) == (["no", "yes"], "yes", "ab" * 32)
 
 
-def test_a_column_of_costs_is_required(model: Any, asking: Any) -> None:
+def test_a_column_of_costs_is_required(model: Any, client_of: Any) -> None:
     costs = ((0.0, 1.0), (1.0, 0.0))
     decision = Decision("cost", ("no", "yes"), "yes", cost=costs, cost_columns=(CostColumn(0, 1, "price"),))
     schema = Schema((*model.schema.columns, Column("price", "number", "cost")))
-    ask = asking(replace(model, schema=schema, decision=decision))
+    ask = client_of(replace(model, schema=schema, decision=decision))
     required = [column["name"] for column in ask("GET", "/v1/model").json["columns"] if column.get("required")]
     assert required == ["price"]
     assert ask("GET", "/openapi.json").json["components"]["schemas"]["Row"]["required"] == ["price"]
     for row in ({"age": 40}, {"age": 40, "price": None}, {"age": 40, "price": "NA"}):
-        refused = ask("POST", "/v1/predict", {"rows": [{"age": 1, "price": 2}, row]})
-        assert refused.status == 422
-        assert refused.error_of(1, "price")["code"] == "missing"
+        refusal = ask("POST", "/v1/predict", {"rows": [{"age": 1, "price": 2}, row]})
+        assert refusal.status == 422
+        assert refusal.error_of(1, "price")["code"] == "missing"
     assert ask("POST", "/v1/predict", {"row": {"age": 40, "price": "2.5"}}).status == 200
 
 
@@ -62,16 +62,16 @@ def real(trained: Any) -> ServedModel:
 def test_every_example_of_a_column_is_one_of_its_values(real: ServedModel) -> None:
     row = {column.name: example(column, real.model.profile[column.name]) for column in real.model.needs.columns}
     assert None not in row.values()
-    read = Door(real.model).read([row], Limits())
-    assert read.warnings == [[]]
-    assert real.model.answer_rows(read.rows, warnings=True).warnings == [[]]
+    batch = Door(real.model).read([row], Limits())
+    assert batch.warnings == [[]]
+    assert real.model.answer_rows(batch.rows, warnings=True).warnings == [[]]
 
 
-def test_examples_of_the_description_are_answered_as_it_says(real: ServedModel, asking: Any) -> None:
-    ask = asking(real.model)
+def test_examples_of_the_description_are_answered_as_it_says(real: ServedModel, client_of: Any) -> None:
+    ask = client_of(real.model)
     document = ask("GET", "/openapi.json").json
     schemas = document["components"]["schemas"]
-    answered = []
+    answered_paths = []
     for path, operations in document["paths"].items():
         if path.startswith("/v1/admin"):
             continue  # another model is no example
@@ -83,13 +83,13 @@ def test_examples_of_the_description_are_answered_as_it_says(real: ServedModel, 
             body = content.get("example", b"")
             if content:
                 check(body, content["schema"], schemas)
-            said = ask(method.upper(), address, body)
-            assert said.status == 200, (path, said.body)
+            answer = ask(method.upper(), address, body)
+            assert answer.status == 200, (path, answer.body)
             schema = operation["responses"]["200"]["content"].get("application/json", {}).get("schema")
             if schema:
-                check(said.json, schema, schemas)
-                answered.append(path)
-    assert {"/v1/predict", "/v1/labels", "/v1/explain", "/v2/models/{name}/infer"} <= set(answered)
+                check(answer.json, schema, schemas)
+                answered_paths.append(path)
+    assert {"/v1/predict", "/v1/labels", "/v1/explain", "/v2/models/{name}/infer"} <= set(answered_paths)
 
 
 def check(value: Any, schema: Any, schemas: Any) -> None:
@@ -98,9 +98,9 @@ def check(value: Any, schema: Any, schemas: Any) -> None:
 
 def test_every_route_is_described(ask: Any) -> None:
     document = ask("GET", "/openapi.json").json
-    described = {(method.upper(), path) for path, each in document["paths"].items() for method in each}
-    assert described == {(route.method, route.path) for route in ROUTES}
-    names = [each["operationId"] for operations in document["paths"].values() for each in operations.values()]
+    documented_routes = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert documented_routes == {(route.method, route.path) for route in ROUTES}
+    names = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
     assert len(set(names)) == len(names)
     assert all(route.summary for route in ROUTES)
 
@@ -111,6 +111,6 @@ def test_refusals_are_as_described(ask: Any) -> None:
         check(ask("POST", "/v1/predict", body).json, {"$ref": "#/components/schemas/Problem"}, schemas)
 
 
-def test_the_description_holds_no_row_of_the_data(real: ServedModel, asking: Any, churn: Any) -> None:
-    text = json.dumps(asking(real.model)("GET", "/openapi.json").json)
+def test_the_description_holds_no_row_of_the_data(real: ServedModel, client_of: Any, churn: Any) -> None:
+    text = json.dumps(client_of(real.model)("GET", "/openapi.json").json)
     assert not [name for name in churn["customerID"] if name in text]

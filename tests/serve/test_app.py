@@ -34,14 +34,14 @@ with_body = pytest.mark.parametrize(
 def send(model: Model, deployment: Any, call: Any) -> Any:
     """``send(route, body, headers, limits=..., pause=...)`` to a service with a token."""
 
-    def sent(
+    def send_request(
         route: Route, body: Any = b"{}", headers: Mapping[str, str] = BEARER, limits: Limits | None = None, **how: Any
     ) -> Any:
         app = App(Service(deployment(model), limits or Limits(), token=TOKEN))
         media = {"content-type": route.reads[0]} if route.reads else {}
         return call(app, route.method, re.sub(r"\{\w+\}", "churn", route.path), body, {**media, **headers}, **how)
 
-    return sent
+    return send_request
 
 
 def code(answer: Any) -> str:
@@ -149,10 +149,10 @@ def test_a_head_is_a_get_without_its_body(ask: Any) -> None:
 
 
 def test_of_a_bug_the_client_learns_nothing(model: Model, deployment: Any, call: Any, caplog: Any) -> None:
-    def broken(service: Service, request: Request, timing: Timing) -> Response:
+    def failing_handler(service: Service, request: Request, timing: Timing) -> Response:
         raise RuntimeError("a secret")
 
-    app = App(Service(deployment(model)), [Route("GET", "/broken", broken)])
+    app = App(Service(deployment(model)), [Route("GET", "/broken", failing_handler)])
     answer = call(app, "GET", "/broken")
     assert (answer.status, code(answer)) == (500, "fault")
     assert b"secret" not in answer.body
@@ -162,13 +162,13 @@ def test_of_a_bug_the_client_learns_nothing(model: Model, deployment: Any, call:
 def test_who_hangs_up_within_a_body_is_not_answered(model: Model, deployment: Any, log: Any) -> None:
     app = App(Service(deployment(model), log=log))
     first = [{"type": "http.request", "body": b'{"row": {"age": 1}}', "more_body": True}]
-    sent: list[Any] = []
+    messages: list[Any] = []
 
     async def receive() -> Any:
         return first.pop() if first else {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
-        sent.append(message)
+        messages.append(message)
 
     scope = {
         "type": "http",
@@ -177,7 +177,7 @@ def test_who_hangs_up_within_a_body_is_not_answered(model: Model, deployment: An
         "headers": [(b"content-type", b"application/json")],
     }
     asyncio.run(app(scope, receive, send))
-    assert (sent, log.records, app._bodies) == ([], [], 0)
+    assert (messages, log.records, app._bodies) == ([], [], 0)
 
 
 def test_memory_of_bodies_is_given_back(model: Model, deployment: Any, call: Any) -> None:

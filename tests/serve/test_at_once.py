@@ -9,22 +9,22 @@ import pytest
 from sortal.serve.at_once import run_at_once
 
 
-async def steps(said: list[str], *waits: float) -> None:
+async def steps(events: list[str], *waits: float) -> None:
     for seconds in waits:
-        said.append("waits")
+        events.append("waits")
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
-            said.append("cancelled")
+            events.append("cancelled")
             raise
-    said.append("ended")
+    events.append("ended")
 
 
 def test_it_runs_until_it_waits() -> None:
     async def both() -> None:
-        loop, said, other = asyncio.get_running_loop(), list[str](), list[str]()
-        assert run_at_once(loop, steps(said)) is None
-        assert said == ["ended"]
+        loop, events, other = asyncio.get_running_loop(), list[str](), list[str]()
+        assert run_at_once(loop, steps(events)) is None
+        assert events == ["ended"]
         task = run_at_once(loop, steps(other, 0.0, 0.01, 0.0))
         assert other == ["waits"]
         assert task is not None
@@ -36,14 +36,14 @@ def test_it_runs_until_it_waits() -> None:
 
 def test_it_is_cancelled_where_it_waits_and_can_go_on() -> None:
     async def cancelled() -> None:
-        said: list[str] = []
-        task = run_at_once(asyncio.get_running_loop(), steps(said, 5.0))
+        events: list[str] = []
+        task = run_at_once(asyncio.get_running_loop(), steps(events, 5.0))
         assert task is not None
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert said == ["waits", "cancelled"]
+        assert events == ["waits", "cancelled"]
 
     asyncio.run(cancelled())
 

@@ -33,8 +33,8 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         if message["type"] == "http.disconnect":
             return
         body, more = body + message["body"], message["more_body"]
-    said = {"path": scope["path"], "body": body.decode(), "headers": len(scope["headers"])}
-    content = json.dumps(said).encode()
+    reply = {"path": scope["path"], "body": body.decode(), "headers": len(scope["headers"])}
+    content = json.dumps(reply).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(content))]})
     await send({"type": "http.response.body", "body": content})
 
@@ -54,7 +54,7 @@ def port() -> Iterator[int]:
         yield port
 
 
-def connected(port: int) -> socket.socket:
+def connect(port: int) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=LATEST)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
@@ -62,31 +62,31 @@ def connected(port: int) -> socket.socket:
 
 def rest(connection: socket.socket) -> bytes:
     """What comes until the end."""
-    came = b""
+    data = b""
     try:
         while part := connection.recv(65_536):
-            came += part
+            data += part
     except ConnectionResetError:  # it was closed while more was on the way
         pass
-    return came
+    return data
 
 
-def answers(came: bytes) -> list[tuple[int, Any]]:
+def answers(data: bytes) -> list[tuple[int, Any]]:
     """Statuses and bodies."""
-    read = []
-    while came:
-        head, _, came = came.partition(b"\r\n\r\n")
+    pairs = []
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
         lines = head.split(b"\r\n")
         headers = dict(line.lower().split(b": ", 1) for line in lines[1:])
         length = int(headers[b"content-length"])
-        read.append((int(lines[0].split()[1]), json.loads(came[:length])))
-        came = came[length:]
-    return read
+        pairs.append((int(lines[0].split()[1]), json.loads(data[:length])))
+        data = data[length:]
+    return pairs
 
 
-def asked(port: int, parts: Sequence[bytes], pause: float = 0.0) -> list[tuple[int, Any]]:
+def responses(port: int, parts: Sequence[bytes], pause: float = 0.0) -> list[tuple[int, Any]]:
     """What is answered to parts of requests until the server closes the connection, as it is asked to at the end."""
-    with connected(port) as connection:
+    with connect(port) as connection:
         try:
             for part in [*parts, END]:
                 connection.sendall(part)
@@ -111,7 +111,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_head_without_end_is_cut_off(port: int, name: str) -> None:
-    assert [code(each) for each in asked(port, ENDLESS[name], pause=0.01)] == [(431, "headers-too-large")]
+    assert [code(answer) for answer in responses(port, ENDLESS[name], pause=0.01)] == [(431, "headers-too-large")]
 
 
 @pytest.mark.parametrize(
@@ -125,46 +125,48 @@ def test_a_head_without_end_is_cut_off(port: int, name: str) -> None:
     ],
 )
 def test_a_head_that_comes_at_once_has_the_same_limits(port: int, head: bytes, status: int) -> None:
-    assert [answer[0] for answer in asked(port, [head])] == [status]
+    assert [answer[0] for answer in responses(port, [head])] == [status]
 
 
 @pytest.mark.parametrize(
     "garbage", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nA B: c\r\n\r\n"]
 )
 def test_what_is_no_request_is_refused(port: int, garbage: bytes) -> None:
-    assert [code(each) for each in asked(port, [garbage])] == [(400, "malformed-request")]
+    assert [code(answer) for answer in responses(port, [garbage])] == [(400, "malformed-request")]
 
 
 def test_a_body_that_is_none_ends_its_request(port: int) -> None:
-    broken = CHUNKED.replace(b"\r\n3\r\n", b"\r\nzzz\r\n")
-    assert [code(each) for each in asked(port, [broken[:100], broken[100:]], 0.05)] == [(400, "malformed-request")]
+    bad_chunk = CHUNKED.replace(b"\r\n3\r\n", b"\r\nzzz\r\n")
+    assert [code(answer) for answer in responses(port, [bad_chunk[:100], bad_chunk[100:]], 0.05)] == [
+        (400, "malformed-request")
+    ]
 
 
 def until_closed(port: int, parts: Sequence[bytes], pause: float) -> tuple[list[tuple[int, Any]], float]:
     """What is answered to a client that sends its parts slowly, and after how long."""
     start = time.monotonic()
-    with connected(port) as connection:
+    with connect(port) as connection:
         connection.settimeout(pause)
-        came = b""
+        data = b""
         for part in parts:
             try:
                 connection.sendall(part)
                 if not (more := connection.recv(65_536)):
                     break
-                came += more
+                data += more
             except TimeoutError:
                 continue
             except OSError:
                 break
         connection.settimeout(LATEST)
-        came += rest(connection)
-    return answers(came), time.monotonic() - start
+        data += rest(connection)
+    return answers(data), time.monotonic() - start
 
 
 @pytest.mark.clock
 def test_a_slow_head_is_cut_off(port: int) -> None:
     slow, seconds = until_closed(port, [BEGIN, *[b"X: y\r\n"] * 60], 0.05)
-    assert [code(each) for each in slow] == [(408, "too-slow")]
+    assert [code(answer) for answer in slow] == [(408, "too-slow")]
     assert 0.4 <= seconds < 2.0
 
 
@@ -190,13 +192,13 @@ def test_what_comes_after_a_refusal_is_not_read_for_ever(port: int) -> None:
     early, seconds = until_closed(port, [head, *[b"x"] * 60], 0.05)
     assert [answer[0] for answer in early] == [200]
     assert 0.4 <= seconds < 2.0
-    assert [answer[0] for answer in asked(port, [head + b"x" * 100_000 + GET])] == [200, 200]
+    assert [answer[0] for answer in responses(port, [head + b"x" * 100_000 + GET])] == [200, 200]
 
 
 def test_what_comes_after_a_body_is_no_header_and_has_an_end(port: int) -> None:
-    trailed = CHUNKED[:-2] + b"Authorization: Bearer x\r\n\r\n"
-    assert asked(port, [trailed]) == asked(port, [CHUNKED])
-    assert [code(each) for each in asked(port, [CHUNKED[:-2], *[b"X: y\r\n" * 50] * 60], pause=0.01)] == [
+    with_trailer = CHUNKED[:-2] + b"Authorization: Bearer x\r\n\r\n"
+    assert responses(port, [with_trailer]) == responses(port, [CHUNKED])
+    assert [code(answer) for answer in responses(port, [CHUNKED[:-2], *[b"X: y\r\n" * 50] * 60], pause=0.01)] == [
         (431, "headers-too-large")
     ]
 
@@ -204,24 +206,26 @@ def test_what_comes_after_a_body_is_no_header_and_has_an_end(port: int) -> None:
 def test_the_offer_of_another_protocol_is_not_taken(port: int) -> None:
     """Java's client makes it with every first request."""
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
-    offered = [request.replace(b"Host", offer + b"Host") for request in (GET, POST, CHUNKED)]
-    assert [answer[1]["body"] for answer in asked(port, offered)] == ["", "hello", "hello"]
-    assert [answer[1]["body"] for answer in asked(port, [b"".join(offered)])] == ["", "hello", "hello"]
+    offers = [request.replace(b"Host", offer + b"Host") for request in (GET, POST, CHUNKED)]
+    assert [answer[1]["body"] for answer in responses(port, offers)] == ["", "hello", "hello"]
+    assert [answer[1]["body"] for answer in responses(port, [b"".join(offers)])] == ["", "hello", "hello"]
     tunnel = b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n" + offer + b"\r\n"
-    assert [code(each) for each in asked(port, [tunnel])] == [(400, "malformed-request")]
+    assert [code(answer) for answer in responses(port, [tunnel])] == [(400, "malformed-request")]
 
 
 REQUESTS = [(GET, ("/a", "")), (POST, ("/b", "hello")), (CHUNKED, ("/c", "hello"))]
 
 
 @settings(max_examples=30)
-@given(sent=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=4), data=st.data())
-def test_requests_are_answered_in_their_order_however_they_are_cut(port: int, sent: Any, data: Any) -> None:
-    whole = b"".join(request for request, _ in sent)
+@given(requests=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=4), data=st.data())
+def test_requests_are_answered_in_their_order_however_they_are_cut(port: int, requests: Any, data: Any) -> None:
+    whole = b"".join(request for request, _ in requests)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5)))
     parts = [whole[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    came = asked(port, parts)
-    assert [(status, said["path"], said["body"]) for status, said in came] == [(200, *said) for _, said in sent]
+    replies = responses(port, parts)
+    assert [(status, content["path"], content["body"]) for status, content in replies] == [
+        (200, *content) for _, content in requests
+    ]
 
 
 @pytest.mark.clock

@@ -36,7 +36,7 @@ TRAINING = (
 NOT_NEEDED = (*TRAINING, "polars", "narwhals", "torch", "onnxruntime", "rich", "tomli_w", "threadpoolctl")
 
 
-def parsed(words: list[str]) -> dict[str, object]:
+def options_of(words: list[str]) -> dict[str, object]:
     """What the command line makes of the words of a command, without running it."""
     assert words[0].rpartition("/")[2] == "sortal"
     group = typer.main.get_command(app)
@@ -53,9 +53,9 @@ def unit() -> configparser.ConfigParser:
 
 def test_the_unit_runs_a_command_that_exists_and_lets_it_end() -> None:
     service = unit()["Service"]
-    asked = parsed(shlex.split(service["ExecStart"]))
-    assert asked["token_file"] == Path("${CREDENTIALS_DIRECTORY}/token")
-    assert asked["model"] == Path(f"/var/lib/{service['StateDirectory']}/model.sortal")
+    options = options_of(shlex.split(service["ExecStart"]))
+    assert options["token_file"] == Path("${CREDENTIALS_DIRECTORY}/token")
+    assert options["model"] == Path(f"/var/lib/{service['StateDirectory']}/model.sortal")
     assert float(service["TimeoutStopSec"]) > KILL_SECONDS
 
 
@@ -65,8 +65,8 @@ def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path) -> None:
     text = (DEPLOY / "sortal.service").read_text().replace("/opt/sortal/bin/sortal", sys.executable)
     (tmp_path / "sortal.service").write_text(text)
     words = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "sortal.service")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
-    assert [line for line in done.stderr.splitlines() if "sortal.service" in line] == []
+    process = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert [line for line in process.stderr.splitlines() if "sortal.service" in line] == []
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -76,7 +76,7 @@ def instructions() -> list[tuple[str, str]]:
     return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
 
 
-KNOWN = {
+INSTRUCTIONS = {
     *("FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK"),
     *("ENTRYPOINT", "CMD"),
 }
@@ -84,30 +84,30 @@ KNOWN = {
 
 def test_the_image_runs_a_command_that_exists_as_a_user_without_rights() -> None:
     all_of_them = instructions()
-    assert {word for word, _ in all_of_them} == KNOWN
+    assert {word for word, _ in all_of_them} == INSTRUCTIONS
     last = dict(all_of_them)
-    asked = parsed([*json.loads(last["ENTRYPOINT"]), *json.loads(last["CMD"])])
-    assert (asked["host"], asked["port"]) == ("0.0.0.0", int(last["EXPOSE"]))
-    assert asked["token_file"] is not None
+    options = options_of([*json.loads(last["ENTRYPOINT"]), *json.loads(last["CMD"])])
+    assert (options["host"], options["port"]) == ("0.0.0.0", int(last["EXPOSE"]))
+    assert options["token_file"] is not None
     assert last["USER"] == "sortal"
     assert [word for word, _ in all_of_them].index("USER") > [word for word, _ in all_of_them].index("RUN")
     assert all(re.match(r"\w+:[\d.]+-slim", rest) for word, rest in all_of_them if word == "FROM")
-    checked = re.search(r"http://[\w.:]+(/[\w/]+)", last["HEALTHCHECK"])
-    assert checked is not None
-    assert checked[1] in {route.path for route in ROUTES if route.open}
+    health_check = re.search(r"http://[\w.:]+(/[\w/]+)", last["HEALTHCHECK"])
+    assert health_check is not None
+    assert health_check[1] in {route.path for route in ROUTES if route.open}
 
 
 def test_what_the_image_copies_is_there() -> None:
     sources = [words[:-1] for word, rest in instructions() if word == "COPY" if (words := rest.split())[0][:2] != "--"]
     assert sources
-    assert all((ROOT / source).exists() for each in sources for source in each)
+    assert all((ROOT / source).exists() for group in sources for source in group)
 
 
 def test_a_service_needs_no_more_than_is_installed_for_it(tmp_path: Path) -> None:
-    installed = {
+    packages = {
         re.split(r"[>\[]", line)[0] for line in (DEPLOY / "runtime.txt").read_text().splitlines() if line[0] != "#"
     }
-    assert installed == {"numpy", "msgspec", "typer", "uvicorn", "httptools", "psycopg"}
+    assert packages == {"numpy", "msgspec", "typer", "uvicorn", "httptools", "psycopg"}
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({NOT_NEEDED!r}))\n")
     a_model().save(tmp_path / "churn.sortal")
     with serving(tmp_path / "churn.sortal", path=tmp_path) as running:
@@ -115,4 +115,4 @@ def test_a_service_needs_no_more_than_is_installed_for_it(tmp_path: Path) -> Non
         for path in ("/", "/openapi.json", "/v1/model", "/v2/health/ready"):
             assert running.ask("GET", path).status == 200
         assert running.stop() == 0
-        assert {each["level"] for each in running.events} == {"info"}
+        assert {event["level"] for event in running.events} == {"info"}

@@ -52,15 +52,17 @@ def test_a_row_is_read_as_by_every_other_door_or_refused_where_they_refuse_it(
     door = Door(model)
     rows = data.draw(st.lists(any_row, min_size=1, max_size=5))
     expected = [by_the_other_door(model, row) for row in rows]
-    refused = {at for at, each in enumerate(expected) if each is None}
+    refused_rows = {at for at, outcome in enumerate(expected) if outcome is None}
     for _ in range(2):  # the second time what was remembered is looked up
-        if refused:
-            assert {each.row for each in refusal(door, *rows).errors} == refused
-        fine = [row for at, row in enumerate(rows) if at not in refused]
-        if fine:
-            read = door.read(fine, LIMITS).rows
-            known = [each for each in expected if each is not None]
-            assert [values(read, at) for at in range(len(fine))] == [values(each, 0) for each in known]
+        if refused_rows:
+            assert {fault.row for fault in refusal(door, *rows).errors} == refused_rows
+        good_rows = [row for at, row in enumerate(rows) if at not in refused_rows]
+        if good_rows:
+            read_rows = door.read(good_rows, LIMITS).rows
+            accepted_rows = [outcome for outcome in expected if outcome is not None]
+            assert [values(read_rows, at) for at in range(len(good_rows))] == [
+                values(outcome, 0) for outcome in accepted_rows
+            ]
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def refusal(door: Door, *rows: dict[str, Any], limits: Limits = LIMITS) -> HttpE
 
 def test_all_faults_are_named_at_once_in_the_order_of_the_rows(door: Door) -> None:
     error = refusal(door, {"age": "old"}, {"aeg": 3, "age": 1}, {"since": "soon", "photo": "no photo", "age": []})
-    assert [(each.row, each.field, each.code) for each in error.errors] == [
+    assert [(fault.row, fault.field, fault.code) for fault in error.errors] == [
         (0, "age", "wrong-value"),
         (1, "aeg", "unknown-field"),
         (2, "age", "wrong-type"),
@@ -96,7 +98,7 @@ def test_a_refusal_quotes_no_value(door: Door) -> None:
 
 def test_a_refusal_names_no_more_than_so_many_faults_and_looks_at_few_more(door: Door) -> None:
     error = refusal(door, *[{"age": "old"}] * 5_000, limits=Limits(errors=7))
-    assert [each.row for each in error.errors] == [*range(7)]
+    assert [fault.row for fault in error.errors] == [*range(7)]
     assert "first 7" in error.detail
 
 
@@ -110,10 +112,10 @@ def test_an_image_never_names_a_file_of_the_server(door: Door, tmp_path: Any) ->
 
 
 def test_an_absent_field_is_missing_and_said_so_once(model: Model, door: Door) -> None:
-    read = door.read([{"age": 40}], LIMITS)
-    said = [*read.warnings[0], *model.answer_rows(read.rows, warnings=True).warnings[0]]
-    assert [each.partition(":")[0] for each in said] == ["'member'", "'since'", "'note'", "'photo'", "'city'"]
-    assert all("missing" in each for each in said)
+    batch = door.read([{"age": 40}], LIMITS)
+    warnings = [*batch.warnings[0], *model.answer_rows(batch.rows, warnings=True).warnings[0]]
+    assert [warning.partition(":")[0] for warning in warnings] == ["'member'", "'since'", "'note'", "'photo'", "'city'"]
+    assert all("missing" in warning for warning in warnings)
 
 
 def test_what_is_neither_yes_nor_no_is_missing_and_said_so_every_time(door: Door) -> None:
@@ -124,8 +126,8 @@ def test_what_is_neither_yes_nor_no_is_missing_and_said_so_every_time(door: Door
 
 
 def test_columns_of_the_training_table_that_are_not_read_are_accepted(door: Door) -> None:
-    read = door.read([{"age": 1, "unread": {"any": ["thing"]}, "id": 7, "y": "yes"}], LIMITS)
-    assert set(read.rows.columns) == {"age", "city", "member", "since", "note", "photo"}
+    batch = door.read([{"age": 1, "unread": {"any": ["thing"]}, "id": 7, "y": "yes"}], LIMITS)
+    assert set(batch.rows.columns) == {"age", "city", "member", "since", "note", "photo"}
 
 
 def test_names_are_read_as_those_of_files_are(door: Door) -> None:
@@ -146,26 +148,26 @@ def test_an_image_of_too_many_pixels_is_not_decoded(door: Door) -> None:
 
 def test_few_unknown_fields_are_told_what_they_are_near(door: Door) -> None:
     error = refusal(door, {f"age{at}": 1 for at in range(30)})
-    assert sum("did you mean" in each.detail for each in error.errors) == MOST_HINTS
+    assert sum("did you mean" in fault.detail for fault in error.errors) == MOST_HINTS
 
 
 def test_usual_texts_are_known_before_the_first_row(door: Door) -> None:
-    known = {cells.name: cells._caches[str] for cells in door._cells}
-    assert known["city"] == {"Bonn": "Bonn", "Ulm": "Ulm"}
-    assert known["member"] == {"no": False, "yes": True}
-    assert known["note"] == {}
+    caches = {cells.name: cells._caches[str] for cells in door._cells}
+    assert caches["city"] == {"Bonn": "Bonn", "Ulm": "Ulm"}
+    assert caches["member"] == {"no": False, "yes": True}
+    assert caches["note"] == {}
 
 
 def test_what_is_remembered_does_not_grow_without_end(door: Door) -> None:
     door.read([{"city": f"city {at}"} for at in range(3 * CACHE_SIZE)], LIMITS)
-    assert max(len(known) for cells in door._cells for known in cells._caches.values()) <= CACHE_SIZE
+    assert max(len(cache) for cells in door._cells for cache in cells._caches.values()) <= CACHE_SIZE
 
 
 def test_a_row_of_very_many_fields_is_not_looked_at_field_by_field(door: Door) -> None:
     door.check_width([{f"a{at}": 1 for at in range(100)}])
     with pytest.raises(HttpError) as error:
         door.check_width([{"age": 1}, {f"a{at}": 1 for at in range(200)}])
-    assert [(each.row, each.code) for each in error.value.errors] == [(1, "too-many-fields")]
+    assert [(fault.row, fault.code) for fault in error.value.errors] == [(1, "too-many-fields")]
 
 
 ODD_NOTATIONS = (
@@ -199,21 +201,23 @@ odd = st.one_of(
 @settings(max_examples=300)
 def test_every_notation_is_read_as_by_every_other_door(name: str, cells: list[Any]) -> None:
     rows = [{name: cell} for cell in cells]
-    model = reading(ODD_NOTATIONS)
+    model = model_of(ODD_NOTATIONS)
     door = Door(model)
     expected = [by_the_other_door(model, row) for row in rows]
-    refused = {at for at, each in enumerate(expected) if each is None}
-    if refused:
-        assert {each.row for each in refusal(door, *rows).errors} == refused
-    fine = [row for at, row in enumerate(rows) if at not in refused]
+    refused_rows = {at for at, outcome in enumerate(expected) if outcome is None}
+    if refused_rows:
+        assert {fault.row for fault in refusal(door, *rows).errors} == refused_rows
+    good_rows = [row for at, row in enumerate(rows) if at not in refused_rows]
     for _ in range(2):
-        if fine:
-            read = door.read(fine, LIMITS).rows
-            known = [each for each in expected if each is not None]
-            assert [values(read, at) for at in range(len(fine))] == [values(each, 0) for each in known]
+        if good_rows:
+            read_rows = door.read(good_rows, LIMITS).rows
+            accepted_rows = [outcome for outcome in expected if outcome is not None]
+            assert [values(read_rows, at) for at in range(len(good_rows))] == [
+                values(outcome, 0) for outcome in accepted_rows
+            ]
 
 
-def reading(columns: Sequence[Column]) -> Model:
+def model_of(columns: Sequence[Column]) -> Model:
     """A model that reads these columns, whatever it makes of them."""
     ops = {
         column.name: Program("number", {"column": column.name})
@@ -232,11 +236,11 @@ def reading(columns: Sequence[Column]) -> Model:
 
 def test_a_kind_of_a_plug_in_is_read_by_its_own_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BUILT_IN, "colour", Colour())
-    door = Door(reading([Column("paint", "colour")]))
+    door = Door(model_of([Column("paint", "colour")]))
     for _ in range(2):
         assert door.read([{"paint": "#FF8800"}, {"paint": None}], LIMITS).rows.columns["paint"] == ["#ff8800", None]
     error = refusal(door, {"paint": "red"}, {"paint": 7})
-    assert [each.detail for each in error.errors] == ["expected a colour such as #ff8800"] * 2
+    assert [fault.detail for fault in error.errors] == ["expected a colour such as #ff8800"] * 2
 
 
 @given(data=st.data())
@@ -248,16 +252,16 @@ def test_a_row_alone_is_read_and_answered_as_a_batch_of_one(
     door, row = Door(model), data.draw(any_row)
     for _ in range(2):
         if by_the_other_door(model, row) is None:
-            with pytest.raises(HttpError) as alone:
+            with pytest.raises(HttpError) as excinfo:
                 door.read_row(row, LIMITS)
-            assert alone.value.errors == refusal(door, row).errors
+            assert excinfo.value.errors == refusal(door, row).errors
             continue
-        read = door.read([row], LIMITS)
+        batch = door.read([row], LIMITS)
         values, warnings = door.read_row(row, LIMITS)
-        assert list(warnings) == list(read.warnings[0])
-        together, answer = model.answer_rows(read.rows, warnings=True), model.answer_row(values)
-        assert answer.probabilities == together.probabilities[0].tolist()
-        assert together.warnings is not None
-        assert answer.warnings == together.warnings[0]
-        assert (answer.label, answer.decision) == (together.labels[0], together.decisions[0])
-        assert answer.set == (None if together.sets is None else together.sets[0].tolist())
+        assert list(warnings) == list(batch.warnings[0])
+        batch_answer, answer = model.answer_rows(batch.rows, warnings=True), model.answer_row(values)
+        assert answer.probabilities == batch_answer.probabilities[0].tolist()
+        assert batch_answer.warnings is not None
+        assert answer.warnings == batch_answer.warnings[0]
+        assert (answer.label, answer.decision) == (batch_answer.labels[0], batch_answer.decisions[0])
+        assert answer.set == (None if batch_answer.sets is None else batch_answer.sets[0].tolist())

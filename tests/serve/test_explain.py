@@ -22,37 +22,41 @@ def odds(p: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
-def explained(answer: Any) -> dict[str, Any]:
+def effects_of(answer: Any) -> dict[str, Any]:
     assert answer.status == 200, answer.body
-    return {each["field"]: each for each in answer.json["effects"]}
+    return {effect["field"]: effect for effect in answer.json["effects"]}
 
 
 def test_an_effect_is_the_mean_over_usual_values_or_that_of_a_missing_one(ask: Any) -> None:
-    said = ask("POST", "/v1/explain", {"row": ROW, "label": "yes"})
-    found = explained(said)
-    assert set(found) == {"age", "city", "member", "since", "note", "photo"}
+    answer = ask("POST", "/v1/explain", {"row": ROW, "label": "yes"})
+    effects = effects_of(answer)
+    assert set(effects) == {"age", "city", "member", "since", "note", "photo"}
 
-    def of(**change: Any) -> float:
+    def odds_of(**change: Any) -> float:
         row = ask("POST", "/v1/predict", {"row": {**ROW, **change}}).json["predictions"][0]
         return odds(row["probabilities"]["yes"])
 
-    assert of() == pytest.approx(odds(said.json["probability"]))
-    assert found["member"] == {"field": "member", "method": "missing", "effect": pytest.approx(of() - of(member=None))}
-    usual = (60 * of(city="Bonn") + 30 * of(city="Ulm")) / 90
-    assert found["city"]["effect"] == pytest.approx(of() - usual)
-    assert found["age"]["method"] == "usual values"
-    assert found["age"]["effect"] > 0 > found["since"]["effect"] - 1
-    strongest = [abs(each["effect"]) for each in said.json["effects"]]
+    assert odds_of() == pytest.approx(odds(answer.json["probability"]))
+    assert effects["member"] == {
+        "field": "member",
+        "method": "missing",
+        "effect": pytest.approx(odds_of() - odds_of(member=None)),
+    }
+    mean_odds = (60 * odds_of(city="Bonn") + 30 * odds_of(city="Ulm")) / 90
+    assert effects["city"]["effect"] == pytest.approx(odds_of() - mean_odds)
+    assert effects["age"]["method"] == "usual values"
+    assert effects["age"]["effect"] > 0 > effects["since"]["effect"] - 1
+    strongest = [abs(effect["effect"]) for effect in answer.json["effects"]]
     assert strongest == sorted(strongest, reverse=True)
 
 
 def test_words_and_parts_are_said_where_they_stand(ask: Any) -> None:
-    found = explained(ask("POST", "/v1/explain", {"row": ROW, "label": "yes"}))
-    words = {ROW["note"][each["begin"] : each["end"]]: each["effect"] for each in found["note"]["words"]}
+    effects = effects_of(ask("POST", "/v1/explain", {"row": ROW, "label": "yes"}))
+    words = {ROW["note"][word["begin"] : word["end"]]: word["effect"] for word in effects["note"]["words"]}
     assert words["good"] * words["bad"] < 0
     assert words["and"] == pytest.approx(0)
-    assert np.shape(found["photo"]["parts"]) == (GRID, GRID)
-    assert "words" not in found["age"]
+    assert np.shape(effects["photo"]["parts"]) == (GRID, GRID)
+    assert "words" not in effects["age"]
 
 
 def test_the_most_probable_class_is_explained_unless_told(ask: Any) -> None:
@@ -60,11 +64,11 @@ def test_the_most_probable_class_is_explained_unless_told(ask: Any) -> None:
     other = ask("POST", "/v1/explain", {"row": ROW, "label": "no"}).json
     assert (first["label"], other["label"]) == ("yes", "no")
     assert first["probability"] + other["probability"] == pytest.approx(1)
-    assert explained_by(first)["city"] == pytest.approx(-explained_by(other)["city"])
+    assert effect_by_field(first)["city"] == pytest.approx(-effect_by_field(other)["city"])
 
 
-def explained_by(said: Any) -> dict[str, float]:
-    return {each["field"]: each["effect"] for each in said["effects"]}
+def effect_by_field(body: Any) -> dict[str, float]:
+    return {effect["field"]: effect["effect"] for effect in body["effects"]}
 
 
 def test_what_cannot_be_explained_is_refused(ask: Any) -> None:
@@ -74,9 +78,9 @@ def test_what_cannot_be_explained_is_refused(ask: Any) -> None:
     assert ask("POST", "/v1/explain", {"rows": [ROW]}).status == 422
 
 
-def test_of_many_fields_the_first_are_explained(model: Model, asking: Any, monkeypatch: Any) -> None:
+def test_of_many_fields_the_first_are_explained(model: Model, client_of: Any, monkeypatch: Any) -> None:
     card = Card(seed=0, data=Data("x", 1, 1), chosen="logistic", by_importance=("since", "city"))
     monkeypatch.setattr("sortal.serve.explain.MOST_FIELDS", 2)
-    said = asking(replace(model, card=card))("POST", "/v1/explain", {"row": ROW}).json
-    assert {each["field"] for each in said["effects"]} == {"since", "city"}
-    assert set(said["unexplained"]) == {"age", "member", "note", "photo"}
+    body = client_of(replace(model, card=card))("POST", "/v1/explain", {"row": ROW}).json
+    assert {effect["field"] for effect in body["effects"]} == {"since", "city"}
+    assert set(body["unexplained"]) == {"age", "member", "note", "photo"}

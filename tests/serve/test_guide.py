@@ -14,7 +14,7 @@ from sortal.artifact.model import Model, load
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    curl (.+)$", GUIDE, re.M)
-SHOWN = re.findall(r"^    curl ([^\n]+)\n\n```json\n(.*?)```", GUIDE, re.M | re.S)
+EXAMPLES = re.findall(r"^    curl ([^\n]+)\n\n```json\n(.*?)```", GUIDE, re.M | re.S)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def churn_model(trained: Any) -> Model:
     return load(trained.model)
 
 
-def sent(ask: Any, command: str) -> Any:
+def send(ask: Any, command: str) -> Any:
     """What a command of curl gets."""
     address, *words = shlex.split(command)
     options = list(zip(words[::2], words[1::2], strict=True))
@@ -38,27 +38,27 @@ def sent(ask: Any, command: str) -> Any:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_answered(churn_model: Model, asking: Any, command: str) -> None:
-    refused = re.search(rf"curl {re.escape(command)}\n\n```json\n{{\n  \"type\"", GUIDE) is not None
-    assert (sent(asking(churn_model), command).status == 200) is not refused
+def test_every_command_is_answered(churn_model: Model, client_of: Any, command: str) -> None:
+    is_refused = re.search(rf"curl {re.escape(command)}\n\n```json\n{{\n  \"type\"", GUIDE) is not None
+    assert (send(client_of(churn_model), command).status == 200) is not is_refused
 
 
-@pytest.mark.parametrize(("command", "shown"), SHOWN)
-def test_answers_have_the_form_that_is_shown(churn_model: Model, asking: Any, command: str, shown: str) -> None:
-    ask = asking(churn_model)
+@pytest.mark.parametrize(("command", "expected"), EXAMPLES)
+def test_answers_have_the_form_that_is_shown(churn_model: Model, client_of: Any, command: str, expected: str) -> None:
+    ask = client_of(churn_model)
     if "/v1/labels" in command:
-        sent(ask, COMMANDS[0])
-    agree(sent(ask, command).json, json.loads(shown))
+        send(ask, COMMANDS[0])
+    agree(send(ask, command).json, json.loads(expected))
 
 
-def agree(said: Any, shown: Any) -> None:
+def agree(actual: Any, expected: Any) -> None:
     """The same names, types, and texts that are no figures."""
-    assert type(said) is type(shown)
-    if isinstance(shown, dict):
-        assert said.keys() == shown.keys()
-        for name in shown:
-            agree(said[name], shown[name])
-    elif isinstance(shown, list) and shown and said:
-        agree(said[0], shown[0])
-    elif isinstance(shown, str) and re.fullmatch(r"urn:.*|[a-z]+-[a-z]+", shown):
-        assert said == shown
+    assert type(actual) is type(expected)
+    if isinstance(expected, dict):
+        assert actual.keys() == expected.keys()
+        for name in expected:
+            agree(actual[name], expected[name])
+    elif isinstance(expected, list) and expected and actual:
+        agree(actual[0], expected[0])
+    elif isinstance(expected, str) and re.fullmatch(r"urn:.*|[a-z]+-[a-z]+", expected):
+        assert actual == expected

@@ -137,8 +137,8 @@ def test_a_slow_body_is_cut_off_while_others_are_answered(server: Running) -> No
         waiting = [threads.submit(slow) for _ in range(4)]
         for _ in range(20):
             assert server.predict(ROW).status == 200
-        for each in waiting:
-            answer, seconds = each.result()
+        for future in waiting:
+            answer, seconds = future.result()
             assert b" 408 " in answer.partition(b"\r\n")[0]
             assert 9 < seconds < 12
 

@@ -13,11 +13,11 @@ from sortal.serve.log.address import open_store
 from sortal.serve.log.records import Label, PredictionRecord
 from tests.conftest import Sortal, Trained
 
-Logged = Callable[..., str]
+LogOf = Callable[..., str]
 
 
 @pytest.fixture
-def logged(tmp_path: Path) -> Logged:
+def log_of(tmp_path: Path) -> LogOf:
     """The address of a log in which rows r0, r1, ... were predicted to be these classes."""
 
     def write(*classes: Label) -> str:
@@ -25,8 +25,8 @@ def logged(tmp_path: Path) -> Logged:
         store = open_store(url)
         store.add_predictions(
             [
-                PredictionRecord(f"r{at}", float(at), "ab", "champion", {}, each, (1.0,), each, None, (), 0.0)
-                for at, each in enumerate(classes)
+                PredictionRecord(f"r{at}", float(at), "ab", "champion", {}, label, (1.0,), label, None, (), 0.0)
+                for at, label in enumerate(classes)
             ]
         )
         store.close()
@@ -35,29 +35,27 @@ def logged(tmp_path: Path) -> Logged:
     return write
 
 
-def known(url: str) -> list[Any]:
+def labels_of(url: str) -> list[Any]:
     store = open_store(url)
-    labels = [each.label and each.label.label for each in store.read()]
+    labels = [row.label and row.label.label for row in store.read()]
     store.close()
     return labels
 
 
-def test_labels_of_a_file_meet_their_rows_and_conflicts_are_told(
-    sortal: Sortal, logged: Logged, tmp_path: Path
-) -> None:
-    url, file = logged("yes", "no", "no"), tmp_path / "late.csv"
+def test_labels_of_a_file_meet_their_rows_and_conflicts_are_told(sortal: Sortal, log_of: LogOf, tmp_path: Path) -> None:
+    url, file = log_of("yes", "no", "no"), tmp_path / "late.csv"
     file.write_text("id,label\nr0, yes \nr2,no\nr9,yes\nr1,\n,no\nr2,maybe\n")
-    done = sortal("label", url, file)
-    assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == [
+    result = sortal("label", url, file)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
         "6 rows: 3 new labels (1 of rows that the log does not know yet); 0 were known already",
         "2 rows have no id or no label and were left out",
         "1 contradict a label that is known, which stays:",
         "  r2: 'no' is known, 'maybe' was given",
     ]
-    assert known(url) == ["yes", None, "no"]
-    again = sortal("label", url, file, "--json").json
-    assert again == {
+    assert labels_of(url) == ["yes", None, "no"]
+    second = sortal("label", url, file, "--json").json
+    assert second == {
         "rows": 6,
         "blank": 2,
         "new": 0,
@@ -68,16 +66,16 @@ def test_labels_of_a_file_meet_their_rows_and_conflicts_are_told(
 
 
 @pytest.mark.parametrize(
-    ("predicted", "written", "label"),
+    ("prediction", "text", "label"),
     [(1, "1.0", 1), (1, "2", 2), (1.5, "2", 2.0), (True, "true", True), (True, "0", False), ("1", "2", "2")],
 )
 def test_a_label_has_the_type_of_the_predictions(
-    sortal: Sortal, logged: Logged, tmp_path: Path, predicted: Label, written: str, label: Label
+    sortal: Sortal, log_of: LogOf, tmp_path: Path, prediction: Label, text: str, label: Label
 ) -> None:
-    url, file = logged(predicted), tmp_path / "late.tsv"
-    file.write_text(f"row\ttruth\nr0\t{written}\n")
+    url, file = log_of(prediction), tmp_path / "late.tsv"
+    file.write_text(f"row\ttruth\nr0\t{text}\n")
     assert sortal("label", url, file, "--id", "row", "--label", "truth").code == 0
-    assert [(type(each), each) for each in known(url)] == [(type(label), label)]
+    assert [(type(value), value) for value in labels_of(url)] == [(type(label), label)]
 
 
 def test_columns_of_numbers_in_a_parquet_file(sortal: Sortal, tmp_path: Path) -> None:
@@ -86,7 +84,7 @@ def test_columns_of_numbers_in_a_parquet_file(sortal: Sortal, tmp_path: Path) ->
     store.add_predictions([PredictionRecord("7", 1.0, "ab", "champion", {}, 1, (1.0,), 1, None, (), 0.0)])
     pl.DataFrame({"id": [7, 8], "label": [0, None]}).write_parquet(file)
     assert sortal("label", url, file, "--json").json["new"] == 1
-    assert known(url) == [0]
+    assert labels_of(url) == [0]
 
 
 def test_classes_of_the_model_that_was_served(sortal: Sortal, trained: Trained, tmp_path: Path) -> None:
@@ -97,9 +95,9 @@ def test_classes_of_the_model_that_was_served(sortal: Sortal, trained: Trained, 
     assert "name the model: --model FILE" in sortal("label", url, file).err
     assert sortal("label", url, file, "--model", trained.model, "--json").json["unmatched"] == 1
     file.write_text("id,label\nb,No\nc,yep\n")
-    refused = sortal("label", url, file, "--model", trained.model)
-    assert (refused.code, refused.out) == (2, "")
-    assert "a label of late.csv is 'yep', no class of the model; " in refused.err
+    refusal = sortal("label", url, file, "--model", trained.model)
+    assert (refusal.code, refusal.out) == (2, "")
+    assert "a label of late.csv is 'yep', no class of the model; " in refusal.err
     file.write_text("id,label\nb,No\n")
     assert sortal("label", url, file, "--model", trained.model, "--json").json["new"] == 1
 
@@ -116,11 +114,11 @@ def test_classes_of_the_model_that_was_served(sortal: Sortal, trained: Trained, 
     ],
 )
 def test_what_cannot_be_used_is_a_sentence(
-    sortal: Sortal, logged: Logged, tmp_path: Path, log: str | None, content: str, message: str
+    sortal: Sortal, log_of: LogOf, tmp_path: Path, log: str | None, content: str, message: str
 ) -> None:
-    url = logged(1) if log is None else log.format(tmp_path)
+    url = log_of(1) if log is None else log.format(tmp_path)
     (tmp_path / "late.csv").write_text(content)
-    done = sortal("label", url, tmp_path / "late.csv")
-    assert (done.code, done.out) == (2, "")
-    assert message in done.err
+    result = sortal("label", url, tmp_path / "late.csv")
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
     assert not (tmp_path / "none.db").exists()

@@ -38,13 +38,13 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "SHARE", 0)
 
 
-def state(shown: Live, served: ServedModel) -> Any:
+def state(live_view: Live, served_model: ServedModel) -> Any:
     """What is sent as soon as it is made."""
-    asyncio.run(shown.now(served))
-    assert shown._job is not None
-    shown._job.result()
-    assert shown._page_json is not None
-    return msgspec.json.decode(shown._page_json)
+    asyncio.run(live_view.now(served_model))
+    assert live_view._job is not None
+    live_view._job.result()
+    assert live_view._page_json is not None
+    return msgspec.json.decode(live_view._page_json)
 
 
 def record(at: float, row_id: str = "a") -> PredictionRecord:
@@ -64,7 +64,7 @@ def record(at: float, row_id: str = "a") -> PredictionRecord:
 
 
 @pytest.fixture
-def served(model: Model) -> ServedModel:
+def served_model(model: Model) -> ServedModel:
     return ServedModel("churn", "ab" * 32, model)
 
 
@@ -75,49 +75,51 @@ def test_without_a_log_a_process_counts_what_it_answers(
     row = {"age": 40, "city": "Bonn"}
     assert call(app, "POST", "/v1/predict", msgspec.json.encode({"rows": [row, row, {"age": 200}]})).status == 200
     call(app, "GET", "/v1/live")
-    told = call(app, "GET", "/v1/live").json
-    assert told["log"] == {"kept": False, "trouble": ""}
-    assert [each["span"] for each in told["spans"]] == [300, 3600]
-    total = told["spans"][0]["total"]
+    report = call(app, "GET", "/v1/live").json
+    assert report["log"] == {"kept": False, "trouble": ""}
+    assert [span["span"] for span in report["spans"]] == [300, 3600]
+    total = report["spans"][0]["total"]
     assert (total["requests"], total["rows"]) == (1, 3)
     assert 0 < total["p50"] == total["p99"] < 10
-    assert told["labelled"] is None
-    assert told["since"] <= told["time"]
+    assert report["labelled"] is None
+    assert report["since"] <= report["time"]
 
 
-def test_with_a_log_counts_are_there_again_after_a_restart(at_once: None, served: ServedModel, tmp_path: Path) -> None:
+def test_with_a_log_counts_are_there_again_after_a_restart(
+    at_once: None, served_model: ServedModel, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     store, now = open_store(url), time.time()
     store.add_predictions([record(now - 30, "a"), record(now - 20, "b")])
     store.add_labels([LabelRecord("a", "yes", now), LabelRecord("b", "no", now)])
     store.close()
-    shown = Live(partial(open_store, url), lambda: {"written": 2})
-    shown.add(0.001, ["yes"], [()])  # counted from the log, and not twice
-    told = state(shown, served)
-    shown.close()
-    assert told["log"] == {"kept": True, "trouble": "", "written": 2}
-    assert told["spans"][0]["total"]["rows"] == 2
-    assert told["spans"][0]["warnings"] == [{"column": "'age'", "rows": 2, "example": "'age': 200 is above 90"}]
-    assert told["labelled"]["rows"] == 2
-    assert "roc_auc" in told["labelled"]["names"]
-    assert told["since"] == pytest.approx(now - 3600, abs=10)
+    live_view = Live(partial(open_store, url), lambda: {"written": 2})
+    live_view.add(0.001, ["yes"], [()])  # counted from the log, and not twice
+    report = state(live_view, served_model)
+    live_view.close()
+    assert report["log"] == {"kept": True, "trouble": "", "written": 2}
+    assert report["spans"][0]["total"]["rows"] == 2
+    assert report["spans"][0]["warnings"] == [{"column": "'age'", "rows": 2, "example": "'age': 200 is above 90"}]
+    assert report["labelled"]["rows"] == 2
+    assert "roc_auc" in report["labelled"]["names"]
+    assert report["since"] == pytest.approx(now - 3600, abs=10)
 
 
-def test_figures_of_another_model_are_not_shown(at_once: None, served: ServedModel, tmp_path: Path) -> None:
+def test_figures_of_another_model_are_not_shown(at_once: None, served_model: ServedModel, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     store, now = open_store(url), time.time()
     store.add_predictions([record(now - 30)])
     store.add_labels([LabelRecord("a", "yes", now)])
     store.close()
-    shown = Live(partial(open_store, url))
-    assert state(shown, served)["labelled"]["rows"] == 1
-    other = state(shown, replace(served, sha256="cd" * 32))
+    live_view = Live(partial(open_store, url))
+    assert state(live_view, served_model)["labelled"]["rows"] == 1
+    other = state(live_view, replace(served_model, sha256="cd" * 32))
     assert other["labelled"] == {"rows": 0, "note": "no label has come yet of a row that this model answered"}
     assert other["spans"][0]["total"]["rows"] == 1  # what was answered was answered
-    shown.close()
+    live_view.close()
 
 
-class Broken:
+class UnreachableStore:
     """A store that is away, and then is there."""
 
     def __init__(self, rows: list[LabelledPrediction], error: Exception) -> None:
@@ -127,42 +129,44 @@ class Broken:
     def read(self, since: float, until: float, *, inputs: bool) -> Iterator[LabelledPrediction]:
         if self.away:
             raise self.error
-        return (each for each in self.rows if since <= each.prediction.time < until)
+        return (row for row in self.rows if since <= row.prediction.time < until)
 
     def labelled(self, model: str, most: int, *, inputs: bool) -> Iterator[LabelledPrediction]:
         return iter(())
 
 
-def test_a_log_that_is_away_is_said_to_be_and_read_when_it_is_back(at_once: None, served: ServedModel) -> None:
-    store = Broken([LabelledPrediction(record(time.time() - 20), None)], StoreError("the log cannot be reached"))
-    shown = Live(lambda: store)  # type: ignore[arg-type, return-value]
-    assert state(shown, served)["log"]["trouble"] == "the log cannot be reached"
+def test_a_log_that_is_away_is_said_to_be_and_read_when_it_is_back(at_once: None, served_model: ServedModel) -> None:
+    store = UnreachableStore(
+        [LabelledPrediction(record(time.time() - 20), None)], StoreError("the log cannot be reached")
+    )
+    live_view = Live(lambda: store)  # type: ignore[arg-type, return-value]
+    assert state(live_view, served_model)["log"]["trouble"] == "the log cannot be reached"
     store.away = False
-    told = state(shown, served)
-    assert (told["log"]["trouble"], told["spans"][0]["total"]["rows"]) == ("", 1)
+    report = state(live_view, served_model)
+    assert (report["log"]["trouble"], report["spans"][0]["total"]["rows"]) == ("", 1)
 
 
 def test_a_bug_is_logged_and_the_page_told_so_without_its_words(
-    at_once: None, served: ServedModel, caplog: pytest.LogCaptureFixture
+    at_once: None, served_model: ServedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shown = Live(lambda: Broken([], ValueError("/secret/path")))  # type: ignore[arg-type, return-value]
+    live_view = Live(lambda: UnreachableStore([], ValueError("/secret/path")))  # type: ignore[arg-type, return-value]
     with caplog.at_level(logging.ERROR, "sortal.serve"):
-        told = state(shown, served)
-    assert told["log"]["trouble"] == "figures could not be made; the log of the service says why"
+        report = state(live_view, served_model)
+    assert report["log"]["trouble"] == "figures could not be made; the log of the service says why"
     assert "/secret/path" in caplog.text
 
 
-def test_what_was_just_made_is_not_made_again(served: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[float] = []
+def test_what_was_just_made_is_not_made_again(served_model: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_times: list[float] = []
 
-    def opening() -> LogStore:
-        opened.append(time.time())
+    def fail_to_open() -> LogStore:
+        open_times.append(time.time())
         raise StoreError("away")
 
-    shown = Live(opening)
+    live_view = Live(fail_to_open)
     for _ in range(5):
-        state(shown, served)
-    assert len(opened) == 1
+        state(live_view, served_model)
+    assert len(open_times) == 1
 
 
 def test_the_page_is_files_of_the_package_with_a_strict_policy(call: Any, model: Model, deployment: Any) -> None:
@@ -176,14 +180,14 @@ def test_the_page_is_files_of_the_package_with_a_strict_policy(call: Any, model:
     assert not re.search(r"\son\w+=|\sstyle=|<style|<script(?! type=\"module\" src=\"page/)|https?://", text)
     for address in re.findall(r'(?:href|src)="([^"#]+)"', text):
         assert call(app, "GET", f"/{address}").status == 200
-    again = call(app, "GET", "/", headers={"if-none-match": html.headers["etag"]})
-    assert (again.status, again.body) == (304, b"")
+    second_answer = call(app, "GET", "/", headers={"if-none-match": html.headers["etag"]})
+    assert (second_answer.status, second_answer.body) == (304, b"")
     assert call(app, "GET", "/v1/live").status == 401
 
 
 def test_every_script_is_served_and_names_no_other_place() -> None:
     folder = files("sortal.serve.page")
-    scripts = {each.name for each in folder.iterdir() if each.name.endswith(".js")}
+    scripts = {file.name for file in folder.iterdir() if file.name.endswith(".js")}
     assert scripts == {*page.SCRIPTS}
     for name in scripts:
         source = folder.joinpath(name).read_text("utf-8")

@@ -23,15 +23,15 @@ def test_requests_rows_decisions_and_warnings_are_counted(ask: Any) -> None:
     ask("GET", "/nothing/secret")
     answer = ask("GET", "/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    found = samples(answer.body.decode())
-    assert found['sortal_requests_total{method="POST",route="/v1/predict",status="200"}'] == 1
-    assert found['sortal_requests_total{method="POST",route="/v1/predict",status="422"}'] == 1
-    assert found['sortal_requests_total{method="GET",route="(none)",status="404"}'] == 1
-    assert found["sortal_rows_total{}"] == 2
-    assert sum(value for name, value in found.items() if "decisions_total" in name) == 2
-    assert found["sortal_row_warnings_total{}"] == 2
-    assert found['sortal_stage_seconds_total{stage="score"}'] > 0
-    assert found["sortal_log_queued{}"] == 0
+    figures = samples(answer.body.decode())
+    assert figures['sortal_requests_total{method="POST",route="/v1/predict",status="200"}'] == 1
+    assert figures['sortal_requests_total{method="POST",route="/v1/predict",status="422"}'] == 1
+    assert figures['sortal_requests_total{method="GET",route="(none)",status="404"}'] == 1
+    assert figures["sortal_rows_total{}"] == 2
+    assert sum(value for name, value in figures.items() if "decisions_total" in name) == 2
+    assert figures["sortal_row_warnings_total{}"] == 2
+    assert figures['sortal_stage_seconds_total{stage="score"}'] > 0
+    assert figures["sortal_log_queued{}"] == 0
     assert "secret" not in answer.body.decode()
 
 
@@ -47,12 +47,12 @@ def test_buckets_are_cumulative_and_end_with_all() -> None:
     metrics = Metrics()
     for seconds in (0.0005, 0.0006, 0.3, 99):
         metrics.add_request("GET", "/a", 200, seconds)
-    found = samples(metrics.text())
-    counts = [found[f'sortal_request_seconds_bucket{{route="/a",le="{each}"}}'] for each in (*BUCKETS, "+Inf")]
+    figures = samples(metrics.text())
+    counts = [figures[f'sortal_request_seconds_bucket{{route="/a",le="{bound}"}}'] for bound in (*BUCKETS, "+Inf")]
     assert counts[0] == 1
     assert counts == sorted(counts)
-    assert counts[-1] == found['sortal_request_seconds_count{route="/a"}'] == 4
-    assert found['sortal_request_seconds_sum{route="/a"}'] == 0.0005 + 0.0006 + 0.3 + 99
+    assert counts[-1] == figures['sortal_request_seconds_count{route="/a"}'] == 4
+    assert figures['sortal_request_seconds_sum{route="/a"}'] == 0.0005 + 0.0006 + 0.3 + 99
 
 
 def test_rows_of_several_threads_are_all_counted() -> None:

@@ -56,7 +56,7 @@ WORDS = ("good", "bad", "late")
 def a_model(names: dict[str, str], levels: tuple[str, ...], classes: tuple[str, str]) -> Model:
     """A column of every kind, of which a logistic regression and the words of a text are averaged."""
     table = np.vstack([np.eye(len(levels)), np.zeros(len(levels)), np.full(len(levels), 1 / len(levels))])
-    read = (
+    columns = (
         Program("number", {"column": names["age"]}),
         Program("lookup", {"column": names["city"], "categories": list(levels)}, {"table": table}),
         Program("number", {"column": names["member"]}),
@@ -69,17 +69,17 @@ def a_model(names: dict[str, str], levels: tuple[str, ...], classes: tuple[str, 
     fields = Program(
         "chain",
         steps=(
-            Program("table", steps=read),
+            Program("table", steps=columns),
             Program("fill", {}, {"value": values, "indicator": np.array([], dtype=np.int32)}),
             Program("linear", {"link": "sigmoid"}, {"coef": coef[:, :width], "intercept": np.array([-5.0])}),
         ),
     )
     hashes = np.sort(Ngrams("word", 1, 1)([" ".join(WORDS)]).index).astype(np.uint64)
-    told = {"column": names["note"], "kind": "word", "least": 1, "most": 1, "rows": 10}
+    options = {"column": names["note"], "kind": "word", "least": 1, "most": 1, "rows": 10}
     words = Program(
         "chain",
         steps=(
-            Program("tfidf", told, {"hash": hashes, "documents": np.array([3, 4, 5], dtype=np.uint32)}),
+            Program("tfidf", options, {"hash": hashes, "documents": np.array([3, 4, 5], dtype=np.uint32)}),
             Program("linear", {"link": "sigmoid"}, {"coef": np.array([[3.0, -6, 1.5]]), "intercept": np.zeros(1)}),
         ),
     )
@@ -148,15 +148,15 @@ def serving(
     """The address of a service of this process."""
     url = f"sqlite:///{log}"
     writer = None if log is None else LogWriter(url)
-    shown = Live() if log is None else Live(partial(open_store, url))
+    live_view = Live() if log is None else Live(partial(open_store, url))
     deployment = deployment or Deployment(ServedModel("churn", "ab" * 32, model))
-    service = Service(deployment, token=token, log=writer, live=shown)
+    service = Service(deployment, token=token, log=writer, live=live_view)
     config = uvicorn.Config(App(service, ROUTES), port=0, log_level="error", lifespan="off")
     try:
         with listening(config) as port:
             yield f"http://127.0.0.1:{port}/"
     finally:
-        shown.close()
+        live_view.close()
         if writer is not None:
             writer.close()
 
@@ -165,8 +165,8 @@ def serving(
 def chromium() -> Iterator[Browser]:
     if executable() is None and not os.environ.get("CI"):
         pytest.skip("no Chromium here; on Debian: apt-get install chromium")
-    with browser() as started:
-        yield started
+    with browser() as instance:
+        yield instance
 
 
 PLAIN = a_model({name: name for name in HOSTILE}, ("Bonn", "Ulm", "Jena"), ("no", "yes"))
@@ -185,18 +185,18 @@ def visit(chromium: Browser, address: str, **look: Any) -> Iterator[Page]:
         page.until("document.querySelector('#try')?.hidden === false")
         yield page
         assert page.complaints == []
-        assert {each.split("/")[2] for each in page.requests if not each.startswith(("blob:", "data:"))} == {
+        assert {url.split("/")[2] for url in page.requests if not url.startswith(("blob:", "data:"))} == {
             address.split("/")[2]
         }
 
 
 def field(page: Page, name: str) -> str:
     """Where to type the value of a column."""
-    found = page.js(
+    element_id = page.js(
         f"[...document.querySelectorAll('.field')].find(f => f.querySelector('label, legend').innerText === {json.dumps(name)})"
         ".querySelector('input, select, textarea').id"
     )
-    return f"#{found}"
+    return f"#{element_id}"
 
 
 def press_button(page: Page, text: str) -> None:
@@ -210,11 +210,11 @@ def test_a_row_is_decided_and_explained(chromium: Browser, site: str) -> None:
         page.fill(field(page, "note"), "very good, not late")
         press_button(page, "Decide")
         assert page.text("#decision") == "yes"
-        shown = page.text(".bars.classes").split()
+        bars = page.text(".bars.classes").split()
         p = 0.75 / (1 + np.exp(5 - 0.1 * 85 - 0.0 + 2.0 - 3.0))
-        assert shown[:1] + shown[2:3] == ["no", "yes"]
-        assert float(shown[1]) + float(shown[3]) == pytest.approx(1.0)
-        assert float(shown[3]) > p
+        assert bars[:1] + bars[2:3] == ["no", "yes"]
+        assert float(bars[1]) + float(bars[3]) == pytest.approx(1.0)
+        assert float(bars[3]) > p
         page.until("document.querySelectorAll('.signed .num').length > 1")
         assert page.js("document.querySelectorAll('.words mark').length") >= 1
         assert " in the service" in page.text("#took")
@@ -232,11 +232,11 @@ def test_an_example_fills_every_field_and_another_is_another(chromium: Browser, 
         assert first[0] == "40"
         assert page.until("document.querySelector('.drop img').naturalWidth") == 64
         assert any(value.count("/") == 2 for value in first)  # a date as this column's are written
-        seen = set()
+        examples = set()
         for _ in range(5):
             press_button(page, "Fill in an example")
-            seen.add(page.js(values))
-        assert len(seen) > 1
+            examples.add(page.js(values))
+        assert len(examples) > 1
         press_button(page, "Decide")
         page.until("document.querySelectorAll('.parts rect').length === 49")
         press_button(page, "Empty it")
@@ -250,11 +250,11 @@ def test_what_is_wrong_is_said_at_its_field(chromium: Browser, site: str) -> Non
         page.fill(field(page, "age"), "old")
         press_button(page, "Decide")
         page.until("document.querySelectorAll('[aria-invalid]').length === 2")
-        told = page.js(
+        message = page.js(
             f"(e => document.getElementById(e.getAttribute('aria-describedby').split(' ')[1]).innerText)"
             f"(document.querySelector('{field(page, 'since')}'))"
         )
-        assert told.startswith("expected a date")
+        assert message.startswith("expected a date")
         assert page.js("document.activeElement.getAttribute('aria-invalid')") == "true"
         assert page.js("document.querySelector('#decision')") is None
         page.fill(field(page, "since"), "01/02/2020")
@@ -262,7 +262,7 @@ def test_what_is_wrong_is_said_at_its_field(chromium: Browser, site: str) -> Non
         press_button(page, "Decide")
         page.text("#decision")
         assert page.js("document.querySelectorAll('[aria-invalid]').length") == 0
-        assert [each for each in page.complaints if "422" not in each] == []
+        assert [complaint for complaint in page.complaints if "422" not in complaint] == []
 
 
 def test_a_label_is_sent_once_and_of_two_the_first_stays(chromium: Browser, site: str) -> None:
@@ -272,21 +272,21 @@ def test_a_label_is_sent_once_and_of_two_the_first_stays(chromium: Browser, site
         page.text("#decision")
         press_button(page, "Send the label")
         assert page.text(".truth [role=status]") == "Choose a class first."
-        for choice, said in ((0, "Stored."), (0, "had this label already"), (1, "another label of this row")):
+        for choice, message in ((0, "Stored."), (0, "had this label already"), (1, "another label of this row")):
             page.js(f"document.querySelectorAll('.truth input')[{choice}].click()")
             press_button(page, "Send the label")
-            page.until(f"document.querySelector('.truth [role=status]').innerText.includes({json.dumps(said)})")
+            page.until(f"document.querySelector('.truth [role=status]').innerText.includes({json.dumps(message)})")
 
 
 def test_all_of_it_by_the_keyboard(chromium: Browser, site: str) -> None:
-    focused = "(e => e.innerText || e.labels?.[0]?.innerText || e.id)(document.activeElement)"
+    focus_text = "(e => e.innerText || e.labels?.[0]?.innerText || e.id)(document.activeElement)"
     with visit(chromium, site) as page:
         page.press("Tab")
-        assert page.js(focused) == "To the form"
+        assert page.js(focus_text) == "To the form"
         page.press("Tab", 3)
-        assert page.js(focused) == "The model"
+        assert page.js(focus_text) == "The model"
         page.press("Tab")
-        assert page.js(focused) == "age"
+        assert page.js(focus_text) == "age"
         outline = "(s => s.outlineStyle + s.outlineWidth)(getComputedStyle(document.activeElement))"
         assert page.js(outline) == "solid3px"
         page.write("85")
@@ -296,16 +296,16 @@ def test_all_of_it_by_the_keyboard(chromium: Browser, site: str) -> None:
         page.press("Tab")
         page.press("ArrowLeft")
         assert page.js("document.activeElement.labels[0].innerText") == "no"
-        while page.js(focused) != "Decide":
+        while page.js(focus_text) != "Decide":
             page.press("Tab")
         page.press("Enter")
         assert page.text("#decision") == "yes"
-        assert page.js(focused) == "Decide"  # where it was: what is said is read out
+        assert page.js(focus_text) == "Decide"  # where it was: what is said is read out
         assert page.text(".answer [role=status]").startswith("Decision: yes, probability ")
         while page.js("document.activeElement.name") != "truth":
             page.press("Tab")
         page.press(" ")
-        while page.js(focused) != "Send the label":
+        while page.js(focus_text) != "Send the label":
             page.press("Tab")
         page.press("Enter")
         page.until("document.querySelector('.truth p[role=status]').innerText.startsWith('Stored')")
@@ -383,8 +383,8 @@ def test_an_image_is_chosen_or_dropped_and_shown(chromium: Browser, site: str, t
     with visit(chromium, site) as page:
         file = tmp_path / "<i>one.png"
         file.write_bytes(sample_image(1))
-        where = field(page, "photo")
-        page.choose_file(where, file)
+        selector = field(page, "photo")
+        page.choose_file(selector, file)
         page.until("document.querySelector('.drop img').naturalWidth > 0")
         assert "<i>one.png" in page.text(".drop .hint")
         press_button(page, "Take it away")
@@ -421,9 +421,9 @@ def test_names_and_texts_of_data_are_shown_as_text(chromium: Browser) -> None:
         assert page.text(".words") == attack
         assert page.text("#lede").count("</script>") >= 1
         page.until("document.querySelectorAll('svg.chart').length === 3")
-        shown = page.js("document.body.innerText")
-        assert HOSTILE["age"] in shown
-        assert HOSTILE["since"] in shown
+        text = page.js("document.body.innerText")
+        assert HOSTILE["age"] in text
+        assert HOSTILE["since"] in text
         assert page.js("[...document.querySelectorAll('option')].map(o => o.text)")[1:4] == [
             *LEVELS[:2],
             "\\u200b\\u202eevil",
@@ -445,10 +445,12 @@ def test_a_column_with_a_hostile_name_gets_its_own_error(chromium: Browser) -> N
 
 def test_of_many_columns_some_are_shown_and_any_is_found(chromium: Browser) -> None:
     with serving(a_wide_model()) as site, visit(chromium, site) as page:
-        seen = "[...document.querySelectorAll('.field')].filter(e => e.checkVisibility() && e.id !== 'find').length"
-        assert page.js(seen) < 20
+        n_visible = (
+            "[...document.querySelectorAll('.field')].filter(e => e.checkVisibility() && e.id !== 'find').length"
+        )
+        assert page.js(n_visible) < 20
         page.fill("#find", "number 123")
-        page.until(f"{seen} === 2")  # the column, and the choice of a time below
+        page.until(f"{n_visible} === 2")  # the column, and the choice of a time below
         page.fill("#find", "nothing of that name")
         page.until("document.querySelector('.find [role=status]').innerText.startsWith('No column')")
         page.fill("#find", "")
@@ -478,8 +480,8 @@ def test_the_shell_tells_nothing_and_asks_for_the_token_once(chromium: Browser) 
             page.js("Object.keys(sessionStorage).length + Object.keys(localStorage).length + document.cookie.length")
             == 1
         )
-        assert not [each for each in page.requests if TOKEN in each]
-        assert [each for each in page.complaints if "401" not in each] == []
+        assert not [url for url in page.requests if TOKEN in url]
+        assert [complaint for complaint in page.complaints if "401" not in complaint] == []
         page.call("Page.reload")
         page.until("document.querySelector('#try')?.hidden === false")
 
@@ -504,8 +506,8 @@ def test_a_service_that_is_gone_is_said_to_be_and_answers_again(chromium: Browse
 def test_what_goes_on_is_shown_with_what_labels_say(
     chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for each, value in (("FRESH", 0.2), ("FRESH_TRUTH", 0.2), ("SHARE", 0)):
-        monkeypatch.setattr(live, each, value)
+    for name, value in (("FRESH", 0.2), ("FRESH_TRUTH", 0.2), ("SHARE", 0)):
+        monkeypatch.setattr(live, name, value)
     with serving(PLAIN, tmp_path / "log.db") as site, visit(chromium, site) as page:
         page.until("document.querySelector('#live p.muted').innerText.startsWith('No row came')")
         page.js(
@@ -527,8 +529,8 @@ def test_what_goes_on_is_shown_with_what_labels_say(
         page.js("document.querySelectorAll('[name=span]')[1].click()")
         page.until("document.querySelector('#live .tiles')?.innerText.includes('60')")
         page.js("document.querySelector('#live .scroll').focus()")
-        asked = len(page.requests)
-        while len(page.requests) < asked + 2:
+        n_requests = len(page.requests)
+        while len(page.requests) < n_requests + 2:
             time.sleep(0.05)
         page.js("new Promise(done => setTimeout(done, 300))")
         assert page.js("document.activeElement.className") == "scroll"  # what has not changed is not made anew

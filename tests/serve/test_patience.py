@@ -34,17 +34,17 @@ def test_who_waits_too_long_is_cancelled_and_the_others_are_not() -> None:
 
 
 def test_it_ends_about_when_it_should_also_long_after_the_last_one_waited() -> None:
-    async def twice() -> list[float]:
-        patience, took = PatienceWithTasks(0.1), []
+    async def two_waits() -> list[float]:
+        patience, durations = PatienceWithTasks(0.1), []
         loop = asyncio.get_running_loop()
         for _ in range(2):
-            began = loop.time()
+            start = loop.time()
             assert await waited(patience, 5.0) == "over"
-            took.append(loop.time() - began)
+            durations.append(loop.time() - start)
             await asyncio.sleep(0.15)
-        return took
+        return durations
 
-    assert all(0.1 <= seconds < 0.1 * (1 + 1 / LOOKS) + 1.0 for seconds in asyncio.run(twice()))
+    assert all(0.1 <= seconds < 0.1 * (1 + 1 / LOOKS) + 1.0 for seconds in asyncio.run(two_waits()))
 
 
 def test_the_same_one_goes_on_in_another_loop() -> None:

@@ -53,43 +53,47 @@ def test_a_service_says_what_it_serves_and_answers(server: Running, model: Path)
 
 
 def test_every_row_that_was_answered_is_in_the_log(model: Path, tmp_path: Path) -> None:
-    with serving(model, *logged(tmp_path), "--redact", "Contract") as running:
+    with serving(model, *log_options(tmp_path), "--redact", "Contract") as running:
         answers = [running.predict(ROW, ROW, ids=[f"{at}-a", f"{at}-b"]) for at in range(20)]
         assert running.stop() == 0
         assert running.wait_for("stopped")["unlogged"] == 0
     assert {answer.status for answer in answers} == {200}
-    kept = open_store(f"sqlite:///{tmp_path}/served.db").read()
-    inputs = {each.prediction.row_id: dict(each.prediction.inputs) for each in kept}
+    rows = open_store(f"sqlite:///{tmp_path}/served.db").read()
+    inputs = {row.prediction.row_id: dict(row.prediction.inputs) for row in rows}
     assert inputs == {f"{at}-{row}": {"tenure": 3, "MonthlyCharges": 70.5} for at in range(20) for row in "ab"}
 
 
 def test_no_row_that_was_answered_is_lost_when_it_is_ended_under_load(model: Path, tmp_path: Path) -> None:
-    answered: list[str] = []
+    answered_ids: list[str] = []
 
-    def seen(status: int, body: bytes) -> None:
+    def collect_ids(status: int, body: bytes) -> None:
         assert status == 200
-        answered.extend(each["id"] for each in json.loads(body)["predictions"])
+        answered_ids.extend(prediction["id"] for prediction in json.loads(body)["predictions"])
 
-    with serving(model, *logged(tmp_path), "--shadow", model) as running:
+    with serving(model, *log_options(tmp_path), "--shadow", model) as running:
         ending = threading.Timer(0.5, running.stop)
         ending.start()
-        saturated(running.port, [request("/v1/predict", json.dumps({"rows": [ROW] * 3}).encode())], 1.5, handler=seen)
+        saturated(
+            running.port, [request("/v1/predict", json.dumps({"rows": [ROW] * 3}).encode())], 1.5, handler=collect_ids
+        )
         ending.join()
         assert running.process.returncode == 0
         assert running.wait_for("stopped") | {"unanswered": 0, "unlogged": 0} == running.wait_for("stopped")
-    kept = [each.prediction for each in open_store(f"sqlite:///{tmp_path}/served.db").read()]
-    assert len(answered) > 30
+    records = [row.prediction for row in open_store(f"sqlite:///{tmp_path}/served.db").read()]
+    assert len(answered_ids) > 30
     for role in ("champion", "shadow"):
-        assert set(answered) <= {each.row_id for each in kept if each.role == role}
+        assert set(answered_ids) <= {record.row_id for record in records if record.role == role}
 
 
-BEGUN = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+PARTIAL_REQUEST = (
+    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+)
 """A request whose body has not come whole."""
 
 
 def test_a_second_signal_ends_it_at_once(model: Path) -> None:
     with serving(model, "--log", "none") as running, socket.create_connection(("127.0.0.1", running.port)) as slow:
-        slow.sendall(BEGUN)
+        slow.sendall(PARTIAL_REQUEST)
         time.sleep(0.3)
         running.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
@@ -113,10 +117,10 @@ def test_every_request_is_a_line_without_data_or_token(model: Path, tmp_path: Pa
         running.predict(ROW, ROW)
         running.ask("POST", "/v1/predict", b"{", content_type="application/json")
         running.ask("GET", "/nowhere?secret=1")
-        lines = [each for each in running.events if each["event"] == "request"]
-        said = [(each["method"], each["route"], each["status"], each["rows"]) for each in lines]
-        assert said == [("POST", "/v1/predict", 200, 2), ("POST", "/v1/predict", 400, 0), ("GET", "(none)", 404, 0)]
-        assert all(0 < each["ms"] < 60_000 for each in lines)
+        lines = [event for event in running.events if event["event"] == "request"]
+        requests = [(line["method"], line["route"], line["status"], line["rows"]) for line in lines]
+        assert requests == [("POST", "/v1/predict", 200, 2), ("POST", "/v1/predict", 400, 0), ("GET", "(none)", 404, 0)]
+        assert all(0 < line["ms"] < 60_000 for line in lines)
         text = running.err.read_text()
         assert not any(word in text for word in (TOKEN, "Month-to-month", "nowhere", "secret"))
         assert ("every user can read" in text) == bool((tmp_path / "token").stat().st_mode & 0o004)
@@ -125,26 +129,26 @@ def test_every_request_is_a_line_without_data_or_token(model: Path, tmp_path: Pa
 def test_a_worker_that_is_killed_is_started_anew_and_no_request_waits_for_it(model: Path) -> None:
     with serving(model, "--log", "none", "--workers", 2) as running:
         running.wait_for("ready", times=2)
-        killed = running.events[0]["process"]
-        os.kill(killed, signal.SIGKILL)
-        assert running.wait_for("a worker has ended; another one takes its place")["worker"] == killed
+        worker = running.events[0]["process"]
+        os.kill(worker, signal.SIGKILL)
+        assert running.wait_for("a worker has ended; another one takes its place")["worker"] == worker
         assert {running.predict(ROW).status for _ in range(5)} == {200}
-        assert running.wait_for("ready", times=3)["process"] != killed
+        assert running.wait_for("ready", times=3)["process"] != worker
         assert running.stop() == 0
-        assert len([each for each in running.events if each["event"] == "stopped"]) == 2
+        assert len([event for event in running.events if event["event"] == "stopped"]) == 2
 
 
 def test_a_service_of_which_no_worker_can_start_ends(model: Path, tmp_path: Path) -> None:
-    spoilt = "import sys\nif '--multiprocessing-fork' in sys.orig_argv: sys.modules['uvicorn'] = None\n"
-    (tmp_path / "sitecustomize.py").write_text(spoilt)
+    code = "import sys\nif '--multiprocessing-fork' in sys.orig_argv: sys.modules['uvicorn'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(code)
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     words = command("serve", model, "--port", 0, "--log", "none", "--workers", 2)
-    ended = subprocess.run(
+    process = subprocess.run(
         words, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, "PYTHONPATH": path}
     )
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr.count("a worker could not be started") == 2
+    assert process.returncode == 1
+    assert process.stdout == ""
+    assert process.stderr.count("a worker could not be started") == 2
 
 
 @pytest.mark.clock
@@ -160,9 +164,9 @@ def test_workers_share_connections(model: Path) -> None:
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE))
             connection.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
-        answered = Counter(each["process"] for each in running.events if each["event"] == "request")
-        assert sum(answered.values()) == 16
-        assert len(answered) == 2
+        n_by_process = Counter(event["process"] for event in running.events if event["event"] == "request")
+        assert sum(n_by_process.values()) == 16
+        assert len(n_by_process) == 2
 
 
 def test_a_service_answers_as_soon_as_it_says_so(model: Path) -> None:
@@ -190,22 +194,22 @@ def test_a_signal_ends_a_service_in_peace(model: Path, number: int) -> None:
             assert running.process.wait(PATIENCE) == 0
         else:
             assert running.stop(number) == 0
-        assert [each["unanswered"] for each in running.events if each["event"] == "stopped"] == [0, 0]
+        assert [event["unanswered"] for event in running.events if event["event"] == "stopped"] == [0, 0]
         assert "Traceback" not in running.err.read_text()
 
 
-def assert_refused(outcome: Outcome, said: str) -> None:
+def assert_refused(outcome: Outcome, message: str) -> None:
     assert outcome.code == 2
     assert outcome.out == ""
-    assert said in outcome.err
+    assert message in outcome.err
     assert outcome.err.count("\n") == 1
 
 
-def logged(folder: Path) -> list[str]:
+def log_options(folder: Path) -> list[str]:
     return ["--log", f"sqlite:///{folder}/served.db"]
 
 
-Asked = Callable[[Path, Path], list[Any]]
+OptionsFor = Callable[[Path, Path], list[Any]]
 
 
 def a_token(folder: Path, content: str) -> Path:
@@ -215,7 +219,7 @@ def a_token(folder: Path, content: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("options_for", "message"),
     [
         (lambda model, folder: [folder / "no.sortal"], "no.sortal' cannot be read: no such file"),
         (lambda model, folder: [a_token(folder, "nothing of ours")], "token is no sortal model"),
@@ -228,17 +232,20 @@ def a_token(folder: Path, content: str) -> Path:
         (lambda model, folder: [model, "--log-level", "loud"], "is none of debug, info"),
         (lambda model, folder: [model, "--log", "none", "--shadow", model], "what a shadow says is only in the log"),
         (lambda model, folder: [model, "--log", "none", "--retention", "90d"], "are of a log"),
-        (lambda model, folder: [model, *logged(folder), "--shadow", folder / "no.sortal"], "no.sortal' cannot be read"),
-        (lambda model, folder: [model, *logged(folder), "--redact", "tenur"], "did you mean 'tenure'?"),
-        (lambda model, folder: [model, *logged(folder), "--export", folder / "no"], "make it first"),
+        (
+            lambda model, folder: [model, *log_options(folder), "--shadow", folder / "no.sortal"],
+            "no.sortal' cannot be read",
+        ),
+        (lambda model, folder: [model, *log_options(folder), "--redact", "tenur"], "did you mean 'tenure'?"),
+        (lambda model, folder: [model, *log_options(folder), "--export", folder / "no"], "make it first"),
         (lambda model, folder: [model, "--log", "mysql://host"], "sqlite:///"),
         (lambda model, folder: [model, "--log", f"sqlite:///{folder}/no/served.db"], "served.db"),
     ],
 )
 def test_what_cannot_be_served_is_one_sentence(
-    sortal: Sortal, model: Path, tmp_path: Path, asked: Asked, said: str
+    sortal: Sortal, model: Path, tmp_path: Path, options_for: OptionsFor, message: str
 ) -> None:
-    assert_refused(sortal("serve", *asked(model, tmp_path)), said)
+    assert_refused(sortal("serve", *options_for(model, tmp_path)), message)
 
 
 def test_a_port_that_is_taken_is_refused_also_where_it_could_be_shared(

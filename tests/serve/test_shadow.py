@@ -16,7 +16,7 @@ from sortal.serve.log.records import PredictionRecord
 from sortal.serve.metrics import Metrics
 from sortal.serve.service import Batch, Timing, score
 from sortal.serve.shadow import Shadow
-from tests.serve.conftest import KeptLog
+from tests.serve.conftest import MemoryLog
 from tests.serve.process import ROW, a_model
 
 
@@ -26,15 +26,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "shadow.sortal"
 
 
-Made = Callable[..., tuple[Shadow, Deployment, Metrics, KeptLog]]
+MakeShadow = Callable[..., tuple[Shadow, Deployment, Metrics, MemoryLog]]
 
 
 @pytest.fixture
-def made(path: Path) -> Made:
-    def make(log: KeptLog | None = None) -> tuple[Shadow, Deployment, Metrics, KeptLog]:
-        model, kept, metrics = read_model(path), log or KeptLog(), Metrics()
+def make_shadow(path: Path) -> MakeShadow:
+    def make(log: MemoryLog | None = None) -> tuple[Shadow, Deployment, Metrics, MemoryLog]:
+        model, used_log, metrics = read_model(path), log or MemoryLog(), Metrics()
         deployment = Deployment(model, model)
-        return Shadow(deployment, path, kept, metrics, Limits()), deployment, metrics, kept
+        return Shadow(deployment, path, used_log, metrics, Limits()), deployment, metrics, used_log
 
     return make
 
@@ -46,8 +46,8 @@ def batches(count: int, rows: int = 2) -> list[Batch]:
     ]
 
 
-def test_rows_of_several_requests_get_what_each_would_alone(made: Made) -> None:
-    shadow, deployment, metrics, log = made()
+def test_rows_of_several_requests_get_what_each_would_alone(make_shadow: MakeShadow) -> None:
+    shadow, deployment, metrics, log = make_shadow()
     for batch in batches(300):
         shadow.offer(batch)
     shadow.start()
@@ -55,15 +55,17 @@ def test_rows_of_several_requests_get_what_each_would_alone(made: Made) -> None:
     assert metrics.shadow == {"scored": 600}
     assert {record.role for record in log.records} == {"shadow"}
     assert [record.row_id for record in log.records] == [name for batch in batches(300) for name in batch.ids]
-    alone = [score(deployment.champion, batch, Limits(), Timing()) for batch in batches(300)]
-    expected = [tuple(each) for scored in alone for each in scored.probabilities]
+    separate_scores = [score(deployment.champion, batch, Limits(), Timing()) for batch in batches(300)]
+    expected = [tuple(p) for scores in separate_scores for p in scores.probabilities]
     assert [record.probabilities for record in log.records] == expected
     assert {record.model for record in log.records} == {deployment.champion.sha256}
 
 
-def test_a_full_queue_drops_and_counts_and_does_not_wait(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_drops_and_counts_and_does_not_wait(
+    make_shadow: MakeShadow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shadows, "MOST_WAITING", 10)
-    shadow, _, metrics, log = made()
+    shadow, _, metrics, log = make_shadow()
     for batch in batches(8):
         shadow.offer(batch)
     shadow.start()
@@ -73,10 +75,10 @@ def test_a_full_queue_drops_and_counts_and_does_not_wait(made: Made, monkeypatch
     assert len(log.records) == 10
 
 
-def test_a_row_that_it_cannot_read_spoils_no_other(made: Made) -> None:
-    shadow, _, metrics, log = made()
-    good = batches(3)
-    for batch in (good[0], Batch([{"tenure": "long"}], ["bad"]), good[1], good[2]):
+def test_a_row_that_it_cannot_read_spoils_no_other(make_shadow: MakeShadow) -> None:
+    shadow, _, metrics, log = make_shadow()
+    good_batches = batches(3)
+    for batch in (good_batches[0], Batch([{"tenure": "long"}], ["bad"]), good_batches[1], good_batches[2]):
         shadow.offer(batch)
     shadow.start()
     shadow.stop(30)
@@ -84,13 +86,13 @@ def test_a_row_that_it_cannot_read_spoils_no_other(made: Made) -> None:
     assert "bad" not in {record.row_id for record in log.records}
 
 
-class FullLog(KeptLog):
+class FullLog(MemoryLog):
     def put(self, records: Sequence[PredictionRecord]) -> None:
         raise StoreError("the log has no room")
 
 
-def test_what_the_log_has_no_room_for_is_counted(made: Made) -> None:
-    shadow, _, metrics, _ = made(FullLog())
+def test_what_the_log_has_no_room_for_is_counted(make_shadow: MakeShadow) -> None:
+    shadow, _, metrics, _ = make_shadow(FullLog())
     for batch in batches(3):
         shadow.offer(batch)
     shadow.start()
@@ -98,8 +100,8 @@ def test_what_the_log_has_no_room_for_is_counted(made: Made) -> None:
     assert metrics.shadow == {"dropped": 6}
 
 
-def test_rows_that_come_after_the_start_are_scored_too(made: Made) -> None:
-    shadow, _, metrics, _ = made()
+def test_rows_that_come_after_the_start_are_scored_too(make_shadow: MakeShadow) -> None:
+    shadow, _, metrics, _ = make_shadow()
     shadow.start()
     for batch in batches(50):
         shadow.offer(batch)
@@ -108,8 +110,8 @@ def test_rows_that_come_after_the_start_are_scored_too(made: Made) -> None:
     assert metrics.shadow == {"scored": 100}
 
 
-def test_another_file_is_taken(made: Made, path: Path) -> None:
-    shadow, deployment, _, _ = made()
+def test_another_file_is_taken(make_shadow: MakeShadow, path: Path) -> None:
+    shadow, deployment, _, _ = make_shadow()
     former = deployment.shadow
     path.write_bytes(b"half a model")
     shadow.look()

@@ -18,17 +18,17 @@ from tests.serve.process import a_model
 
 
 def test_a_worker_that_ended_leaves_its_counts_and_no_more(tmp_path: Path) -> None:
-    ended = subprocess.Popen(["true"])
-    ended.wait()
+    child = subprocess.Popen(["true"])
+    child.wait()
     metrics, shared = Metrics(), Shared(tmp_path)
     metrics.add_rows(["yes", "no", "yes"], 1)
     figures = metrics.families({"queued": 2.0}, {})
-    for process in (1, ended.pid):
+    for process in (1, child.pid):
         (tmp_path / f"{process}.figures").write_bytes(msgspec.json.encode(figures))
     shared.show(figures)
     text = metrics.text({"queued": 2.0}, others=shared.others())
-    counted = re.findall(r'^sortal_decisions_total\{decision="yes",worker="\d+"\} (\d+)$', text, re.MULTILINE)
-    assert counted == ["2", "2", "2"]
+    counts = re.findall(r'^sortal_decisions_total\{decision="yes",worker="\d+"\} (\d+)$', text, re.MULTILINE)
+    assert counts == ["2", "2", "2"]
     assert len(re.findall(r"^sortal_log_queued\{", text, re.MULTILINE)) == 2
     assert text.count("# TYPE sortal_decisions_total counter") == 1
     assert not list(tmp_path.glob("*.part"))
@@ -45,16 +45,16 @@ def test_a_worker_that_starts_beside_a_bad_file_takes_the_last_model_that_answer
     champion, source = shared.champion(path, None)
     assert source == path
     Swap(Deployment(champion), path, shared=shared)
-    good = path.read_bytes()
-    for spoil in (lambda: path.write_bytes(good[:-50]), path.unlink):
+    content = path.read_bytes()
+    for spoil in (lambda: path.write_bytes(content[:-50]), path.unlink):
         spoil()
-        kept, source = shared.champion(path, None)
-        assert (kept.name, kept.sha256) == ("churn", champion.sha256)
-        swap = Swap(deployment := Deployment(kept), path, shared=shared, source=source)
+        fallback, source = shared.champion(path, None)
+        assert (fallback.name, fallback.sha256) == ("churn", champion.sha256)
+        swap = Swap(deployment := Deployment(fallback), path, shared=shared, source=source)
         swap.look()
-        assert deployment.champion is kept
+        assert deployment.champion is fallback
     a_model(intercept=-2.0).save(path)
     swap.look()
     assert deployment.champion.sha256 != champion.sha256
-    assert (tmp_path / "churn.previous.sortal").read_bytes() == good
+    assert (tmp_path / "churn.previous.sortal").read_bytes() == content
     assert (tmp_path / "shared" / "churn.sortal").read_bytes() == path.read_bytes()

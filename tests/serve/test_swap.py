@@ -33,7 +33,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, by
     return first, second, third
 
 
-def written(folder: Path, content: bytes) -> Path:
+def file_of(folder: Path, content: bytes) -> Path:
     path = folder / "churn.sortal"
     path.write_bytes(content)
     return path
@@ -46,18 +46,18 @@ def swapping(path: Path, verify: Path | None = None) -> tuple[Deployment, Swap]:
 
 
 def test_a_swap_changes_the_file_and_keeps_the_former_one(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
-    path = written(tmp_path, contents[0])
+    path = file_of(tmp_path, contents[0])
     deployment, swap = swapping(path)
-    swapped = swap.install(ModelFiles(contents[1]))
-    assert (swapped.former, swapped.model) == (sha256(contents[0]), sha256(contents[1]))
-    assert deployment.champion.sha256 == swapped.model
+    result = swap.install(ModelFiles(contents[1]))
+    assert (result.former, result.model) == (sha256(contents[0]), sha256(contents[1]))
+    assert deployment.champion.sha256 == result.model
     assert deployment.champion.name == "churn"
     assert path.read_bytes() == contents[1]
     assert (tmp_path / "churn.previous.sortal").read_bytes() == contents[0]
 
 
 def test_a_rollback_goes_back_and_forth(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
-    deployment, swap = swapping(written(tmp_path, contents[0]))
+    deployment, swap = swapping(file_of(tmp_path, contents[0]))
     with pytest.raises(NothingBeforeError):
         swap.roll_back()
     swap.install(ModelFiles(contents[1]))
@@ -66,7 +66,7 @@ def test_a_rollback_goes_back_and_forth(tmp_path: Path, contents: tuple[bytes, .
 
 
 def test_every_worker_follows_the_file_and_knows_the_same_way_back(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
-    path = written(tmp_path, contents[0])
+    path = file_of(tmp_path, contents[0])
     one, other = swapping(path), swapping(path)
     one[1].install(ModelFiles(contents[1]))
     one[1].install(ModelFiles(contents[2]))
@@ -78,7 +78,7 @@ def test_every_worker_follows_the_file_and_knows_the_same_way_back(tmp_path: Pat
 
 
 def test_a_file_that_is_replaced_is_taken_and_the_former_one_kept(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
-    path = written(tmp_path, contents[0])
+    path = file_of(tmp_path, contents[0])
     deployment, swap = swapping(path)
     path.write_bytes(contents[1])
     swap.look()
@@ -86,7 +86,7 @@ def test_a_file_that_is_replaced_is_taken_and_the_former_one_kept(tmp_path: Path
     assert swap.roll_back().model == sha256(contents[0])
 
 
-def spoilt(content: bytes) -> bytes:
+def with_zeros(content: bytes) -> bytes:
     return content[:-200] + bytes(200)
 
 
@@ -95,11 +95,11 @@ def another_task(folder: Path) -> bytes:
     return (folder / "narrow.sortal").read_bytes()
 
 
-@pytest.mark.parametrize("spoil", [spoilt, lambda content: content[:-100], lambda content: b""])
+@pytest.mark.parametrize("spoil", [with_zeros, lambda content: content[:-100], lambda content: b""])
 def test_a_bad_file_keeps_the_former_model(
     tmp_path: Path, contents: tuple[bytes, ...], spoil: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = written(tmp_path, contents[0])
+    path = file_of(tmp_path, contents[0])
     deployment, swap = swapping(path)
     with pytest.raises(ArtifactError):
         swap.install(ModelFiles(spoil(contents[1])))
@@ -108,7 +108,7 @@ def test_a_bad_file_keeps_the_former_model(
     for _ in range(2):
         swap.look()
     assert deployment.champion.sha256 == sha256(contents[0])
-    assert [each.message for each in caplog.records] == ["the new model file is not used; the former model goes on"]
+    assert [record.message for record in caplog.records] == ["the new model file is not used; the former model goes on"]
     path.write_bytes(contents[1])
     swap.look()
     assert deployment.champion.sha256 == sha256(contents[1])
@@ -117,13 +117,13 @@ def test_a_bad_file_keeps_the_former_model(
 def test_a_model_that_asks_for_more_than_the_former_one_does_not_follow(
     tmp_path: Path, contents: tuple[bytes, ...]
 ) -> None:
-    path = written(tmp_path, another_task(tmp_path))
+    path = file_of(tmp_path, another_task(tmp_path))
     deployment, swap = swapping(path)
     with pytest.raises(
         ArtifactError, match=r"needs columns that the model that answers does not have.*'MonthlyCharges'"
     ):
         swap.install(ModelFiles(contents[0]))
-    wide = swapping(written(tmp_path, contents[0]))
+    wide = swapping(file_of(tmp_path, contents[0]))
     assert wide[1].install(ModelFiles(another_task(tmp_path))).model == wide[0].champion.sha256
     assert deployment.champion.model.schema.names == ("tenure", "Contract", "Churn")
 
@@ -137,7 +137,7 @@ def with_other_classes(model: Model) -> Model:
 
 def test_a_model_of_other_classes_does_not_follow(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
     with_other_classes(a_model()).save(tmp_path / "other.sortal")
-    _, swap = swapping(written(tmp_path, contents[0]))
+    _, swap = swapping(file_of(tmp_path, contents[0]))
     with pytest.raises(ArtifactError, match=r"one of 'Never', 'Yes', the model that answers .* 'No', 'Yes'"):
         swap.install(ModelFiles((tmp_path / "other.sortal").read_bytes()))
 
@@ -145,7 +145,7 @@ def test_a_model_of_other_classes_does_not_follow(tmp_path: Path, contents: tupl
 def test_signatures_come_with_the_model_and_go_back_with_it(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
     pytest.importorskip("cryptography")
     key, public = keys(tmp_path)
-    path, new = written(tmp_path, contents[0]), tmp_path / "new.sortal"
+    path, new = file_of(tmp_path, contents[0]), tmp_path / "new.sortal"
     sign(path, key)
     deployment, swap = swapping(path, public)
     new.write_bytes(contents[1])
@@ -182,14 +182,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, contents: tuple[bytes, ...]
     folder = tmp_path_factory.mktemp("swapped")
     (folder / "token").write_text(TOKEN + "\n")
     options = ("--log", "none", "--workers", 2, "--token-file", folder / "token")
-    with serving(written(folder, contents[0]), *options, token=TOKEN) as running:
+    with serving(file_of(folder, contents[0]), *options, token=TOKEN) as running:
         running.wait_for("ready", times=2)
         yield running
 
 
-def answering(server: Running, asked: int = 40) -> set[str]:
+def model_hashes(server: Running, n_requests: int = 40) -> set[str]:
     """Hashes of the models that answer."""
-    return {server.predict(ROW).json["model"] for _ in range(asked)}
+    return {server.predict(ROW).json["model"] for _ in range(n_requests)}
 
 
 BYTES = "application/octet-stream"
@@ -198,36 +198,36 @@ BYTES = "application/octet-stream"
 def test_a_service_of_several_workers_swaps_by_request_and_back(
     server: Running, contents: tuple[bytes, ...], tmp_path: Path
 ) -> None:
-    assert answering(server) == {sha256(contents[0])}
-    swapped = server.ask("POST", "/v1/admin/model", contents[1], content_type=BYTES)
-    assert swapped.status == 200
-    assert swapped.json == {"former": sha256(contents[0]), "model": sha256(contents[1])}
+    assert model_hashes(server) == {sha256(contents[0])}
+    answer = server.ask("POST", "/v1/admin/model", contents[1], content_type=BYTES)
+    assert answer.status == 200
+    assert answer.json == {"former": sha256(contents[0]), "model": sha256(contents[1])}
     server.wait_for("model swapped", times=2)
-    assert answering(server) == {sha256(contents[1])}
-    refused = server.ask("POST", "/v1/admin/model", spoilt(contents[2]), content_type=BYTES)
-    assert refused.status == 422
-    assert refused.headers["content-type"] == "application/problem+json"
-    assert str(tmp_path.parent) not in refused.body.decode()
+    assert model_hashes(server) == {sha256(contents[1])}
+    refusal = server.ask("POST", "/v1/admin/model", with_zeros(contents[2]), content_type=BYTES)
+    assert refusal.status == 422
+    assert refusal.headers["content-type"] == "application/problem+json"
+    assert str(tmp_path.parent) not in refusal.body.decode()
     assert server.ask("POST", "/v1/admin/rollback").json["model"] == sha256(contents[0])
     server.wait_for("model swapped", times=4)
-    assert answering(server) == {sha256(contents[0])}
+    assert model_hashes(server) == {sha256(contents[0])}
 
 
 def test_a_service_takes_a_file_that_is_put_in_its_place(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
-    path = written(tmp_path, contents[0])
+    path = file_of(tmp_path, contents[0])
     with serving(path, "--log", "none") as running:
         path.write_bytes(contents[1][:-50])
         assert "why" in running.wait_for("the new model file is not used; the former model goes on")
-        assert answering(running, 1) == {sha256(contents[0])}
+        assert model_hashes(running, 1) == {sha256(contents[0])}
         path.write_bytes(contents[1])
         assert running.wait_for("model swapped")["model"] == sha256(contents[1])
-        assert answering(running, 1) == {sha256(contents[1])}
-        refused = running.ask("POST", "/v1/admin/rollback")
-        assert refused.status == 403
-        assert "--token-file" in refused.json["detail"]
+        assert model_hashes(running, 1) == {sha256(contents[1])}
+        refusal = running.ask("POST", "/v1/admin/rollback")
+        assert refusal.status == 403
+        assert "--token-file" in refusal.json["detail"]
 
 
 @pytest.mark.parametrize("path", ["/v1/admin/model", "/v1/admin/rollback"])
 def test_only_who_has_the_token_swaps(server: Running, path: str) -> None:
-    for shown in ("", "Bearer another-token-of-16"):
-        assert server.ask("POST", path, b"", content_type=BYTES, Authorization=shown).status == 401
+    for header in ("", "Bearer another-token-of-16"):
+        assert server.ask("POST", path, b"", content_type=BYTES, Authorization=header).status == 401

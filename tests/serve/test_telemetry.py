@@ -62,7 +62,7 @@ def test_a_request_is_a_span_with_its_stages(app: App, call: Any, exporter: InMe
     assert span.start_time is not None
     assert span.end_time is not None
     whole = (span.end_time - span.start_time) / 1e6
-    assert all(isinstance(each, float) and 0 < each < whole for each in stages.values())
+    assert all(isinstance(ms, float) and 0 < ms < whole for ms in stages.values())
 
 
 def test_a_span_belongs_to_the_trace_of_the_client(app: App, call: Any, exporter: InMemorySpanExporter) -> None:

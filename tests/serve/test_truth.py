@@ -45,11 +45,11 @@ def a_model() -> Model:
 
 
 MODEL = a_model()
-SERVED = ServedModel("churn", SHA256, MODEL)
+SERVED_MODEL = ServedModel("churn", SHA256, MODEL)
 
 
-def logged(
-    ages: list[float], labels: list[bool | None], at: list[float], *, sha256: str = SHA256, stored: bool = True
+def log_rows(
+    ages: list[float], labels: list[bool | None], at: list[float], *, sha256: str = SHA256, with_inputs: bool = True
 ) -> list[LabelledPrediction]:
     """Rows as a service logs them."""
     answers = MODEL.answer({"age": ages})
@@ -60,7 +60,7 @@ def logged(
                 time=at[number],
                 model=sha256,
                 role="champion",
-                inputs={"age": age, "email": "x@example.org"} if stored else {},
+                inputs={"age": age, "email": "x@example.org"} if with_inputs else {},
                 prediction=answers.labels[number].item(),
                 probabilities=tuple(answers.probabilities[number].tolist()),
                 decision=answers.decisions[number].item(),
@@ -82,8 +82,8 @@ class Log:
 
     def labelled(self, model: str, most: int, *, inputs: bool = True) -> Iterator[LabelledPrediction]:
         assert inputs
-        rows = sorted(self.rows, key=lambda each: -each.prediction.time)
-        return (each for each in rows[:most] if each.label is not None and each.prediction.model == model)
+        rows = sorted(self.rows, key=lambda row: -row.prediction.time)
+        return (row for row in rows[:most] if row.label is not None and row.prediction.model == model)
 
 
 @pytest.fixture(scope="module")
@@ -96,66 +96,68 @@ def rows() -> tuple[list[float], list[bool | None]]:
 
 def test_labels_say_what_evaluate_says(rows: tuple[list[float], list[bool | None]], tmp_path: Path) -> None:
     ages, labels = rows
-    said = judge_log(SERVED, Log(logged(ages, labels, np.linspace(NOW - 9e6, NOW - 1, 400).tolist())))
+    result = judge_log(SERVED_MODEL, Log(log_rows(ages, labels, np.linspace(NOW - 9e6, NOW - 1, 400).tolist())))
     with (tmp_path / "new.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["age", "y"])
         writer.writerows((a, str(y).lower()) for a, y in reversed([*zip(ages, labels, strict=True)]) if y is not None)
     MODEL.save(tmp_path / "model.sortal")
     expected = evaluate(tmp_path / "model.sortal", [str(tmp_path / "new.csv")])
-    assert (said["rows"], said["note"]) == (300, "")
-    found = {each["metric"]: each for each in said["evaluation"]["comparisons"]}
-    assert found.keys() == {each.metric for each in expected.comparisons} >= {"roc_auc", "recall"}
-    for each in expected.comparisons:
-        now = found[each.metric]
-        assert now["verdict"] == each.verdict
+    assert (result["rows"], result["note"]) == (300, "")
+    comparisons = {comparison["metric"]: comparison for comparison in result["evaluation"]["comparisons"]}
+    assert comparisons.keys() == {comparison.metric for comparison in expected.comparisons} >= {"roc_auc", "recall"}
+    for comparison in expected.comparisons:
+        now = comparisons[comparison.metric]
+        assert now["verdict"] == comparison.verdict
         figures = [now["observed"][end] for end in ("value", "low", "high")]
-        assert figures == pytest.approx([each.observed.value, each.observed.low, each.observed.high], abs=1e-9)
-    assert said["names"]["roc_auc"] == "ROC-AUC"
-    assert said["since"] < said["until"] <= NOW
+        assert figures == pytest.approx(
+            [comparison.observed.value, comparison.observed.low, comparison.observed.high], abs=1e-9
+        )
+    assert result["names"]["roc_auc"] == "ROC-AUC"
+    assert result["since"] < result["until"] <= NOW
 
 
 def test_the_last_answer_to_a_row_counts_and_other_models_do_not() -> None:
-    again, first = logged([80.0], [True], [NOW - 5]), logged([20.0], [True], [NOW - 10])
-    other = logged([30.0, 40.0], [None, True], [NOW - 3, NOW - 2], sha256="cd" * 32)
-    log = Log([*first, *again, *other])
-    assert [each.prediction.inputs["age"] for each in last_answers(log.labelled(SHA256, 9))] == [80.0]
-    assert judge_log(SERVED, log)["rows"] == 1
+    last, first = log_rows([80.0], [True], [NOW - 5]), log_rows([20.0], [True], [NOW - 10])
+    other = log_rows([30.0, 40.0], [None, True], [NOW - 3, NOW - 2], sha256="cd" * 32)
+    log = Log([*first, *last, *other])
+    assert [row.prediction.inputs["age"] for row in last_answers(log.labelled(SHA256, 9))] == [80.0]
+    assert judge_log(SERVED_MODEL, log)["rows"] == 1
 
 
 def test_of_many_labels_the_last_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(truth, "MOST", 50)
-    log = Log(logged([30.0] * 200, [True] * 200, np.linspace(NOW - 200, NOW - 1, 200).tolist()))
-    said = judge_log(SERVED, log)
-    assert (said["rows"], said["note"]) == (50, "of the last 50 labels")
-    assert said["since"] == log.rows[150].prediction.time
+    log = Log(log_rows([30.0] * 200, [True] * 200, np.linspace(NOW - 200, NOW - 1, 200).tolist()))
+    result = judge_log(SERVED_MODEL, log)
+    assert (result["rows"], result["note"]) == (50, "of the last 50 labels")
+    assert result["since"] == log.rows[150].prediction.time
 
 
 @pytest.mark.parametrize("labels", [[], [None, None]])
 def test_without_labels_it_says_so(labels: list[bool | None]) -> None:
-    log = Log(logged([30.0] * len(labels), labels, [NOW - 1] * len(labels)))
+    log = Log(log_rows([30.0] * len(labels), labels, [NOW - 1] * len(labels)))
     note = "no label has come yet of a row that this model answered"
-    assert judge_log(SERVED, log) == {"rows": 0, "note": note}
+    assert judge_log(SERVED_MODEL, log) == {"rows": 0, "note": note}
 
 
 def test_where_the_figures_cannot_be_made_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = Log(logged([30.0, 40.0], [True, False], [NOW - 2, NOW - 1]))
+    log = Log(log_rows([30.0, 40.0], [True, False], [NOW - 2, NOW - 1]))
     monkeypatch.setitem(sys.modules, "sortal.record.fresh", None)
-    assert "which is not installed" in judge_log(SERVED, log)["note"]
+    assert "which is not installed" in judge_log(SERVED_MODEL, log)["note"]
 
 
 def test_a_label_of_no_class_is_left_out() -> None:
-    records = logged([30.0, 50.0, 60.0], [True, False, True], [NOW - 3, NOW - 2, NOW - 1])
+    records = log_rows([30.0, 50.0, 60.0], [True, False, True], [NOW - 3, NOW - 2, NOW - 1])
     other = LabelledPrediction(records[1].prediction, LabelRecord("row 1", "perhaps", NOW))
-    assert judge_log(SERVED, Log([records[0], other, records[2]]))["rows"] == 2
+    assert judge_log(SERVED_MODEL, Log([records[0], other, records[2]]))["rows"] == 2
 
 
 def test_a_column_that_the_log_must_not_hold_is_not_said_to_be_missing(
     rows: tuple[list[float], list[bool | None]],
 ) -> None:
     ages, labels = rows
-    records = logged(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist())
-    redacted = logged(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist(), stored=False)
-    with_it, without = (judge_log(SERVED, Log(log))["evaluation"] for log in (records, redacted))
-    assert without["columns_absent"] == ()
-    assert without["comparisons"] == with_it["comparisons"]
+    records = log_rows(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist())
+    redacted_rows = log_rows(ages, labels, np.linspace(NOW - 900, NOW - 1, 400).tolist(), with_inputs=False)
+    with_inputs, without_inputs = (judge_log(SERVED_MODEL, Log(log))["evaluation"] for log in (records, redacted_rows))
+    assert without_inputs["columns_absent"] == ()
+    assert without_inputs["comparisons"] == with_inputs["comparisons"]

@@ -29,17 +29,17 @@ ROW = {"age": 40, "city": "Bonn", "member": "yes", "since": "2020-01-02", "note"
 @given(data=st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_over_http_a_row_gets_what_the_model_answers_to_the_bit(
-    model: Model, asking: Any, any_row: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+    model: Model, client_of: Any, any_row: st.SearchStrategy[dict[str, Any]], data: st.DataObject
 ) -> None:
     row = data.draw(any_row)
-    said = asking(model)("POST", "/v1/predict", {"row": row})
+    answer = client_of(model)("POST", "/v1/predict", {"row": row})
     try:
         expected = model.answer(row)
     except DataError:
-        assert said.status == 422
+        assert answer.status == 422
         return
-    assert said.status == 200
-    prediction = said.json["predictions"][0]
+    assert answer.status == 200
+    prediction = answer.json["predictions"][0]
     assert list(prediction["probabilities"].values()) == expected.probabilities[0].tolist()
     assert (prediction["label"], prediction["decision"]) == (expected.labels[0], expected.decisions[0])
 
@@ -49,23 +49,23 @@ def test_a_row_and_rows_are_answered_alike(ask: Any) -> None:
     many = ask("POST", "/v1/predict", {"rows": [ROW, {"age": 18}], "ids": ["a", "b"]}).json
     assert one["predictions"][0]["id"] == "a"
     assert one["predictions"][0]["decision"] == many["predictions"][0]["decision"] == "yes"
-    assert [each["id"] for each in many["predictions"]] == ["a", "b"]
+    assert [prediction["id"] for prediction in many["predictions"]] == ["a", "b"]
     assert one["model"] == "ab" * 32
 
 
 def test_ids_are_made_where_none_are_given_and_the_log_has_them(ask: Any, log: Any) -> None:
-    said = ask("POST", "/v1/predict", {"rows": [ROW, ROW]}).json["predictions"]
-    assert len({each["id"] for each in said}) == 2
-    assert [record.row_id for record in log.records] == [each["id"] for each in said]
+    predictions = ask("POST", "/v1/predict", {"rows": [ROW, ROW]}).json["predictions"]
+    assert len({prediction["id"] for prediction in predictions}) == 2
+    assert [record.row_id for record in log.records] == [prediction["id"] for prediction in predictions]
 
 
 def test_what_is_answered_is_what_is_logged(ask: Any, log: Any) -> None:
-    said = ask("POST", "/v1/predict", {"row": {**ROW, "unread": 7}, "id": "a"}).json["predictions"][0]
+    prediction = ask("POST", "/v1/predict", {"row": {**ROW, "unread": 7}, "id": "a"}).json["predictions"][0]
     record = log.records[0]
     assert dict(record.inputs) == {**ROW, "unread": 7}
-    assert (record.row_id, record.prediction, record.decision) == ("a", said["label"], said["decision"])
-    assert list(record.probabilities) == list(said["probabilities"].values())
-    assert list(record.warnings) == said.get("warnings", [])
+    assert (record.row_id, record.prediction, record.decision) == ("a", prediction["label"], prediction["decision"])
+    assert list(record.probabilities) == list(prediction["probabilities"].values())
+    assert list(record.warnings) == prediction.get("warnings", [])
     assert (record.model, record.role) == ("ab" * 32, "champion")
     assert 0 < record.seconds < 1
 
@@ -110,27 +110,27 @@ def test_a_refused_request_logs_nothing(ask: Any, log: Any) -> None:
     ],
 )
 def test_bodies_that_are_refused(ask: Any, body: Any, status: int, code: str) -> None:
-    said = ask("POST", "/v1/predict", body)
-    assert (said.status, said.json["type"].rpartition(":")[2]) == (status, code)
-    assert said.headers["content-type"] == "application/problem+json"
-    assert said.json["status"] == status
+    answer = ask("POST", "/v1/predict", body)
+    assert (answer.status, answer.json["type"].rpartition(":")[2]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["status"] == status
 
 
 def test_colons_in_texts_are_no_names(ask: Any) -> None:
     assert ask("POST", "/v1/predict", {"row": {**ROW, "note": 'at 12:30 "so": {"a": 1, "a": 2}'}}).status == 200
 
 
-def test_sets_and_rejects_and_notes_are_said(model: Model, asking: Any) -> None:
-    unsure = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
-    said = asking(unsure)("POST", "/v1/predict", {"row": ROW}).json["predictions"][0]
-    assert said["set"] == ["no", "yes"]
+def test_sets_and_rejects_and_notes_are_said(model: Model, client_of: Any) -> None:
+    set_model = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
+    prediction = client_of(set_model)("POST", "/v1/predict", {"row": ROW}).json["predictions"][0]
+    assert prediction["set"] == ["no", "yes"]
     costs = ((0.0, 1.0), (1.0, 0.0))
-    wary = replace(model, decision=Decision("cost", ("no", "yes"), "yes", cost=costs, reject_cost=0.0))
-    assert asking(wary)("POST", "/v1/predict", {"row": ROW}).json["predictions"][0]["decision"] == "reject"
-    few = Decision("capacity", ("no", "yes"), "yes", threshold=0.5, capacity=Capacity(0.1))
-    scarce = asking(replace(model, decision=few))
-    assert "give the rows of a batch at once" in scarce("POST", "/v1/predict", {"row": ROW}).json["notes"][0]
-    assert scarce("POST", "/v1/predict", {"rows": [ROW] * 10}).json["notes"] == []
+    reject_model = replace(model, decision=Decision("cost", ("no", "yes"), "yes", cost=costs, reject_cost=0.0))
+    assert client_of(reject_model)("POST", "/v1/predict", {"row": ROW}).json["predictions"][0]["decision"] == "reject"
+    decision = Decision("capacity", ("no", "yes"), "yes", threshold=0.5, capacity=Capacity(0.1))
+    capacity_client = client_of(replace(model, decision=decision))
+    assert "give the rows of a batch at once" in capacity_client("POST", "/v1/predict", {"row": ROW}).json["notes"][0]
+    assert capacity_client("POST", "/v1/predict", {"rows": [ROW] * 10}).json["notes"] == []
 
 
 BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
@@ -138,25 +138,25 @@ BOUNDARY = {"content-type": "multipart/form-data; boundary=x"}
 
 def form(**parts: str | bytes) -> bytes:
     """A form as browsers send it; bytes are a file."""
-    written = b""
+    body = b""
     for name, value in parts.items():
         file = '; filename="a.png"\r\nContent-Type: image/png' if isinstance(value, bytes) else ""
         content = value if isinstance(value, bytes) else value.encode()
-        written += f'--x\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n"
-    return written + b"--x--\r\n"
+        body += f'--x\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n"
+    return body + b"--x--\r\n"
 
 
 def test_a_form_says_the_same_as_an_object(ask: Any) -> None:
     photo = sample_image(1)
-    sent = ask("POST", "/v1/predict?id=a", form(age="40", city="Bonn", note="good\r\n--y", photo=photo), BOUNDARY)
+    answer = ask("POST", "/v1/predict?id=a", form(age="40", city="Bonn", note="good\r\n--y", photo=photo), BOUNDARY)
     row = {"age": 40, "city": "Bonn", "note": "good\r\n--y", "photo": b64encode(photo).decode()}
-    assert sent.json == ask("POST", "/v1/predict", {"row": row, "id": "a"}).json
+    assert answer.json == ask("POST", "/v1/predict", {"row": row, "id": "a"}).json
 
 
 def test_an_empty_field_of_a_form_is_missing(ask: Any) -> None:
     empty = ask("POST", "/v1/predict?id=a", form(age="", city="Bonn", photo=b""), BOUNDARY).json
-    absent = ask("POST", "/v1/predict", {"row": {"age": None, "city": "Bonn", "photo": None}, "id": "a"}).json
-    assert empty == absent
+    expected = ask("POST", "/v1/predict", {"row": {"age": None, "city": "Bonn", "photo": None}, "id": "a"}).json
+    assert empty == expected
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_an_empty_field_of_a_form_is_missing(ask: Any) -> None:
     ],
 )
 def test_what_is_no_form_is_refused(ask: Any, body: bytes) -> None:
-    said = ask("POST", "/v1/predict", body, BOUNDARY)
-    assert said.status in (400, 422), body[:80]
+    answer = ask("POST", "/v1/predict", body, BOUNDARY)
+    assert answer.status in (400, 422), body[:80]
 
 
 def test_a_form_needs_a_boundary(ask: Any) -> None:
@@ -192,7 +192,7 @@ def test_labels_are_new_then_repeated_and_may_come_before_their_row(ask: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("task", "fine", "wrong"),
+    ("task", "valid_labels", "wrong_labels"),
     [
         ({"classes": ("no", "yes")}, ["no"], ["No", 1, True, "maybe", ""]),
         ({"classes": ("0", "1"), "label_type": "int"}, [1, 1.0], ["1", True, 2, 0.5]),
@@ -202,21 +202,23 @@ def test_labels_are_new_then_repeated_and_may_come_before_their_row(ask: Any) ->
     ],
 )
 def test_labels_are_classes_in_the_type_of_the_model(
-    model: Model, asking: Any, log: Any, task: Mapping[str, Any], fine: list[Any], wrong: list[Any]
+    model: Model, client_of: Any, log: Any, task: Mapping[str, Any], valid_labels: list[Any], wrong_labels: list[Any]
 ) -> None:
     settings: dict[str, Any] = {"positive": task["classes"][1], "label_type": "str", **task}
     other: Task = replace(model.task, **settings)
     decision = replace(model.decision, classes=other.classes, positive=other.positive)
-    ask = asking(replace(model, task=other, decision=decision))
-    for at, label in enumerate(fine):
+    ask = client_of(replace(model, task=other, decision=decision))
+    for at, label in enumerate(valid_labels):
         assert ask("POST", "/v1/labels", {"labels": [{"id": str(at), "label": label}]}).status == 200
-    assert len({type(record.label) for record in log.known.values()}) == 1
-    assert {type(label) for label in other_labels(other)} == {type(each.label) for each in log.known.values()}
-    given = [{"id": str(at), "label": label} for at, label in enumerate([*fine, *wrong])]
-    said = ask("POST", "/v1/labels", {"labels": given})
-    assert said.status == 422
-    assert [each["row"] for each in said.json["errors"]] == list(range(len(fine), len(given)))
-    assert {each["code"] for each in said.json["errors"]} == {"unknown-class"}
+    assert len({type(record.label) for record in log.label_records.values()}) == 1
+    assert {type(label) for label in other_labels(other)} == {
+        type(record.label) for record in log.label_records.values()
+    }
+    labels = [{"id": str(at), "label": label} for at, label in enumerate([*valid_labels, *wrong_labels])]
+    answer = ask("POST", "/v1/labels", {"labels": labels})
+    assert answer.status == 422
+    assert [error["row"] for error in answer.json["errors"]] == list(range(len(valid_labels), len(labels)))
+    assert {error["code"] for error in answer.json["errors"]} == {"unknown-class"}
 
 
 def other_labels(task: Task) -> list[Any]:
@@ -236,27 +238,27 @@ def other_labels(task: Task) -> list[Any]:
 )
 def test_labels_that_are_refused(ask: Any, log: Any, body: Any) -> None:
     assert ask("POST", "/v1/labels", body).status in (400, 422)
-    assert log.known == {}
+    assert log.label_records == {}
 
 
-def test_labels_need_a_log(model: Model, asking: Any) -> None:
-    said = asking(model, None)("POST", "/v1/labels", {"labels": []})
-    assert (said.status, said.json["type"]) == (409, "urn:sortal:problem:no-log")
+def test_labels_need_a_log(model: Model, client_of: Any) -> None:
+    answer = client_of(model, None)("POST", "/v1/labels", {"labels": []})
+    assert (answer.status, answer.json["type"]) == (409, "urn:sortal:problem:no-log")
 
 
-def test_a_log_without_room_refuses_rows_and_labels_for_now(model: Model, asking: Any) -> None:
+def test_a_log_without_room_refuses_rows_and_labels_for_now(model: Model, client_of: Any) -> None:
     class Full:
         def put(self, records: Any) -> None:
             raise StoreError("no room")
 
         def labels(self, records: Any) -> Any:
-            done: Future[Any] = Future()
-            done.set_exception(StoreError("away"))
-            return done
+            future: Future[Any] = Future()
+            future.set_exception(StoreError("away"))
+            return future
 
-    ask = asking(model, Full())
-    for said in (ask("POST", "/v1/predict", {"row": ROW}), ask("POST", "/v1/labels", {"labels": []})):
-        assert (said.status, said.headers["retry-after"]) == (503, "1")
+    ask = client_of(model, Full())
+    for answer in (ask("POST", "/v1/predict", {"row": ROW}), ask("POST", "/v1/labels", {"labels": []})):
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
 
 def test_of_many_classes_fewer_rows_are_answered(model: Model, deployment: Any, call: Any) -> None:

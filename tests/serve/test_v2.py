@@ -20,7 +20,7 @@ def tensor(name: str, data: list[Any], datatype: str = "FP64", shape: list[int] 
 
 def outputs(answer: Any) -> dict[str, Any]:
     assert answer.status == 200, answer.body
-    return {each["name"]: each for each in answer.json["outputs"]}
+    return {output["name"]: output for output in answer.json["outputs"]}
 
 
 def test_the_addresses_of_the_protocol_say_what_is_served(ask: Any) -> None:
@@ -30,7 +30,7 @@ def test_the_addresses_of_the_protocol_say_what_is_served(ask: Any) -> None:
     for path in ("/v2/models/churn", "/v2/models/churn/versions/abababababab"):
         about = ask("GET", path).json
         assert (about["name"], about["versions"], about["platform"]) == ("churn", ["abababababab"], "sortal")
-        assert {each["name"]: each["datatype"] for each in about["inputs"]} == {
+        assert {spec["name"]: spec["datatype"] for spec in about["inputs"]} == {
             "age": "FP64",
             "city": "BYTES",
             "member": "BOOL",
@@ -38,7 +38,7 @@ def test_the_addresses_of_the_protocol_say_what_is_served(ask: Any) -> None:
             "note": "BYTES",
             "photo": "BYTES",
         }
-        assert {each["name"]: each["shape"] for each in about["outputs"]}["probabilities"] == [-1, 2]
+        assert {spec["name"]: spec["shape"] for spec in about["outputs"]}["probabilities"] == [-1, 2]
         assert ask("GET", f"{path}/ready").json == {"name": "churn", "ready": True}
     for path in ("/v2/models/other", "/v2/models/churn/versions/1", "/v2/models/other/ready"):
         assert ask("GET", path).status == 404
@@ -46,16 +46,22 @@ def test_the_addresses_of_the_protocol_say_what_is_served(ask: Any) -> None:
 
 def test_tensors_say_the_same_as_rows(ask: Any, log: Any) -> None:
     columns = [tensor("age", [40, None, 12.5]), tensor("city", ["Bonn", "Ulm", None], "BYTES", [3, 1])]
-    said = ask("POST", INFER, {"id": "batch", "inputs": columns})
+    answer = ask("POST", INFER, {"id": "batch", "inputs": columns})
     rows = [{"age": 40, "city": "Bonn"}, {"age": None, "city": "Ulm"}, {"age": 12.5, "city": None}]
     expected = ask("POST", "/v1/predict", {"rows": rows}).json["predictions"]
-    found = outputs(said)
-    assert found["label"]["data"] == [each["label"] for each in expected]
-    assert found["decision"]["data"] == [each["decision"] for each in expected]
-    assert found["probabilities"]["shape"] == [3, 2]
-    assert found["probabilities"]["data"] == [p for each in expected for p in each["probabilities"].values()]
-    assert found["id"]["data"] == ["batch-0", "batch-1", "batch-2"] == [record.row_id for record in log.records[:3]]
-    assert (said.json["model_name"], said.json["model_version"], said.json["id"]) == ("churn", "abababababab", "batch")
+    tensors = outputs(answer)
+    assert tensors["label"]["data"] == [prediction["label"] for prediction in expected]
+    assert tensors["decision"]["data"] == [prediction["decision"] for prediction in expected]
+    assert tensors["probabilities"]["shape"] == [3, 2]
+    assert tensors["probabilities"]["data"] == [
+        p for prediction in expected for p in prediction["probabilities"].values()
+    ]
+    assert tensors["id"]["data"] == ["batch-0", "batch-1", "batch-2"] == [record.row_id for record in log.records[:3]]
+    assert (answer.json["model_name"], answer.json["model_version"], answer.json["id"]) == (
+        "churn",
+        "abababababab",
+        "batch",
+    )
 
 
 def test_columns_may_be_nested_and_of_any_datatype_that_holds_their_values(ask: Any) -> None:
@@ -65,27 +71,27 @@ def test_columns_may_be_nested_and_of_any_datatype_that_holds_their_values(ask: 
         tensor("age", ["40", "41"], "BYTES"),
         tensor("age", [40.0, 41.0], "FP32"),
     ]
-    said = [outputs(ask("POST", INFER, {"inputs": [way]}))["probabilities"]["data"] for way in ways]
-    assert said == [said[0]] * 4
+    probabilities = [outputs(ask("POST", INFER, {"inputs": [way]}))["probabilities"]["data"] for way in ways]
+    assert probabilities == [probabilities[0]] * 4
 
 
 def test_outputs_are_those_that_are_wanted(ask: Any) -> None:
-    asked = {"inputs": [tensor("age", [40])], "outputs": [{"name": "decision"}, {"name": "label"}]}
-    assert list(outputs(ask("POST", INFER, asked))) == ["decision", "label"]
-    refused = ask("POST", INFER, {**asked, "outputs": [{"name": "decison"}]})
-    assert refused.status == 422
-    assert "'decision'" in refused.json["errors"][0]["detail"]
+    body = {"inputs": [tensor("age", [40])], "outputs": [{"name": "decision"}, {"name": "label"}]}
+    assert list(outputs(ask("POST", INFER, body))) == ["decision", "label"]
+    refusal = ask("POST", INFER, {**body, "outputs": [{"name": "decison"}]})
+    assert refusal.status == 422
+    assert "'decision'" in refusal.json["errors"][0]["detail"]
 
 
-def test_types_of_outputs_are_those_of_the_labels(model: Model, asking: Any) -> None:
+def test_types_of_outputs_are_those_of_the_labels(model: Model, client_of: Any) -> None:
     task = replace(model.task, classes=("0", "1"), positive="1", label_type="int")
     costs = ((0.0, 1.0), (1.0, 0.0))
     counting = replace(model, task=task, decision=Decision("cost", ("0", "1"), "1", cost=costs, reject_cost=0.0))
-    found = outputs(asking(counting)("POST", INFER, {"inputs": [tensor("age", [40])]}))
-    assert (found["label"]["datatype"], type(found["label"]["data"][0])) == ("INT64", int)
-    assert (found["decision"]["datatype"], found["decision"]["data"]) == ("BYTES", ["reject"])
-    unsure = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
-    members = outputs(asking(unsure)("POST", INFER, {"inputs": [tensor("age", [40])]}))["set"]
+    tensors = outputs(client_of(counting)("POST", INFER, {"inputs": [tensor("age", [40])]}))
+    assert (tensors["label"]["datatype"], type(tensors["label"]["data"][0])) == ("INT64", int)
+    assert (tensors["decision"]["datatype"], tensors["decision"]["data"]) == ("BYTES", ["reject"])
+    set_model = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.1, 0.1), 1.2))
+    members = outputs(client_of(set_model)("POST", INFER, {"inputs": [tensor("age", [40])]}))["set"]
     assert (members["shape"], members["datatype"], members["data"]) == ([1, 2], "BOOL", [True, True])
 
 
@@ -113,9 +119,9 @@ def test_types_of_outputs_are_those_of_the_labels(model: Model, asking: Any) -> 
     ],
 )
 def test_tensors_that_are_no_columns_are_refused(ask: Any, log: Any, inputs: Any) -> None:
-    said = ask("POST", INFER, {"inputs": inputs})
-    assert said.status == 422
-    assert said.json["error"]  # where clients of the protocol look for what went wrong
+    answer = ask("POST", INFER, {"inputs": inputs})
+    assert answer.status == 422
+    assert answer.json["error"]  # where clients of the protocol look for what went wrong
     assert log.records == []
 
 
@@ -125,5 +131,5 @@ def test_a_name_that_is_there_twice_is_refused(ask: Any) -> None:
 
 
 def test_another_model_is_not_answered_for(ask: Any) -> None:
-    said = ask("POST", "/v2/models/other/infer", {"inputs": [tensor("age", [40])]})
-    assert (said.status, said.json["type"]) == (404, "urn:sortal:problem:unknown-model")
+    answer = ask("POST", "/v2/models/other/infer", {"inputs": [tensor("age", [40])]})
+    assert (answer.status, answer.json["type"]) == (404, "urn:sortal:problem:unknown-model")

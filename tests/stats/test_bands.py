@@ -16,14 +16,14 @@ def test_unrelated_points_need_bonferronis():
     assert each_confidence(np.zeros(99), 0.95) == pytest.approx(1 - 0.05 / 100)
 
 
-@pytest.mark.parametrize("related", [0.5, 0.9, 0.99])
-def test_a_path_of_related_points_stays_within_as_often_as_said(related):
+@pytest.mark.parametrize("correlation", [0.5, 0.9, 0.99])
+def test_a_path_of_related_points_stays_within_as_often_as_said(correlation):
     rng, points, runs = np.random.default_rng(0), 80, 20_000
     noise = rng.normal(size=(points, runs))
     path = noise.copy()
     for i in range(1, points):
-        path[i] = related * path[i - 1] + np.sqrt(1 - related**2) * noise[i]
-    confidence = each_confidence(np.full(points - 1, related), 0.95)
-    held = (np.abs(path).max(axis=0) <= stats.norm.ppf(0.5 + confidence / 2)).mean()
-    assert 0.945 <= held <= 0.98
+        path[i] = correlation * path[i - 1] + np.sqrt(1 - correlation**2) * noise[i]
+    confidence = each_confidence(np.full(points - 1, correlation), 0.95)
+    coverage = (np.abs(path).max(axis=0) <= stats.norm.ppf(0.5 + confidence / 2)).mean()
+    assert 0.945 <= coverage <= 0.98
     assert confidence <= 1 - 0.05 / points + 1e-9

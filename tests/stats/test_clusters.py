@@ -15,16 +15,19 @@ def test_of_copies_each_group_counts_as_one_row(groups, size, seed):
     """A mean of G independent values varies with their variance, over G - 1, however often each is repeated."""
     values = np.random.default_rng(seed).normal(size=groups)
     effect = np.repeat(values - values.mean(), size)
-    found = worth_of_rows(effect, np.repeat(np.arange(groups), size))
-    assert found.design == pytest.approx(size * groups / (groups - 1))
-    assert found.groups == pytest.approx(groups)
+    result = worth_of_rows(effect, np.repeat(np.arange(groups), size))
+    assert result.design == pytest.approx(size * groups / (groups - 1))
+    assert result.groups == pytest.approx(groups)
 
 
 def test_equal_groups_have_the_usual_degrees_of_freedom():
     effect = np.tile([1.0, -1.0, 1.0, -1.0], 5)
-    found = worth_of_rows(effect, np.repeat(np.arange(5), 4))
-    assert (found.design, found.groups) == (1.0, pytest.approx(5))  # groups agree: still no more than independent rows
-    assert found.z(0.95) == pytest.approx(stats.t.ppf(0.975, 4))
+    result = worth_of_rows(effect, np.repeat(np.arange(5), 4))
+    assert (result.design, result.groups) == (
+        1.0,
+        pytest.approx(5),
+    )  # groups agree: still no more than independent rows
+    assert result.z(0.95) == pytest.approx(stats.t.ppf(0.975, 4))
     assert worth_of_rows(effect, None).z(0.95) == pytest.approx(stats.norm.ppf(0.975))
 
 

@@ -18,12 +18,12 @@ Z = two_sided_z(0.95)
 @settings(max_examples=60)
 def test_deviates_are_those_of_the_mid_p_of_a_binomial(rows, share, precision):
     hits = round(share * rows)
-    known = stats.binom(rows, precision)
-    below = known.cdf(hits - 1) + known.pmf(hits) / 2
-    found = float(cuts.precision_deviates(np.array([hits]), np.array([rows]), precision)[0])
+    binomial = stats.binom(rows, precision)
+    below = binomial.cdf(hits - 1) + binomial.pmf(hits) / 2
+    deviate = float(cuts.precision_deviates(np.array([hits]), np.array([rows]), precision)[0])
     if 1e-9 < below < 1 - 1e-9:
-        assert found == pytest.approx(stats.norm.ppf(below), abs=1e-5)
-    assert np.sign(found) == np.sign(below - 0.5) or abs(found) < 1e-12
+        assert deviate == pytest.approx(stats.norm.ppf(below), abs=1e-5)
+    assert np.sign(deviate) == np.sign(below - 0.5) or abs(deviate) < 1e-12
 
 
 def test_deviates_far_out_are_finite_and_symmetric():
@@ -46,8 +46,8 @@ def test_the_distance_is_that_to_the_nearest_point_of_the_quadrant(a, b, correla
         bounds=[(None, 0), (None, 0)],
         options={"ftol": 1e-14},
     ).fun
-    found = float(cuts._squared_distance(np.array([a]), np.array([b]), np.array([correlation]))[0])
-    assert found == pytest.approx(near, abs=1e-5)
+    distance = float(cuts._squared_distance(np.array([a]), np.array([b]), np.array([correlation]))[0])
+    assert distance == pytest.approx(near, abs=1e-5)
 
 
 def test_the_correlation_is_that_of_simulated_counts():
@@ -58,9 +58,9 @@ def test_the_correlation_is_that_of_simulated_counts():
     short = above + between - precision * (above + between + false)
     expected = np.corrcoef(above, short)[0, 1]
     # The number of positives is given here, so that the precision varies a little less than a binomial share.
-    found = float(cuts._correlation(recall, np.array([gap]), precision)[0])
+    correlation = float(cuts._correlation(recall, np.array([gap]), precision)[0])
     share = (1 - precision) * (recall + gap) * (1 - recall - gap) + precision * (recall + gap)
-    assert expected == pytest.approx(found * np.sqrt((recall + gap) / share), abs=0.02)
+    assert expected == pytest.approx(correlation * np.sqrt((recall + gap) / share), abs=0.02)
 
 
 def test_where_the_precision_is_not_in_doubt_the_limits_are_wilsons():
@@ -80,9 +80,9 @@ def test_a_cut_whose_precision_is_in_doubt_bounds_neither_end():
 
 
 def test_too_few_hits_show_no_precision():
-    for count, shown in ((28, False), (29, True)):  # .9 ** 29 / 2 = .0236
+    for count, expected in ((28, False), (29, True)):  # .9 ** 29 / 2 = .0236
         hits = np.arange(1.0, count + 1)
-        assert (cuts.recall_limits(hits, hits, 0.9, Z)[0] > 0) is shown
+        assert (cuts.recall_limits(hits, hits, 0.9, Z)[0] > 0) is expected
 
 
 def test_a_worthless_ranking_leaves_room_above_the_first_row():
@@ -106,9 +106,9 @@ def jump(rng, rows):
 @pytest.mark.parametrize("draw", [normal, jump])
 def test_the_limits_hold_what_is_true_of_all(draw, rows):
     true = ranking.recall_at_precision(*draw(np.random.default_rng(1), 400_000))
-    reps, missed = 150, 0
+    reps, misses = 150, 0
     for seed in range(reps):
         positive, score = draw(np.random.default_rng([2, seed]), rows)
         low, high = cuts.recall_limits(*ranking.best_cut(positive, score).counts, ranking.PRECISION, Z)
-        missed += not low <= true <= high
-    assert missed <= reps * 0.05 + 2 * np.sqrt(reps * 0.05 * 0.95)
+        misses += not low <= true <= high
+    assert misses <= reps * 0.05 + 2 * np.sqrt(reps * 0.05 * 0.95)

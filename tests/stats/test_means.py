@@ -19,9 +19,9 @@ Z = two_sided_z(0.95)
 @settings(max_examples=60)
 def test_of_two_values_it_is_wilsons(hits, more, confidence):
     n = hits + more + 1
-    found = score_limits([0, 1], [1 - hits / n, hits / n], n, two_sided_z(confidence), low=0, high=1)
+    limits = score_limits([0, 1], [1 - hits / n, hits / n], n, two_sided_z(confidence), low=0, high=1)
     expected = stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
-    assert [float(x) for x in found] == pytest.approx([expected.low, expected.high], abs=1e-9)
+    assert [float(x) for x in limits] == pytest.approx([expected.low, expected.high], abs=1e-9)
 
 
 def tango(plus: int, minus: int, n: int) -> tuple[float, float]:
@@ -39,22 +39,22 @@ def tango(plus: int, minus: int, n: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("plus", "minus", "n"), [(12, 2, 50), (1, 0, 44), (40, 20, 160), (9, 3, 32), (5, 5, 30)])
 def test_of_paired_shares_it_is_tangos(plus, minus, n):
-    found = score_limits([-1, 0, 1], np.array([minus, n - plus - minus, plus]) / n, n, Z, low=-1, high=1)
-    assert [float(x) for x in found] == pytest.approx(tango(plus, minus, n), abs=1e-7)
+    limits = score_limits([-1, 0, 1], np.array([minus, n - plus - minus, plus]) / n, n, Z, low=-1, high=1)
+    assert [float(x) for x in limits] == pytest.approx(tango(plus, minus, n), abs=1e-7)
 
 
 def nearest(value: np.ndarray, count: np.ndarray, mean: float) -> np.ndarray:
     """The shares that are likeliest to have brought the counts, of all that have this mean."""
-    seen = count > 0
+    mask = count > 0
 
     def loss(share: np.ndarray) -> float:
-        return -float(count[seen] @ np.log(np.maximum(share[seen], 1e-300)))
+        return -float(count[mask] @ np.log(np.maximum(share[mask], 1e-300)))
 
     rules = [{"type": "eq", "fun": lambda p: p.sum() - 1}, {"type": "eq", "fun": lambda p: p @ value - mean}]
     start = np.full(len(value), 1 / len(value))
     options = {"maxiter": 500, "ftol": 1e-13}
-    found = minimize(loss, start, bounds=[(0, 1)] * len(value), constraints=rules, options=options)
-    return found.x
+    result = minimize(loss, start, bounds=[(0, 1)] * len(value), constraints=rules, options=options)
+    return result.x
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,12 @@ def test_limits_follow_the_unit_and_are_mirrored_with_the_values(seed, n, shift,
     rng = np.random.default_rng(seed)
     values = np.round(rng.exponential(size=n), 1)
     low, high = (float(x) for x in score_limits(values, 1 / n, n, Z, low=-0.5, high=4.0))
-    moved = score_limits(scale * values + shift, 1 / n, n, Z, low=shift - 0.5 * scale, high=shift + 4 * scale)
-    assert [float(x) for x in moved] == pytest.approx([low * scale + shift, high * scale + shift], rel=1e-6, abs=1e-6)
-    mirrored = score_limits(-values, 1 / n, n, Z, low=-4.0, high=0.5)
-    assert [-float(x) for x in mirrored[::-1]] == pytest.approx([low, high], abs=1e-9)
+    new_limits = score_limits(scale * values + shift, 1 / n, n, Z, low=shift - 0.5 * scale, high=shift + 4 * scale)
+    assert [float(x) for x in new_limits] == pytest.approx(
+        [low * scale + shift, high * scale + shift], rel=1e-6, abs=1e-6
+    )
+    mirror = score_limits(-values, 1 / n, n, Z, low=-4.0, high=0.5)
+    assert [-float(x) for x in mirror[::-1]] == pytest.approx([low, high], abs=1e-9)
     assert min(values.min(), -0.5) <= low <= values.mean() + 1e-12
     assert values.mean() - 1e-12 <= high <= max(values.max(), 4.0)
 
@@ -104,12 +106,12 @@ def test_limits_follow_the_unit_and_are_mirrored_with_the_values(seed, n, shift,
 def test_equal_values_may_be_counted_and_many_means_taken_at_once():
     rng = np.random.default_rng(0)
     value = np.array([0.0, 1.0, 5.0])
-    drawn = rng.integers(3, size=(4, 30))
-    counts = np.array([np.bincount(row, minlength=3) for row in drawn])
+    codes = rng.integers(3, size=(4, 30))
+    counts = np.array([np.bincount(row, minlength=3) for row in codes])
     together = np.array(score_limits(np.tile(value, (4, 1)), counts / 30, np.full(4, 30), Z, low=0, high=5))
-    for row, found in zip(drawn, together.T, strict=True):
+    for row, pair in zip(codes, together.T, strict=True):
         alone = score_limits(value[row], 1 / 30, 30, Z, low=0, high=5)
-        assert found == pytest.approx([float(x) for x in alone], abs=1e-10)
+        assert pair == pytest.approx([float(x) for x in alone], abs=1e-10)
 
 
 def test_no_trials_say_nothing_and_a_value_without_rows_is_not_seen():
@@ -132,7 +134,7 @@ def test_it_holds_the_cost_where_few_dear_misses_are_expected(n, positive, dear)
     rng = np.random.default_rng(7)
     value, share = np.array([0.0, 1.0, dear]), np.array([0, 0.05 * (1 - positive), 0.2 * positive])
     share[0] = 1 - share.sum()
-    seen = rng.multinomial(n, share, size=4000) / n
-    low, high = score_limits(np.tile(value, (4000, 1)), seen, np.full(4000, n), Z, low=0, high=dear)
-    held = np.mean((low <= share @ value) & (share @ value <= high))
-    assert 0.93 <= held <= 0.98
+    shares = rng.multinomial(n, share, size=4000) / n
+    low, high = score_limits(np.tile(value, (4000, 1)), shares, np.full(4000, n), Z, low=0, high=dear)
+    coverage = np.mean((low <= share @ value) & (share @ value <= high))
+    assert 0.93 <= coverage <= 0.98

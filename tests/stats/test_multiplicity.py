@@ -9,7 +9,7 @@ from sortal.stats.multiplicity import holm
 
 
 @pytest.mark.parametrize(
-    ("p_values", "adjusted"),
+    ("p_values", "expected"),
     [
         ([], []),
         ([0.03], [0.03]),
@@ -18,18 +18,18 @@ from sortal.stats.multiplicity import holm
         ([0.6, 0.5, 0.9], [1.0, 1.0, 1.0]),
     ],
 )
-def test_by_hand(p_values, adjusted):
-    np.testing.assert_allclose(holm(np.array(p_values)), adjusted)
+def test_by_hand(p_values, expected):
+    np.testing.assert_allclose(holm(np.array(p_values)), expected)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_rejected_is_what_the_steps_of_the_paper_reject(seed):
     p_values = np.random.default_rng(seed).beta(0.2, 4, size=25)
-    rejected, left = set(), 25
-    for each in np.argsort(p_values):
-        if p_values[each] > 0.05 / left:
+    rejections, n_left = set(), 25
+    for i in np.argsort(p_values):
+        if p_values[i] > 0.05 / n_left:
             break
-        rejected.add(int(each))
-        left -= 1
-    assert 0 < len(rejected) < 25
-    assert set(np.flatnonzero(holm(p_values) <= 0.05).tolist()) == rejected
+        rejections.add(int(i))
+        n_left -= 1
+    assert 0 < len(rejections) < 25
+    assert set(np.flatnonzero(holm(p_values) <= 0.05).tolist()) == rejections

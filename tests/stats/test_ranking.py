@@ -31,9 +31,9 @@ def test_placements_are_those_of_every_pair_less_their_mean(n, seed, levels):
     positive, score = draw(n, seed, levels)
     assume(positive.any() and not positive.all())
     pairs = np.sign(score[positive][:, None] - score[~positive][None, :]) / 2 + 0.5
-    centred = ranking.placements(positive, score)
-    assert centred[positive] == pytest.approx(pairs.mean(axis=1) - pairs.mean(), abs=1e-12)
-    assert centred[~positive] == pytest.approx(pairs.mean(axis=0) - pairs.mean(), abs=1e-12)
+    placements = ranking.placements(positive, score)
+    assert placements[positive] == pytest.approx(pairs.mean(axis=1) - pairs.mean(), abs=1e-12)
+    assert placements[~positive] == pytest.approx(pairs.mean(axis=0) - pairs.mean(), abs=1e-12)
 
 
 def delong_variance(positive, score) -> float:
@@ -74,8 +74,8 @@ def test_each_positive_is_judged_by_the_other_rows(n, seed, levels):
 
     def precision(row):
         others = np.arange(n) != row
-        found = others & (score >= min(score[row], score[others].max()))
-        return (stands_for * positive)[found].sum() / stands_for[found].sum()
+        above = others & (score >= min(score[row], score[others].max()))
+        return (stands_for * positive)[above].sum() / stands_for[above].sum()
 
     expected = np.mean([precision(row) for row in np.flatnonzero(positive)])
     assert ranking.average_precision_by_others(positive, score) == pytest.approx(expected, rel=1e-12)
@@ -86,16 +86,16 @@ def test_by_the_others_average_precision_is_right_on_average():
     rng, share = np.random.default_rng(0), 0.1
     for shift, levels in ((0.0, 1), (0.0, 1000), (1.0, 1000), (1.0, 2)):
 
-        def drawn(n, shift=shift, levels=levels):
+        def draw_rows(n, shift=shift, levels=levels):
             positive = np.arange(n) < share * n
             return positive, np.round((rng.normal(size=n) + shift * positive) * levels) / levels
 
-        truth = ranking.average_precision(*drawn(100_000))
-        samples = [drawn(150) for _ in range(300)]
-        fair = np.array([ranking.average_precision_by_others(*each) for each in samples])
+        truth = ranking.average_precision(*draw_rows(100_000))
+        samples = [draw_rows(150) for _ in range(300)]
+        fair = np.array([ranking.average_precision_by_others(*sample) for sample in samples])
         assert fair.mean() == pytest.approx(truth, abs=3 * fair.std() / np.sqrt(300) + 0.003)
         if levels == 1000:
-            assert np.mean([ranking.average_precision(*each) for each in samples]) > truth + 0.02
+            assert np.mean([ranking.average_precision(*sample) for sample in samples]) > truth + 0.02
 
 
 def test_what_a_fresh_row_is_expected_to_have_needs_a_second_positive():
@@ -118,8 +118,8 @@ def test_cuts_around_positives_are_those_that_matter(n, seed, levels):
         least, most = (pick(r for h, r in every if h == count) for pick in (min, max))
         assert set(rows[hits == count]) == ({least, most} if count else {most})
     assert (hits[-1], rows[-1]) == (positive.sum(), n)
-    reached = np.max(hits, initial=0, where=hits >= 0.6 * rows - 1e-9)
-    assert reached / hits[-1] == pytest.approx(ranking.recall_at_precision(positive, score, 0.6))
+    most_hits = np.max(hits, initial=0, where=hits >= 0.6 * rows - 1e-9)
+    assert most_hits / hits[-1] == pytest.approx(ranking.recall_at_precision(positive, score, 0.6))
 
 
 def test_of_many_cuts_evenly_many_are_left():
@@ -182,23 +182,23 @@ def test_the_mean_of_rankings_varies_by_what_each_row_adds_to_each():
     first, second = np.array([1, 1, 0, 0, 0]) == 1, np.array([0, 0, 0, 0, 1]) == 1
     score, order = np.arange(5.0), np.array([4, 3, 2, 1, 0])
     adds = {2: np.array([0.3, 0.1, -0.2, -0.1, 0.1]), 1: np.array([0.1, 0.1, 0.1, 0.1, np.nan])}
-    asked = []
+    calls = []
 
     def value(positive, score, order):
-        asked.append((positive.sum(), score.tolist(), order.tolist()))
+        calls.append((positive.sum(), score.tolist(), order.tolist()))
         return 0.9 if positive.sum() == 2 else 0.6
 
-    found = ranking.influence(
+    influence = ranking.influence(
         [(first, score, order), (second, score, order)],
         value,
         lambda positive, score, order: adds[int(positive.sum())].copy(),
         lambda positive: positive.mean(),
     )
-    assert asked == [(2, score.tolist(), order.tolist()), (1, score.tolist(), order.tolist())]
-    assert found.effect == pytest.approx(adds[2] / 2)
+    assert calls == [(2, score.tolist(), order.tolist()), (1, score.tolist(), order.tolist())]
+    assert influence.effect == pytest.approx(adds[2] / 2)
     pair, three = (0.3**2 + 0.1**2) / 2, (0.2**2 + 0.1**2 + 0.1**2) / 3
-    assert found.expected == pytest.approx([pair, pair, three, three, three])
-    (one, spreads), (other, alone) = found.figures
+    assert influence.expected == pytest.approx([pair, pair, three, three, three])
+    (one, spreads), (other, alone) = influence.figures
     assert (one, other, len(spreads), len(alone)) == (0.9, 0.6, 3, 2)
     own, rest, between = spreads
     for spread, rows, chance in ((own, first, 0.4), (rest, ~first, 0.4)):

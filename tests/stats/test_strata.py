@@ -88,10 +88,10 @@ def test_of_groups_only_what_differs_within_classes_varies_with_them():
     effect = np.where(code == 1, 1.0, -1.0)
     groups = np.arange(40) // 4
     plain = worth_of_rows(effect, groups)
-    dealt = worth_of_rows(effect, groups, strata=Strata.of(code, np.array([200, 200])))
+    with_strata = worth_of_rows(effect, groups, strata=Strata.of(code, np.array([200, 200])))
     assert plain.design == pytest.approx(40 / 9 * 1.0)
-    assert dealt.design == pytest.approx(plain.design / 10)
-    assert dealt.groups == plain.groups
+    assert with_strata.design == pytest.approx(plain.design / 10)
+    assert with_strata.groups == plain.groups
     copies = np.repeat(np.random.default_rng(0).normal(size=10), 4)
     copies -= np.array([copies[code == c].mean() for c in (0, 1)])[code]
     alike = worth_of_rows(copies, groups, strata=Strata.of(code, np.array([200, 200])))
@@ -115,18 +115,18 @@ TRUE = {"log_loss": 0.2823, "accuracy": 0.8908, "expected_cost": 0.7507, "averag
 @pytest.mark.parametrize("metric", [log_loss, accuracy, expected_cost, average_precision])
 def test_intervals_of_a_dealt_part_hold_and_are_narrower(metric):
     rng = np.random.default_rng(7)
-    reps, held, plain, dealt = 300, 0, 0.0, 0.0
+    reps, n_covered, plain, strata_width = 300, 0, 0.0, 0.0
     for _ in range(reps):
         rows = part(rng, 2000, 300)
         decided = (rows.probability[:, 1] >= 0.3).astype(np.int64)
         figure = interval(metric, TASK, rows, decided)
         every = interval(metric, TASK, rows.take(np.arange(300)), decided)
-        held += figure.low <= TRUE[metric.name] <= figure.high
-        plain, dealt = plain + every.high - every.low, dealt + figure.high - figure.low
+        n_covered += figure.low <= TRUE[metric.name] <= figure.high
+        plain, strata_width = plain + every.high - every.low, strata_width + figure.high - figure.low
         assert every.low - 1e-9 <= figure.low <= figure.value <= figure.high <= every.high + 1e-9
         assert figure.value == every.value
-    assert 0.925 <= held / reps <= 0.985
-    assert dealt < 0.97 * plain
+    assert 0.925 <= n_covered / reps <= 0.985
+    assert strata_width < 0.97 * plain
 
 
 def test_figures_of_one_class_are_as_they_were():
@@ -135,15 +135,15 @@ def test_figures_of_one_class_are_as_they_were():
     decided = (rows.probability[:, 1] >= 0.3).astype(np.int64)
     one_by_one = rows.take(np.arange(300))
     for metric in (recall, roc_auc):
-        dealt, plain = (interval(metric, TASK, each, decided) for each in (rows, one_by_one))
-        assert (dealt.low, dealt.high) == (pytest.approx(plain.low), pytest.approx(plain.high))
+        with_strata, plain = (interval(metric, TASK, sample, decided) for sample in (rows, one_by_one))
+        assert (with_strata.low, with_strata.high) == (pytest.approx(plain.low), pytest.approx(plain.high))
 
 
 def test_what_else_is_told_of_a_dealt_part_knows_of_it():
     rows = part(np.random.default_rng(4), 2000, 300)
     decided = (rows.probability[:, 1] >= 0.3).astype(np.int64)
-    dealt, plain = (excess_cost(TASK, each, decided, 0) for each in (rows, rows.take(np.arange(300))))
-    assert dealt.high - dealt.low < plain.high - plain.low
+    with_strata, plain = (excess_cost(TASK, sample, decided, 0) for sample in (rows, rows.take(np.arange(300))))
+    assert with_strata.high - with_strata.low < plain.high - plain.low
     strata = Strata.of(rows.truth, rows.drawn_from)
     scores, as_ever = per_class(TASK, rows.truth, decided, None, strata), per_class(TASK, rows.truth, decided)
     assert scores[1].recall == as_ever[1].recall

@@ -61,16 +61,16 @@ def test_those_for_which_there_is_no_time_are_left_out(results) -> None:
 
 
 def test_a_run_compares_with_all_baselines_but_the_chosen_one() -> None:
-    found = trained()
-    chosen = found.developed.choice.winner.candidate.name
-    assert {b.name for b in found.baselines} == {"majority", "logistic", "tree"} - {chosen}
-    assert found.uncompared == ()
+    run = trained()
+    winner = run.developed.choice.winner.candidate.name
+    assert {b.name for b in run.baselines} == {"majority", "logistic", "tree"} - {winner}
+    assert run.uncompared == ()
     assert trained(comparing=False).baselines == ()
 
 
 def test_a_repeated_run_compares_with_those_that_it_had_time_for() -> None:
-    found = trained()
-    plan = RECIPE.with_options(plan=found.developed.plan(), refit=True, uncompared=("tree",))
+    run = trained()
+    plan = RECIPE.with_options(plan=run.developed.plan(), refit=True, uncompared=("tree",))
     again = trained(plan)
     assert {b.name for b in again.baselines} == {"majority"}
     assert again.uncompared == ("tree",)
@@ -91,25 +91,25 @@ def test_a_baseline_that_is_a_member_of_what_ships_is_fitted_once(monkeypatch) -
     choose, fits = develop._choose, []
 
     def of_two(*arguments):
-        found = choose(*arguments)
-        members = tuple(s for s in found.explored.results if s.candidate.name in ("logistic", "tree"))
-        told = mean([member.predictions for member in members], (0.5, 0.5))
-        both = EnsembleResult(members, (0.5, 0.5), told, members[0].fold_scores)
-        return replace(found, ensemble=both, choice=replace(found.choice, winner=both, best=both))
+        developed = choose(*arguments)
+        members = tuple(s for s in developed.explored.results if s.candidate.name in ("logistic", "tree"))
+        predictions = mean([member.predictions for member in members], (0.5, 0.5))
+        both = EnsembleResult(members, (0.5, 0.5), predictions, members[0].fold_scores)
+        return replace(developed, ensemble=both, choice=replace(developed.choice, winner=both, best=both))
 
     real = finalize.refit_member
     for module in (finalize, shipped_baselines):
         monkeypatch.setattr(module, "refit_member", lambda *a: (fits.append(a[0].candidate.name), real(*a))[1])
     monkeypatch.setattr(develop, "_choose", of_two)
-    found = trained()
+    run = trained()
     assert sorted(fits) == ["logistic", "majority", "tree"]
-    by_name = {b.name: b for b in found.baselines}
+    by_name = {b.name: b for b in run.baselines}
     assert by_name.keys() == {"majority", "logistic", "tree"}
-    for result, member in zip(found.developed.choice.winner.results, found.finalized.ensemble.members, strict=True):
+    for result, member in zip(run.developed.choice.winner.results, run.finalized.ensemble.members, strict=True):
         assert by_name[result.candidate.name].pipeline is member
         assert not by_name[result.candidate.name].new
     assert by_name["majority"].new
-    assert found.uncompared == ()
+    assert run.uncompared == ()
 
 
 def test_the_time_for_them_is_kept_from_the_start(results) -> None:

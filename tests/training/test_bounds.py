@@ -20,7 +20,7 @@ from sortal.training.candidate import Candidate, fit, prepare_rows
 from sortal.training.ensemble import select
 from sortal.training.footprint import footprint, packed_bytes
 from tests.training.conftest import development
-from tests.training.test_ensemble import loss, told
+from tests.training.test_ensemble import loss, rivals
 
 pytestmark = pytest.mark.usefixtures("all_hurried")
 
@@ -30,7 +30,7 @@ FAST, SLOW, SLOWEST = 1e-4, 4e-4, 3e-3
 @pytest.fixture
 def results():
     seconds = (FAST, SLOW, SLOWEST)
-    return [replace(r, single_row_seconds=s, packed=int(1e9 * s)) for r, s in zip(told(0), seconds, strict=True)]
+    return [replace(r, single_row_seconds=s, packed=int(1e9 * s)) for r, s in zip(rivals(0), seconds, strict=True)]
 
 
 def test_what_takes_too_long_or_too_much_is_not_chosen(results):

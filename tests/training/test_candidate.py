@@ -47,13 +47,13 @@ def balances(name):
 def test_the_program_of_a_pipeline_says_what_its_library_says(three, name, way):
     dev, _ = three
     rows = np.arange(300)
-    tried = replace(candidate(name, **SMALL.get(name, {})), balance=way)
-    pipeline = fit(tried, prepare_rows(dev, rows, tried.family.view), dev, {})
+    model = replace(candidate(name, **SMALL.get(name, {})), balance=way)
+    pipeline = fit(model, prepare_rows(dev, rows, model.family.view), dev, {})
     rest = dev.table.take(np.arange(300, 400))
     expected = pipeline.predict_proba(pipeline.preprocessor.transform(rest))
-    found = compile(pipeline.program())(rest.columns(features(dev)))
-    tolerance = 1e-12 if tried.family.precision == "float64" else 1e-6
-    assert np.abs(found - expected).max() <= tolerance
+    actual = compile(pipeline.program())(rest.columns(features(dev)))
+    tolerance = 1e-12 if model.family.precision == "float64" else 1e-6
+    assert np.abs(actual - expected).max() <= tolerance
 
 
 def test_rows_that_a_fit_must_not_see_are_counted(two):
@@ -68,37 +68,37 @@ def test_rows_that_a_fit_must_not_see_are_counted(two):
 
 def test_rows_for_early_stopping_do_not_train_except_in_the_final_fit(two):
     dev, _ = two
-    seen: list[FitRequest] = []
+    requests: list[FitRequest] = []
     family = registry.load("sortal.models", "lightgbm")
 
     def spy(request, settings):
-        seen.append(request)
+        requests.append(request)
         return family.fit(request, settings)
 
-    tried = Candidate("spied", replace(family, fit=spy), {"rounds": 5})
+    model = Candidate("spied", replace(family, fit=spy), {"rounds": 5})
     prepared = prepare_rows(dev, np.arange(200), family.view)
-    fit(tried, prepared, dev, {})
-    fit(tried, prepared, dev, {"rounds": 5}, purpose="ship")
-    assert len(seen[0].train.y) == 200 - len(prepared.stop)
+    fit(model, prepared, dev, {})
+    fit(model, prepared, dev, {"rounds": 5}, purpose="ship")
+    assert len(requests[0].train.y) == 200 - len(prepared.stop)
     assert len(prepared.stop) > 10
-    assert len(seen[1].train.y) == 200
-    assert seen[1].stop is None
+    assert len(requests[1].train.y) == 200
+    assert requests[1].stop is None
 
 
 def test_rows_for_early_stopping_share_no_group_with_those_that_train(two):
     dev, _ = two
     dev = replace(dev, units=np.arange(len(dev.codes)) // 4)
-    some = np.sort(np.random.default_rng(0).permutation(len(dev.codes))[:300])
-    stop = np.isin(np.arange(300), prepare_rows(dev, some, registry.load("sortal.models", "lightgbm").view).stop)
+    rows = np.sort(np.random.default_rng(0).permutation(len(dev.codes))[:300])
+    stop = np.isin(np.arange(300), prepare_rows(dev, rows, registry.load("sortal.models", "lightgbm").view).stop)
     assert 20 < stop.sum() < 60
-    assert set(dev.units[some][stop]).isdisjoint(dev.units[some][~stop])
+    assert set(dev.units[rows][stop]).isdisjoint(dev.units[rows][~stop])
 
 
 def test_a_class_that_a_fold_lacks_gets_zero(three):
     dev, _ = three
     rows = np.flatnonzero(dev.codes != 1)
-    tried = candidate("logistic")
-    pipeline = fit(tried, prepare_rows(dev, rows, tried.family.view), dev, {})
+    model = candidate("logistic")
+    pipeline = fit(model, prepare_rows(dev, rows, model.family.view), dev, {})
     probability = compile(pipeline.program())(dev.table.columns(features(dev)))
     assert probability.shape == (len(dev.table), 3)
     assert (probability[:, 1] == 0).all()
@@ -107,8 +107,8 @@ def test_a_class_that_a_fold_lacks_gets_zero(three):
 
 def test_rows_of_one_class_teach_that_class(three):
     dev, _ = three
-    tried = candidate("lightgbm")
-    pipeline = fit(tried, prepare_rows(dev, np.flatnonzero(dev.codes == 2), tried.family.view), dev, {})
+    model = candidate("lightgbm")
+    pipeline = fit(model, prepare_rows(dev, np.flatnonzero(dev.codes == 2), model.family.view), dev, {})
     assert compile(pipeline.program())(dev.table.columns(features(dev)))[:3].tolist() == [[0, 0, 1]] * 3
 
 
@@ -130,9 +130,9 @@ def test_what_balancing_does_to_the_probabilities_is_taken_out(two, name, way, t
     dev, _ = two
     rows = imbalanced(dev)
     share = (dev.codes[rows] == 1).mean()
-    tried = replace(candidate(name), balance=way)
-    prepared = prepare_rows(dev, rows, tried.family.view)
-    pipeline = fit(tried, prepared, dev, {})
+    model = replace(candidate(name), balance=way)
+    prepared = prepare_rows(dev, rows, model.family.view)
+    pipeline = fit(model, prepared, dev, {})
     corrected = pipeline.predict_proba(prepared.X)[:, 1].mean()
     forest_or_model = pipeline.fitted.program()
     before = forest_or_model.steps[0] if way == "focal" else forest_or_model
@@ -144,19 +144,19 @@ def test_what_balancing_does_to_the_probabilities_is_taken_out(two, name, way, t
 @pytest.mark.parametrize("purpose", ["judge", "repeat", "ship"])
 def test_only_training_rows_are_resampled(two, purpose):
     dev, _ = two
-    seen: list[FitRequest] = []
+    requests: list[FitRequest] = []
     family = registry.load("sortal.models", "lightgbm")
 
     def spy(request, settings):
-        seen.append(request)
+        requests.append(request)
         return family.fit(request, settings)
 
-    tried = Candidate("spied", replace(family, fit=spy), {"rounds": 5}, balance="undersample")
+    model = Candidate("spied", replace(family, fit=spy), {"rounds": 5}, balance="undersample")
     prepared = prepare_rows(dev, imbalanced(dev), family.view)
-    fit(tried, prepared, dev, {"learning_rate": 0.1}, purpose=purpose)
-    (request,) = seen
-    held = purpose != "ship"
-    rare = int((prepared.y == 1).sum() - held * (prepared.y[prepared.stop] == 1).sum())
+    fit(model, prepared, dev, {"learning_rate": 0.1}, purpose=purpose)
+    (request,) = requests
+    holds_out = purpose != "ship"
+    rare = int((prepared.y == 1).sum() - holds_out * (prepared.y[prepared.stop] == 1).sum())
     assert np.bincount(request.train.y).tolist() == [rare, rare]
     assert request.train.weight is None
     if purpose == "judge":
@@ -169,11 +169,11 @@ def test_only_training_rows_are_resampled(two, purpose):
 @pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
 def test_the_effort_of_a_focal_fit_repeats_it(two, name):
     dev, _ = two
-    tried = replace(candidate(name), balance="focal")
-    prepared = prepare_rows(dev, imbalanced(dev), tried.family.view)
-    judged = fit(tried, prepared, dev, {}, seconds=30.0)
-    repeated = fit(tried, prepared, dev, judged.fitted.effort, purpose="repeat")
-    assert np.array_equal(judged.predict_proba(prepared.X), repeated.predict_proba(prepared.X))
+    model = replace(candidate(name), balance="focal")
+    prepared = prepare_rows(dev, imbalanced(dev), model.family.view)
+    first = fit(model, prepared, dev, {}, seconds=30.0)
+    second = fit(model, prepared, dev, first.fitted.effort, purpose="repeat")
+    assert np.array_equal(first.predict_proba(prepared.X), second.predict_proba(prepared.X))
 
 
 def test_a_sample_of_units_tears_none_apart_and_has_every_class(two):
@@ -183,12 +183,12 @@ def test_a_sample_of_units_tears_none_apart_and_has_every_class(two):
     dev = replace(dev, codes=codes, classes=("a", "b", "rare"), units=units)
     rows = np.flatnonzero(units % 5 > 0)
     for seed in range(20):
-        some = sample_units(replace(dev, seed=seed), rows, len(rows) // 2)
-        whole = rows[np.isin(units[rows], units[some[codes[some] < 2]])]
-        assert np.isin(some, rows).all()
-        assert (np.diff(some) > 0).all()
-        assert set(codes[some]) == {0, 1, 2}
-        assert np.isin(whole, some).all()
-        assert abs(len(some) - len(rows) // 2) <= np.bincount(units).max() + LEAST_OF_A_CLASS
+        subset = sample_units(replace(dev, seed=seed), rows, len(rows) // 2)
+        whole = rows[np.isin(units[rows], units[subset[codes[subset] < 2]])]
+        assert np.isin(subset, rows).all()
+        assert (np.diff(subset) > 0).all()
+        assert set(codes[subset]) == {0, 1, 2}
+        assert np.isin(whole, subset).all()
+        assert abs(len(subset) - len(rows) // 2) <= np.bincount(units).max() + LEAST_OF_A_CLASS
     alone = replace(dev, units=None)
     assert sample_units(alone, rows, 50).tolist() == sample(alone, rows, 50).tolist()

@@ -14,13 +14,13 @@ from sortal.training.complexity import Complexity, simplest
 )
 def test_trees_are_rounds_or_trees_of_a_fit(effort: dict[str, float], trees: float) -> None:
     family = registry.load("sortal.models", "lightgbm")
-    found = Complexity.of(family, effort)
-    assert found == Complexity(family.complexity, trees)
-    assert found + Complexity(2, 5.0) == Complexity(family.complexity + 2, trees + 5)
+    complexity = Complexity.of(family, effort)
+    assert complexity == Complexity(family.complexity, trees)
+    assert complexity + Complexity(2, 5.0) == Complexity(family.complexity + 2, trees + 5)
 
 
 @pytest.mark.parametrize(
-    ("complexities", "candidates", "chosen"),
+    ("complexities", "candidates", "expected"),
     [
         ([(4, 900), (4, 300), (4, 250)], [0, 1, 2], 1),
         ([(4, 900), (4, 450)], [0, 1], 1),
@@ -33,6 +33,6 @@ def test_trees_are_rounds_or_trees_of_a_fit(effort: dict[str, float], trees: flo
     ],
 )
 def test_the_simplest_of_those_that_tie(
-    complexities: list[tuple[int, float]], candidates: list[int], chosen: int
+    complexities: list[tuple[int, float]], candidates: list[int], expected: int
 ) -> None:
-    assert simplest([Complexity(*each) for each in complexities], candidates) == chosen
+    assert simplest([Complexity(*pair) for pair in complexities], candidates) == expected

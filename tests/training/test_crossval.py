@@ -33,14 +33,14 @@ def folded(dev, task, **options):
 def test_every_row_is_predicted_once_out_of_fold(two, name):
     dev, task = two
     cv = folded(dev, task)
-    found = crossval(Candidate(name, registry.load("sortal.models", name)), cv)
-    assert isinstance(found, CVResult)
-    assert found.predictions.rows.tolist() == dev.table.rows.tolist()
-    assert np.array_equal(found.predictions.truth, dev.codes)
-    assert len(found.fold_scores["log_loss"]) == len(cv.data.folds.parts) == 15
-    assert FitLog.of(found.fits, dev.table.rows[:0]) == FitLog(15, 0)
+    result = crossval(Candidate(name, registry.load("sortal.models", name)), cv)
+    assert isinstance(result, CVResult)
+    assert result.predictions.rows.tolist() == dev.table.rows.tolist()
+    assert np.array_equal(result.predictions.truth, dev.codes)
+    assert len(result.fold_scores["log_loss"]) == len(cv.data.folds.parts) == 15
+    assert FitLog.of(result.fits, dev.table.rows[:0]) == FitLog(15, 0)
     for number, (_, valid) in enumerate(cv.data.folds.parts[:5]):
-        assert np.array_equal(np.flatnonzero(found.fold == number), valid)
+        assert np.array_equal(np.flatnonzero(result.fold == number), valid)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_a_library_is_not_imported_where_that_would_take_much_of_the_time(two):
     slow = replace(registry.load("sortal.models", "majority"), library="turtledemo", import_seconds=4.0)
     assert crossval(Candidate("mine", slow), folded(dev, task), 15.0) == Skipped("mine", "16 s predicted, 15 s left")
     assert isinstance(crossval(Candidate("mine", slow), folded(dev, task), 17.0), CVResult)
-    here = replace(slow, library="numpy")
-    assert isinstance(crossval(Candidate("mine", here), folded(dev, task), 1.0), CVResult)
+    numpy_family = replace(slow, library="numpy")
+    assert isinstance(crossval(Candidate("mine", numpy_family), folded(dev, task), 1.0), CVResult)
 
 
 def test_what_is_sure_to_take_too_long_is_not_even_looked_at(two):
@@ -78,17 +78,17 @@ def test_what_is_sure_to_take_too_long_is_not_even_looked_at(two):
         raise LookedError
 
     slow = replace(registry.load("sortal.models", "majority"), fit=fit, work=Work(fixed=10.0), least_share=0.5)
-    found, fits = folded(dev, task), folded(dev, task).fits_in_turn(Candidate("mine", slow))
+    cv, fits = folded(dev, task), folded(dev, task).fits_in_turn(Candidate("mine", slow))
     seconds = 5.0 * fits / SURELY
-    skipped = crossval(Candidate("mine", slow), found, 0.99 * seconds)
+    skipped = crossval(Candidate("mine", slow), cv, 0.99 * seconds)
     assert skipped == Skipped("mine", f"{5 * fits:.0f} s predicted, {0.99 * seconds:.0f} s left")
-    for candidate, left in (
+    for candidate, seconds_left in (
         (Candidate("mine", slow), 1.01 * seconds),
         (Candidate("mine", slow, baseline=True), 0.99 * seconds),
         (Candidate("mine", replace(slow, work=UNKNOWN_WORK)), 0.1),
     ):
         with pytest.raises(LookedError):
-            crossval(candidate, found, left)
+            crossval(candidate, cv, seconds_left)
 
 
 def test_a_plan_that_needs_a_library_that_is_not_here_says_so(two):
@@ -109,12 +109,14 @@ def test_what_belongs_to_a_row_stays_with_it(two):
     dev, task = two
     table = Table(dev.table.schema.with_role("colour", "group"), dev.table.frame, dev.table.rows[::-1].copy())
     dev = replace(dev, table=table, cost_columns=(CostColumn(1, 0, "x"),))
-    found = crossval(Candidate("majority", registry.load("sortal.models", "majority")), folded(dev, task)).predictions
-    place = np.argsort(table.rows)[found.rows - table.rows.min()]
-    assert found.rows.tolist() == sorted(table.rows.tolist())
-    assert np.array_equal(found.truth, dev.codes[place])
-    assert np.array_equal(found.row_costs[:, 0], table["x"].to_numpy()[place])
-    assert np.array_equal(found.groups, table.groups[place])
+    predictions = crossval(
+        Candidate("majority", registry.load("sortal.models", "majority")), folded(dev, task)
+    ).predictions
+    place = np.argsort(table.rows)[predictions.rows - table.rows.min()]
+    assert predictions.rows.tolist() == sorted(table.rows.tolist())
+    assert np.array_equal(predictions.truth, dev.codes[place])
+    assert np.array_equal(predictions.row_costs[:, 0], table["x"].to_numpy()[place])
+    assert np.array_equal(predictions.groups, table.groups[place])
 
 
 @pytest.mark.parametrize("name", ["logistic", "lightgbm", "forest"])
@@ -127,31 +129,31 @@ def test_a_fold_that_trains_on_one_class_has_no_say_in_the_effort(two, name, lon
     train, valid = parts[lone]
     parts[lone] = (np.setdiff1d(train, ones), valid)
     data = FoldData(dev, replace(folds, parts=tuple(parts), per_repeat=3))
-    found = crossval(Candidate(name, registry.load("sortal.models", name)), CrossValidation(data, Scorer(task)))
-    told = [effort for effort in found.efforts if effort]
-    assert [not effort for effort in found.efforts] == [part == lone for part in range(3)]
-    assert set(found.effort) == set(told[0]) == set(told[1])
-    for key, value in found.effort.items():
-        assert value == type(value)(np.median([effort[key] for effort in told]))
+    result = crossval(Candidate(name, registry.load("sortal.models", name)), CrossValidation(data, Scorer(task)))
+    efforts = [effort for effort in result.efforts if effort]
+    assert [not effort for effort in result.efforts] == [part == lone for part in range(3)]
+    assert set(result.effort) == set(efforts[0]) == set(efforts[1])
+    for key, value in result.effort.items():
+        assert value == type(value)(np.median([effort[key] for effort in efforts]))
 
 
 @pytest.mark.parametrize("name", ["logistic", "lightgbm", "forest"])
 def test_efforts_repeat_a_cross_validation_exactly(three, name):
     dev, task = three
-    tried, cv = Candidate(name, registry.load("sortal.models", name)), folded(dev, task)
+    model, cv = Candidate(name, registry.load("sortal.models", name)), folded(dev, task)
     few = replace(cv, data=replace(cv.data, folds=cv.data.folds.first(3)))
-    first = crossval(tried, few, seconds=60)
-    again = repeat(tried, few, Planned(name, first.efforts))
+    first = crossval(model, few, seconds=60)
+    again = repeat(model, few, Planned(name, first.efforts))
     assert np.array_equal(first.predictions.probability, again.predictions.probability)
     assert first.effort == again.effort
 
 
 def test_a_refit_works_as_hard_as_the_folds_did_in_the_median(two):
     dev, task = two
-    found = crossval(Candidate("majority", registry.load("sortal.models", "majority")), folded(dev, task))
+    result = crossval(Candidate("majority", registry.load("sortal.models", "majority")), folded(dev, task))
     efforts = tuple({"rounds": rounds, "rate": rounds / 100, "kind": "a"} for rounds in (90, 10, 30, 500, 20))
-    assert replace(found, efforts=efforts).effort == {"rounds": 30, "rate": 0.3, "kind": "a"}
-    assert replace(found, efforts=efforts[:2]).effort == {"rounds": 50, "rate": 0.5, "kind": "a"}
+    assert replace(result, efforts=efforts).effort == {"rounds": 30, "rate": 0.3, "kind": "a"}
+    assert replace(result, efforts=efforts[:2]).effort == {"rounds": 50, "rate": 0.5, "kind": "a"}
 
 
 def test_a_candidate_that_cannot_make_it_is_skipped_with_the_reason(two):
@@ -161,23 +163,23 @@ def test_a_candidate_that_cannot_make_it_is_skipped_with_the_reason(two):
     def never(request, settings):
         raise OutOfTime(needed=30.0)
 
-    found = crossval(Candidate("slow", replace(family, fit=never)), folded(dev, task), seconds=7)
-    assert isinstance(found, Skipped)
-    assert found.reason.endswith("7 s left")
+    result = crossval(Candidate("slow", replace(family, fit=never)), folded(dev, task), seconds=7)
+    assert isinstance(result, Skipped)
+    assert result.reason.endswith("7 s left")
 
 
 def test_a_family_that_cannot_be_interrupted_ends_after_its_first_fold(two):
     dev, task = two
     family, fits = registry.load("sortal.models", "svm"), []
 
-    def counted(request, settings):
+    def counting_fit(request, settings):
         fits.append(request)
         return family.fit(request, settings)
 
-    tried = Candidate("counted", replace(family, fit=counted, work=UNKNOWN_WORK))
-    assert isinstance(crossval(tried, folded(dev, task), seconds=1e-6), Skipped)
+    model = Candidate("counted", replace(family, fit=counting_fit, work=UNKNOWN_WORK))
+    assert isinstance(crossval(model, folded(dev, task), seconds=1e-6), Skipped)
     assert len(fits) == 1
-    assert isinstance(crossval(tried, folded(dev, task), seconds=math.inf), CVResult)
+    assert isinstance(crossval(model, folded(dev, task), seconds=math.inf), CVResult)
 
 
 def test_matrices_are_shared_by_candidates_with_the_same_view(two):
@@ -190,17 +192,17 @@ def test_matrices_are_shared_by_candidates_with_the_same_view(two):
 
 def test_a_fold_tells_what_its_fit_saw_and_the_first_keeps_it(two):
     dev, _ = two
-    data, tried = FoldData(dev, fold(dev)), Candidate("logistic", registry.load("sortal.models", "logistic"))
-    first, second = (fit_fold(data, FoldJob(tried, i)) for i in (0, 1))
+    data, model = FoldData(dev, fold(dev)), Candidate("logistic", registry.load("sortal.models", "logistic"))
+    first, second = (fit_fold(data, FoldJob(model, i)) for i in (0, 1))
     for result, (train, valid) in zip((first, second), data.folds.parts[:2], strict=True):
         assert np.array_equal(result.fit_rows.saw, dev.table.rows[train])
         assert np.array_equal(result.fit_rows.evaluated, dev.table.rows[valid])
         assert np.array_equal(result.predictions.rows, dev.table.rows[valid])
     assert first.pipeline is not None
     assert second.pipeline is None
-    hurried = FoldJob(tried, 1, budget=FitBudget(until=time.monotonic(), usual=10.0))
+    late_job = FoldJob(model, 1, budget=FitBudget(until=time.monotonic(), usual=10.0))
     with pytest.raises(OutOfTime, match="needs about 5 s"):
-        fit_fold(data, hurried)
+        fit_fold(data, late_job)
 
 
 @pytest.mark.parametrize(
@@ -264,8 +266,8 @@ def test_as_many_rows_as_the_seconds_allow(seconds, least_share, rows):
     least.
     """
     family = replace(registry.load("sortal.models", "tree"), least_share=least_share)
-    found = crossval_module._affordable_rows(Candidate("mine", family), Pace(1.0, 0.01), 1_000, seconds)
-    assert found == pytest.approx(rows, abs=1)
+    n_rows = crossval_module._affordable_rows(Candidate("mine", family), Pace(1.0, 0.01), 1_000, seconds)
+    assert n_rows == pytest.approx(rows, abs=1)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +282,7 @@ def test_a_refit_is_worth_it_from_some_more_rows_on(saw, rows, n, worth):
 
 
 @pytest.mark.parametrize(
-    ("needed", "seconds", "said"),
+    ("needed", "seconds", "reason"),
     [
         (10.0, 9.4, "10 s predicted, 9 s left"),
         (9.994, 9.4, "9.99 s predicted, 9.40 s left"),
@@ -288,9 +290,9 @@ def test_a_refit_is_worth_it_from_some_more_rows_on(saw, rows, n, worth):
         (12.0, -2.0, "12 s predicted, 0 s left"),
     ],
 )
-def test_too_slow_is_said_in_seconds(needed, seconds, said):
+def test_too_slow_is_said_in_seconds(needed, seconds, reason):
     candidate = Candidate("mine", registry.load("sortal.models", "tree"))
-    assert crossval_module._too_slow(candidate, needed, seconds) == Skipped("mine", said)
+    assert crossval_module._too_slow(candidate, needed, seconds) == Skipped("mine", reason)
 
 
 def part_of(rows, **more):
@@ -328,9 +330,9 @@ def test_predictions_of_folds_are_put_in_the_order_of_the_rows():
 )
 def test_the_effort_is_the_median_of_the_folds_that_tell_it(efforts, effort):
     candidate = Candidate("mine", registry.load("sortal.models", "tree"))
-    found = CVResult(candidate, None, None, 0.8, {}, efforts, 0.0, 0.0, 0.0).effort
-    assert found == effort
-    assert [type(value) for value in found.values()] == [type(value) for value in effort.values()]
+    median = CVResult(candidate, None, None, 0.8, {}, efforts, 0.0, 0.0, 0.0).effort
+    assert median == effort
+    assert [type(value) for value in median.values()] == [type(value) for value in effort.values()]
 
 
 def test_a_refit_is_more_work_than_a_fold_where_there_are_folds(two):

@@ -25,18 +25,18 @@ TREE = Candidate("tree", registry.load("sortal.models", "tree"))
 
 @dataclass
 class Store:
-    """Keeps what it is given, and gives out ``kept``."""
+    """Keeps what it is given, and gives out ``entry``."""
 
-    kept: Any = None
-    saved: list[Any] = field(default_factory=list)
-    asked: list[Any] = field(default_factory=list)
+    entry: Any = None
+    saves: list[Any] = field(default_factory=list)
+    loads: list[Any] = field(default_factory=list)
 
     def load(self, candidate: Candidate, data: FoldData) -> Any:
-        self.asked.append((candidate, data))
-        return self.kept
+        self.loads.append((candidate, data))
+        return self.entry
 
-    def save(self, *what: Any) -> None:
-        self.saved.append(what)
+    def save(self, *arguments: Any) -> None:
+        self.saves.append(arguments)
 
 
 def validation(store: Store | None) -> CrossValidation:
@@ -46,38 +46,38 @@ def validation(store: Store | None) -> CrossValidation:
 @pytest.mark.parametrize("by", [crossval, crossval_by_work])
 def test_what_was_fitted_is_kept_and_what_was_kept_is_not_fitted_again(by: Any) -> None:
     store = Store()
-    found = by(TREE, validation(store), math.inf) if by is crossval_by_work else by(TREE, validation(store))
-    assert [candidate for candidate, _ in store.asked] == [TREE]
-    assert store.asked[0][1].folds is DATA.folds
-    ((candidate, rows, results),) = store.saved
+    result = by(TREE, validation(store), math.inf) if by is crossval_by_work else by(TREE, validation(store))
+    assert [candidate for candidate, _ in store.loads] == [TREE]
+    assert store.loads[0][1].folds is DATA.folds
+    ((candidate, rows, results),) = store.saves
     assert (candidate, rows) == (TREE, None)
-    assert [each.predictions.rows.tolist() for each in results] == [DEV.table.rows[v].tolist() for _, v in PARTS]
-    assert [each.fit_rows.saw.tolist() for each in results] == [DEV.table.rows[t].tolist() for t, _ in PARTS]
+    assert [part.predictions.rows.tolist() for part in results] == [DEV.table.rows[v].tolist() for _, v in PARTS]
+    assert [part.fit_rows.saw.tolist() for part in results] == [DEV.table.rows[t].tolist() for t, _ in PARTS]
 
     def never(request: Any, settings: Any) -> Any:
         pytest.fail("fitted once more")
 
-    again = Store(kept=(70, results))
+    again = Store(entry=(70, results))
     same = replace(TREE, family=replace(TREE.family, fit=never))
-    taken = by(same, validation(again), math.inf) if by is crossval_by_work else by(same, validation(again))
-    assert again.saved == []
-    assert taken.fold_scores["log_loss"].tolist() == found.fold_scores["log_loss"].tolist()
-    assert np.array_equal(taken.predictions.probability, found.predictions.probability)
-    assert taken.pipeline is results[0].pipeline
+    stored_result = by(same, validation(again), math.inf) if by is crossval_by_work else by(same, validation(again))
+    assert again.saves == []
+    assert stored_result.fold_scores["log_loss"].tolist() == result.fold_scores["log_loss"].tolist()
+    assert np.array_equal(stored_result.predictions.probability, result.predictions.probability)
+    assert stored_result.pipeline is results[0].pipeline
     bare = by(TREE, validation(None), math.inf) if by is crossval_by_work else by(TREE, validation(None))
-    assert np.array_equal(bare.predictions.probability, found.predictions.probability)
+    assert np.array_equal(bare.predictions.probability, result.predictions.probability)
 
 
 def test_a_result_tells_of_its_folds_what_they_tell() -> None:
-    found: Any = crossval(TREE, validation(None))
+    result: Any = crossval(TREE, validation(None))
     results = [fit_fold(DATA, Job(TREE, k)) for k in range(4)]
-    assert found.predictions.rows.tolist() == DEV.table.rows.tolist()
-    assert found.fold.tolist() == np.repeat(np.arange(4), 100).tolist()
-    assert found.train_share == 0.75
-    assert (found.rows, found.repeats, len(found.efforts)) == (None, (), 4)
-    scores = [validation(None).score(each.predictions) for each in results]
-    for name, values in found.fold_scores.items():
-        assert values.tolist() == pytest.approx([each[name] for each in scores])
-    assert [fit.saw.tolist() for fit in found.fits] == [DEV.table.rows[train].tolist() for train, _ in PARTS]
-    assert found.pipeline.saw.tolist() == DEV.table.rows[PARTS[0][0]].tolist()
-    assert found.packed > 100
+    assert result.predictions.rows.tolist() == DEV.table.rows.tolist()
+    assert result.fold.tolist() == np.repeat(np.arange(4), 100).tolist()
+    assert result.train_share == 0.75
+    assert (result.rows, result.repeats, len(result.efforts)) == (None, (), 4)
+    scores = [validation(None).score(part.predictions) for part in results]
+    for name, values in result.fold_scores.items():
+        assert values.tolist() == pytest.approx([part[name] for part in scores])
+    assert [fit.saw.tolist() for fit in result.fits] == [DEV.table.rows[train].tolist() for train, _ in PARTS]
+    assert result.pipeline.saw.tolist() == DEV.table.rows[PARTS[0][0]].tolist()
+    assert result.packed > 100

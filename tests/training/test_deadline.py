@@ -69,8 +69,8 @@ def test_what_lightgbm_imports_of_scikit_learn_is_nearly_all_of_it() -> None:
         "import sklearn.ensemble, sklearn.linear_model\n"
         "print(time.process_time() - start)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < SKLEARN_SECONDS / 2
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(process.stdout) < SKLEARN_SECONDS / 2
 
 
 def test_a_look_at_the_machine_is_taken_now_and_then_alone() -> None:

@@ -15,11 +15,9 @@ from sortal.training.deadline import SKLEARN_SECONDS, Busyness, Deadline
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """``monotonic``, ``process_time`` and ``perf_counter``, which stand still until they are moved."""
-    now = SimpleNamespace(wall=100.0, computed=7.0, fine=0.0)
-    there = SimpleNamespace(
-        monotonic=lambda: now.wall, process_time=lambda: now.computed, perf_counter=lambda: now.fine
-    )
-    monkeypatch.setattr(module, "time", there)
+    now = SimpleNamespace(wall=100.0, cpu=7.0, fine=0.0)
+    stand_in = SimpleNamespace(monotonic=lambda: now.wall, process_time=lambda: now.cpu, perf_counter=lambda: now.fine)
+    monkeypatch.setattr(module, "time", stand_in)
     return now
 
 
@@ -28,9 +26,9 @@ def test_what_is_spent_and_left_and_how_busy_the_machine_was(clock: Any) -> None
     assert (deadline.spent, deadline.rest, deadline.busyness) == (10.0, 20.0, 10.0 / 4.0)
     clock.wall = 121.0
     assert (deadline.spent, deadline.rest) == (31.0, -1.0)
-    clock.computed = 80.0
+    clock.cpu = 80.0
     assert deadline.busyness == 1.0  # several threads compute more than the time that passes
-    clock.computed = 3.0
+    clock.cpu = 3.0
     assert deadline.busyness == pytest.approx(31.0 / 1e-3)
 
 
@@ -76,8 +74,8 @@ def test_the_start_of_this_process_is_read_behind_its_name(name: str, monkeypatc
     line = f"77 ({name}) S " + " ".join(str(field) for field in range(4, 22)) + " 3000 23 24\n"
     monkeypatch.setattr(module.Path, "exists", lambda self: True)
     monkeypatch.setattr(module.Path, "read_text", lambda self: line)
-    there = SimpleNamespace(monotonic=lambda: 1_000.0, clock_gettime=lambda clock: 50.0, CLOCK_BOOTTIME=7)
-    monkeypatch.setattr(module, "time", there)
+    stand_in = SimpleNamespace(monotonic=lambda: 1_000.0, clock_gettime=lambda clock: 50.0, CLOCK_BOOTTIME=7)
+    monkeypatch.setattr(module, "time", stand_in)
     monkeypatch.setattr(module.os, "sysconf", lambda name: 100)
     assert module.process_start() == 1_000.0 - 20.0
     monkeypatch.setattr(module.Path, "exists", lambda self: False)

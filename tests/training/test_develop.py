@@ -75,9 +75,9 @@ def test_the_first_baseline_has_to_do_where_the_library_of_the_others_would_come
     dev, task = two
     for module in ("sklearn.base", "sklearn.ensemble"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    found = trained(dev, task, budget=0.5)
-    assert [s.candidate.name for s in found.developed.explored.results] == ["majority"]
-    assert {(s.name, s.reason) for s in found.developed.explored.skipped} >= {
+    run = trained(dev, task, budget=0.5)
+    assert [s.candidate.name for s in run.developed.explored.results] == ["majority"]
+    assert {(s.name, s.reason) for s in run.developed.explored.skipped} >= {
         ("logistic", TimeReserve.used_up),
         ("svm", TimeReserve.used_up),
     }
@@ -88,30 +88,30 @@ def test_baselines_are_scored_even_without_any_time(two):
     import sklearn.ensemble  # noqa: F401 - as the audit does, where there is time for it
 
     dev, task = two
-    found = trained(dev, task, budget=-1.0)
-    assert [s.candidate.name for s in found.developed.explored.results] == list(BASELINES)
-    assert {s.name for s in found.developed.explored.skipped} >= {"svm"}
-    assert all(s.reason for s in found.developed.explored.skipped)
+    run = trained(dev, task, budget=-1.0)
+    assert [s.candidate.name for s in run.developed.explored.results] == list(BASELINES)
+    assert {s.name for s in run.developed.explored.skipped} >= {"svm"}
+    assert all(s.reason for s in run.developed.explored.skipped)
 
 
 def test_the_shipped_program_says_what_the_library_says(three):
     dev, task = three
-    found = trained(dev, task).finalized
+    finalized = trained(dev, task).finalized
     names = [column.name for column in dev.table.schema.features]
-    program = compile(found.ensemble.program())(dev.table.columns(names))
-    assert np.abs(program - found.ensemble.predict_proba(dev.table)).max() < 1e-12
-    assert found.ensemble.rows == len(dev.codes)
+    program = compile(finalized.ensemble.program())(dev.table.columns(names))
+    assert np.abs(program - finalized.ensemble.predict_proba(dev.table)).max() < 1e-12
+    assert finalized.ensemble.rows == len(dev.codes)
 
 
 def test_a_valid_part_is_the_evidence_where_there_is_one(two):
     dev, task = two
     valid = np.arange(0, 400, 5)
-    found = trained(dev, task, valid=valid)
-    assert found.finalized.evidence.part == "valid"
-    assert found.finalized.evidence.rows.tolist() == dev.table.rows[valid].tolist()
-    assert not np.isin(found.developed.choice.winner.predictions.rows, dev.table.rows[valid]).any()
-    assert found.finalized.ensemble.rows == 400
-    assert FitLog.of(found.fits, sealed=dev.table.rows[:0]).leaked_rows == 0
+    run = trained(dev, task, valid=valid)
+    assert run.finalized.evidence.part == "valid"
+    assert run.finalized.evidence.rows.tolist() == dev.table.rows[valid].tolist()
+    assert not np.isin(run.developed.choice.winner.predictions.rows, dev.table.rows[valid]).any()
+    assert run.finalized.ensemble.rows == 400
+    assert FitLog.of(run.fits, sealed=dev.table.rows[:0]).leaked_rows == 0
 
 
 def test_a_plan_repeats_a_run(two):
@@ -125,14 +125,14 @@ def test_a_plan_repeats_a_run(two):
     assert Recipe.from_toml(recipe.to_toml()) == recipe
 
 
-@pytest.mark.parametrize(("goal", "treated"), [({}, False), ({"cost": "fp=1,fn=5"}, True)])
-def test_rare_classes_are_treated_where_some_are_rare_or_errors_cost(two, goal, treated):
+@pytest.mark.parametrize(("goal", "is_balanced"), [({}, False), ({"cost": "fp=1,fn=5"}, True)])
+def test_rare_classes_are_treated_where_some_are_rare_or_errors_cost(two, goal, is_balanced):
     dev, _ = two
     recipe = Recipe.of("y", models=("logistic",), **goal)
     task = frame_task(dev.table.frame["y"], recipe.goal)
     names = {s.candidate.name for s in trained(dev, task, recipe).developed.explored.results}
     assert {"logistic", "logistic C=0.03"} <= names
-    assert ("logistic balanced" in names) == treated
+    assert ("logistic balanced" in names) == is_balanced
     rare = np.flatnonzero((dev.codes == 0) | (np.arange(400) % 8 == 0))
     few = replace(dev, table=dev.table.take(rare), codes=dev.codes[rare])
     task = frame_task(few.table.frame["y"], recipe.goal)
@@ -172,8 +172,8 @@ result = crossval(baselines()[0], cv, 10.0)
 assert result.predictions.probability.shape == (80, 2)
 print(sorted({"sklearn", "scipy", "lightgbm", "matplotlib", "pandas"} & {*sys.modules}))
 """
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 def test_what_counts_as_far_too_much_for_more_folds_is_not_looked_at(two, monkeypatch):
@@ -188,15 +188,15 @@ def test_what_counts_as_far_too_much_for_more_folds_is_not_looked_at(two, monkey
 
 def test_no_clock_ends_the_first_baseline(two, monkeypatch):
     """It is the model that is in hand whatever comes, and on a busy machine a moment may be a second."""
-    given = []
+    calls = []
     trial = TimeReserve.trial
 
     def spy(self, candidate, cv, seconds, results):
-        given.append((candidate.name, seconds))
+        calls.append((candidate.name, seconds))
         return trial(self, candidate, cv, seconds, results)
 
     monkeypatch.setattr(TimeReserve, "trial", spy)
     dev, task = two
     trained(dev, task, budget=0.5)
-    assert given[0] == ("majority", math.inf)
-    assert all(seconds < 1 for _, seconds in given[1:])
+    assert calls[0] == ("majority", math.inf)
+    assert all(seconds < 1 for _, seconds in calls[1:])

@@ -40,29 +40,29 @@ class Reserve:
     """Two folds can be halved in seven seconds; the last candidate nearly came too late."""
 
     def __init__(self) -> None:
-        self.asked: list[Any] = []
+        self.calls: list[Any] = []
 
     def endings(self, results: Any) -> dict[str, float]:
         return {results[-1].name: 0.9}
 
-    def folds_to_halve(self, results: Any, chosen: Any) -> int:
-        self.asked.append(("folds", results, chosen))
+    def folds_to_halve(self, results: Any, winner: Any) -> int:
+        self.calls.append(("folds", results, winner))
         return 2
 
-    def for_halving(self, results: Any, chosen: Any) -> float:
-        self.asked.append(("seconds", results, chosen))
+    def for_halving(self, results: Any, winner: Any) -> float:
+        self.calls.append(("seconds", results, winner))
         return 7.0
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What each step was given; the steps do nothing."""
-    seen: dict[str, Any] = {}
+    calls: dict[str, Any] = {}
     results = (result("tree", True), result("boosted"))
 
     def noting(name: str, answer: Any) -> None:
         def step(*arguments: Any, **named: Any) -> Any:
-            seen.setdefault(name, []).append((*arguments, *named.values()))
+            calls.setdefault(name, []).append((*arguments, *named.values()))
             return answer(*arguments) if callable(answer) else answer
 
         monkeypatch.setattr(module, name, step)
@@ -77,8 +77,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     noting(
         "_choose", lambda explored, data, score, bounds: module.Developed(explored, None, choice, data.folds, bounds)
     )
-    seen["results"] = results
-    return seen
+    calls["results"] = results
+    return calls
 
 
 def options(**more: Any) -> Any:
@@ -86,61 +86,61 @@ def options(**more: Any) -> Any:
     return replace(recipe.search, **more)
 
 
-def test_a_search_by_the_clock(seen: dict[str, Any]) -> None:
+def test_a_search_by_the_clock(calls: dict[str, Any]) -> None:
     search, reserve, listener = options(max_size=50_000), Reserve(), Observer()
     executor: Any = object()
-    found = develop(DEV, TASK, search, reserve, listener, executor)  # type: ignore[arg-type]
-    assert seen["fold"] == [(DEV, 40.0)]
-    ((cv, candidates, its),) = seen["_in_time"]
-    assert its is reserve
+    developed = develop(DEV, TASK, search, reserve, listener, executor)  # type: ignore[arg-type]
+    assert calls["fold"] == [(DEV, 40.0)]
+    ((cv, candidates, its_reserve),) = calls["_in_time"]
+    assert its_reserve is reserve
     assert cv.data.folds is PARTS
     assert cv.executor is executor
     assert {c.family.name for c in candidates if not c.baseline} == {"lightgbm"}
     assert [c.baseline for c in candidates[:3]] == [True] * 3
-    ((tried, used, its, heard, more),) = seen["explore"]
-    assert (tried, more) == (candidates, "drawn")
-    assert its is reserve
-    assert heard is listener
-    assert len(used.data.folds.parts) == len(found.folds.parts) == 2
-    assert seen["draws"] == [(("lightgbm",), 9)]
-    assert found.bounds.endings == {"boosted": 0.9}
-    assert found.bounds.size is not None
-    assert 0 < found.bounds.size < 50_000
-    ((chosen, last, metric, seconds, planned),) = seen["halve"]
-    assert chosen is seen["results"][1]
-    assert last is used
-    assert (metric, seconds, planned) == ("metric", 7.0, 2)
-    assert found.halving == "halving"
-    assert [(what, which) for what, _, which in reserve.asked] == [("folds", chosen), ("seconds", chosen)]
-    assert "_replay" not in seen
+    ((explored_candidates, explored_cv, its_reserve, observer, more),) = calls["explore"]
+    assert (explored_candidates, more) == (candidates, "drawn")
+    assert its_reserve is reserve
+    assert observer is listener
+    assert len(explored_cv.data.folds.parts) == len(developed.folds.parts) == 2
+    assert calls["draws"] == [(("lightgbm",), 9)]
+    assert developed.bounds.endings == {"boosted": 0.9}
+    assert developed.bounds.size is not None
+    assert 0 < developed.bounds.size < 50_000
+    ((winner, halved_cv, metric, seconds, n_folds),) = calls["halve"]
+    assert winner is calls["results"][1]
+    assert halved_cv is explored_cv
+    assert (metric, seconds, n_folds) == ("metric", 7.0, 2)
+    assert developed.halving == "halving"
+    assert [(what, which) for what, _, which in reserve.calls] == [("folds", winner), ("seconds", winner)]
+    assert "_replay" not in calls
 
 
-def test_a_search_that_is_repeated_asks_no_clock(seen: dict[str, Any]) -> None:
+def test_a_search_that_is_repeated_asks_no_clock(calls: dict[str, Any]) -> None:
     plan = (Planned("tree", ({},) * 4, None, 0.5, 0.25), Planned("boosted", ({},) * 4, 60))
     search = options(plan=plan, halved=3, max_latency=0.01)
-    found = develop(DEV, TASK, search, None, Observer())  # type: ignore[arg-type]
-    ((candidates, its, cv),) = seen["_replay"]
-    assert its is search
+    developed = develop(DEV, TASK, search, None, Observer())  # type: ignore[arg-type]
+    ((candidates, its_search, cv),) = calls["_replay"]
+    assert its_search is search
     assert len(cv.data.folds.parts) == 4
     assert any(c.name == "lightgbm" for c in candidates)
-    assert (found.bounds.latency_shares, found.bounds.endings) == ({"tree": 0.5}, {"tree": 0.25})
-    assert seen["halve"][0][3:] == (math.inf, 3)
-    assert not {"explore", "_in_time"} & set(seen)
+    assert (developed.bounds.latency_shares, developed.bounds.endings) == ({"tree": 0.5}, {"tree": 0.25})
+    assert calls["halve"][0][3:] == (math.inf, 3)
+    assert not {"explore", "_in_time"} & set(calls)
 
 
-def test_folds_that_an_earlier_run_kept_are_taken_up(seen: dict[str, Any]) -> None:
+def test_folds_that_an_earlier_run_kept_are_taken_up(calls: dict[str, Any]) -> None:
     store: Any = SimpleNamespace(folds=lambda: 3)
     develop(DEV, TASK, options(), Reserve(), Observer(), None, store)  # type: ignore[arg-type]
-    assert "_in_time" not in seen
-    assert len(seen["explore"][0][1].data.folds.parts) == 3
-    assert seen["explore"][0][1].store is store
+    assert "_in_time" not in calls
+    assert len(calls["explore"][0][1].data.folds.parts) == 3
+    assert calls["explore"][0][1].store is store
     store.folds = lambda: None
     develop(DEV, TASK, options(), Reserve(), Observer(), None, store)  # type: ignore[arg-type]
-    assert len(seen["_in_time"]) == 1
+    assert len(calls["_in_time"]) == 1
 
 
 def test_a_second_search_tries_the_same_as_hard_as_the_first(
-    seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    calls: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole: list[Any] = []
     sampled: list[Any] = []
@@ -157,19 +157,19 @@ def test_a_second_search_tries_the_same_as_hard_as_the_first(
         ),
     )
     search = options(max_latency=0.01)
-    found = search_again(DEV, TASK, search, before)
+    developed = search_again(DEV, TASK, search, before)
     ((tree, cv),) = whole
     # Of what the clock set the pace stays, and not the rounds.
     assert (tree.name, dict(tree.settings)) == ("tree", {"rate": 0.3})
-    ((lightgbm, its, plan),) = sampled
+    ((lightgbm, its_cv, plan),) = sampled
     assert (lightgbm.name, plan.rows) == ("lightgbm", 120)
-    assert its is cv
+    assert its_cv is cv
     assert cv.data.dev is DEV
     assert len(cv.data.folds.parts) == 2
-    assert seen["fold"] == [(DEV, 40.0)]
-    assert found.explored.results == (cv_result,)  # what could not be fitted is no result
-    assert found.bounds.latency_shares == {"lightgbm": 0.5}
-    assert "halve" not in seen
+    assert calls["fold"] == [(DEV, 40.0)]
+    assert developed.explored.results == (cv_result,)  # what could not be fitted is no result
+    assert developed.bounds.latency_shares == {"lightgbm": 0.5}
+    assert "halve" not in calls
 
 
 def test_a_candidate_that_was_drawn_is_known_by_its_name() -> None:
@@ -182,52 +182,57 @@ def test_a_candidate_that_was_drawn_is_known_by_its_name() -> None:
 
 
 def test_what_is_put_together_and_chosen_keeps_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     ensemble: Any = result("ensemble")
 
     def select(*arguments: Any) -> Any:
-        given["select"] = arguments
-        return given["answer"]
+        inputs["select"] = arguments
+        return inputs["answer"]
 
     def choose(scored: Any, metric: Any, score: Any, seed: int, **named: Any) -> Any:
-        given["choose"] = (scored, metric, score, seed, named)
+        inputs["choose"] = (scored, metric, score, seed, named)
         return "choice"
 
     monkeypatch.setattr(module, "select", select)
     monkeypatch.setattr(module, "choose", choose)
     rows = DEV.predictions(np.arange(40), np.full((40, 2), 0.5), "out-of-fold")
     results = [result("large"), result("small")]
-    for each, packed in zip(results, (900, 100), strict=True):
-        each.predictions, each.packed = rows, packed
+    for candidate, packed in zip(results, (900, 100), strict=True):
+        candidate.predictions, candidate.packed = rows, packed
     bounds = Bounds(size=500)
     units = np.arange(len(DEV.codes)) // 4
     dev = replace(DEV, seed=6, units=units)
     data: Any = SimpleNamespace(dev=dev, folds=PARTS)
     score = Scorer(TASK)
     for answer in (ensemble, None):
-        given["answer"] = answer
-        found = module._choose(Explored(tuple(results), ()), data, score, bounds)
-        fitting, its, seed, groups, within = given["select"]
-        assert (fitting, its, seed, within) == ([results[1]], score, 6, bounds)
+        inputs["answer"] = answer
+        developed = module._choose(Explored(tuple(results), ()), data, score, bounds)
+        fitting, its_score, seed, groups, within = inputs["select"]
+        assert (fitting, its_score, seed, within) == ([results[1]], score, 6, bounds)
         assert groups.tolist() == units[:40].tolist()
-        scored, metric, score_rows, seed, named = given["choose"]
+        scored, metric, score_rows, seed, named = inputs["choose"]
         assert scored == [results[1], *([] if answer is None else [ensemble])]
         assert (metric.name, seed) == (TASK.metric, 6)
         assert named["groups"].tolist() == units[:40].tolist()
         assert score_rows(rows) == pytest.approx(score.of(metric, rows))
         assert named["describe"](rows) is not None
-        assert (found.ensemble, found.choice, found.folds, found.bounds) == (answer, "choice", PARTS, bounds)
-        assert found.results == (*results, *([] if answer is None else [ensemble]))
+        assert (developed.ensemble, developed.choice, developed.folds, developed.bounds) == (
+            answer,
+            "choice",
+            PARTS,
+            bounds,
+        )
+        assert developed.results == (*results, *([] if answer is None else [ensemble]))
 
 
 def test_what_was_developed_tells_its_fits_and_its_plan() -> None:
     bounds = Bounds(latency=0.01, latency_shares={"boosted": 0.5}, endings={"tree": 0.75})
     tree, boosted = result("tree"), result("boosted")
     tree.single_row_seconds, boosted.single_row_seconds, boosted.rows = 0.002, 0.1, 70
-    found = module.Developed(Explored((tree, boosted), ()), None, None, PARTS, bounds)  # type: ignore[arg-type]
-    assert found.fits == ("tree", "boosted")
-    assert replace(found, halving=SimpleNamespace(fits=("half",))).fits == ("tree", "boosted", "half")
-    assert found.plan() == (
+    developed = module.Developed(Explored((tree, boosted), ()), None, None, PARTS, bounds)  # type: ignore[arg-type]
+    assert developed.fits == ("tree", "boosted")
+    assert replace(developed, halving=SimpleNamespace(fits=("half",))).fits == ("tree", "boosted", "half")
+    assert developed.plan() == (
         Planned("tree", ({"a": 1},), None, pytest.approx(0.2), 0.75),
         Planned("boosted", ({"a": 1},), 70, 0.5, None),
     )
@@ -243,7 +248,7 @@ ROWS = Predictions(
 
 
 @pytest.mark.parametrize(
-    ("goal", "more", "decided"),
+    ("goal", "more", "decisions"),
     [
         ("argmax", {}, [0, 0, 1, 0]),
         ("f1", {}, [0, 0, 1, 0]),  # no threshold is tuned in a fold
@@ -252,15 +257,15 @@ ROWS = Predictions(
         ("capacity", {"capacity": Capacity(0.5)}, [0, 0, 1, 1]),
     ],
 )
-def test_folds_are_scored_as_rows_would_be_decided(goal: Any, more: dict[str, Any], decided: list[int]) -> None:
+def test_folds_are_scored_as_rows_would_be_decided(goal: Any, more: dict[str, Any], decisions: list[int]) -> None:
     task = replace(TASK, classes=("n", "p"), positive="p", goal=goal, metric="f1", headline=("accuracy",), **more)
     score = Scorer(task)
-    assert score._decided(ROWS).tolist() == decided
+    assert score._decided(ROWS).tolist() == decisions
     scores = score(ROWS)
     assert list(scores) == ["f1", "accuracy", "log_loss", "roc_auc", "balanced_accuracy"]
-    said = np.array(decided)
-    hits = int(((said == 1) & (ROWS.truth == 1)).sum())
-    assert scores["f1"] == pytest.approx(2 * hits / (said.sum() + 2))
+    y_pred = np.array(decisions)
+    hits = int(((y_pred == 1) & (ROWS.truth == 1)).sum())
+    assert scores["f1"] == pytest.approx(2 * hits / (y_pred.sum() + 2))
     f1 = registry.load("sortal.metrics", "f1")
     assert score.sampling(f1, ROWS) is not None
     assert score.sampling(replace(f1, sampling=None), ROWS) is None
@@ -276,12 +281,12 @@ def test_of_many_classes_no_metric_of_two_is_scored() -> None:
     assert "accuracy" in {metric.name for metric in score.metrics}
 
 
-class Paced:
+class PaceReserve:
     """``pace``: what a short fit tells of it; 400 seconds are left."""
 
     def __init__(self, pace: float, importing: float = 0.0, at_once: int = 1) -> None:
         self._pace, self.importing, self._at_once = pace, importing, at_once
-        self.looked: list[Any] = []
+        self.looks: list[Any] = []
 
     def budget_left(self, results: Any) -> float:
         assert results == []
@@ -291,7 +296,7 @@ class Paced:
         return self._at_once
 
     def pace(self, candidate: Candidate, data: Any, seconds: float) -> Any:
-        self.looked.append((candidate.name, seconds))
+        self.looks.append((candidate.name, seconds))
         return SimpleNamespace(seconds=lambda rows: self._pace * rows / 320)
 
 
@@ -299,15 +304,15 @@ def of_zoo(*names: str, encodings: frozenset[str] = frozenset({"number"}), count
     parts = Folds(tuple((np.arange(320), np.arange(80)) for _ in range(count)), per_repeat=min(count, 5))
     data: Any = SimpleNamespace(folds=parts, dev=SimpleNamespace(encodings=encodings), size="size")
     booster, plain = (replace(FAMILY, early_stopping=early) for early in (True, False))
-    made = [
+    candidates = [
         Candidate(name, booster if name.startswith("b") else plain, baseline=name.startswith("majority"))
         for name in names
     ]
-    return SimpleNamespace(data=data), made
+    return SimpleNamespace(data=data), candidates
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+def work_units(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What each candidate is counted to take, without a look; those that are refused."""
     units: dict[str, float] = {}
     monkeypatch.setattr(
@@ -332,19 +337,21 @@ REFIT = module.REFIT
         (200.0 / (3 + REFIT) + 0.01, 1),
     ],
 )
-def test_as_many_folds_as_half_of_the_time_is_enough_for(counted: dict[str, float], seconds: float, count: int) -> None:
+def test_as_many_folds_as_half_of_the_time_is_enough_for(
+    work_units: dict[str, float], seconds: float, count: int
+) -> None:
     cv, candidates = of_zoo("majority", "svm", "booster")
-    reserve: Any = Paced(seconds)
-    found = module._in_time(cv, candidates, reserve)
-    assert len(found.parts) == count
-    assert reserve.looked == [("booster", 200.0)]
+    reserve: Any = PaceReserve(seconds)
+    folds = module._in_time(cv, candidates, reserve)
+    assert len(folds.parts) == count
+    assert reserve.looks == [("booster", 200.0)]
     # Side by side three folds take two turns, and fifteen eight.
     cv, candidates = of_zoo("majority", "svm", "booster")
-    assert len(module._in_time(cv, candidates, Paced(200.0 / (8 + REFIT) - 0.01, at_once=2)).parts) == 15  # type: ignore[arg-type]
+    assert len(module._in_time(cv, candidates, PaceReserve(200.0 / (8 + REFIT) - 0.01, at_once=2)).parts) == 15  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("names", "encodings", "looked"),
+    ("names", "encodings", "expected"),
     [
         (("majority", "svm", "booster"), {"number"}, "booster"),
         (("majority", "svm", "booster"), {"number", "text"}, "svm"),
@@ -353,20 +360,20 @@ def test_as_many_folds_as_half_of_the_time_is_enough_for(counted: dict[str, floa
     ],
 )
 def test_the_pace_is_that_of_the_most_promising_candidate(
-    counted: dict[str, float], names: tuple[str, ...], encodings: set[str], looked: str
+    work_units: dict[str, float], names: tuple[str, ...], encodings: set[str], expected: str
 ) -> None:
     cv, candidates = of_zoo(*names, encodings=frozenset(encodings))
-    reserve: Any = Paced(1.0)
+    reserve: Any = PaceReserve(1.0)
     module._in_time(cv, candidates, reserve)
-    assert [name for name, _ in reserve.looked] == [looked]
-    refused = [replace(c, family=replace(c.family, library="refused")) if c.name == looked else c for c in candidates]
-    reserve.looked.clear()
+    assert [name for name, _ in reserve.looks] == [expected]
+    refused = [replace(c, family=replace(c.family, library="refused")) if c.name == expected else c for c in candidates]
+    reserve.looks.clear()
     module._in_time(cv, refused, reserve)
-    assert looked not in [name for name, _ in reserve.looked]
+    assert expected not in [name for name, _ in reserve.looks]
 
 
 @pytest.mark.parametrize(
-    ("importing", "units", "least_share", "looked"),
+    ("importing", "units", "least_share", "is_looked_at"),
     [
         (400.0, 0.0, 1.0, True),
         (400.1, 0.0, 1.0, False),  # the library would come too late
@@ -377,14 +384,14 @@ def test_the_pace_is_that_of_the_most_promising_candidate(
     ],
 )
 def test_where_it_is_clear_that_one_fold_has_to_do_nothing_is_looked_at(
-    counted: dict[str, float], importing: float, units: float, least_share: float, looked: bool
+    work_units: dict[str, float], importing: float, units: float, least_share: float, is_looked_at: bool
 ) -> None:
     cv, candidates = of_zoo("majority", "booster")
     candidates[1] = replace(candidates[1], family=replace(candidates[1].family, least_share=least_share))
-    counted["booster"] = units
-    reserve: Any = Paced(1.0, importing)
-    found = module._in_time(cv, candidates, reserve)
-    assert bool(reserve.looked) == looked
-    assert len(found.parts) == (15 if looked else 1)
+    work_units["booster"] = units
+    reserve: Any = PaceReserve(1.0, importing)
+    folds = module._in_time(cv, candidates, reserve)
+    assert bool(reserve.looks) == is_looked_at
+    assert len(folds.parts) == (15 if is_looked_at else 1)
     one, _ = of_zoo("majority", "booster", count=1)
     assert module._in_time(one, candidates, None) is one.data.folds  # type: ignore[arg-type]

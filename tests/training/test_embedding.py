@@ -90,7 +90,7 @@ def test_other_candidates_need_none(dev: Development) -> None:
 
 def test_texts_have_theirs_wherever_their_column_stands(dev: Development) -> None:
     columns = dev.table.schema.columns
-    turned = Schema((columns[1], Column("s", "text", "ignore"), columns[0]))
-    other = Development(Table(turned, dev.table.frame, dev.table.rows), dev.codes, dev.classes, seed=0)
+    reordered = Schema((columns[1], Column("s", "text", "ignore"), columns[0]))
+    other = Development(Table(reordered, dev.table.frame, dev.table.rows), dev.codes, dev.classes, seed=0)
     assert embed(candidate(), other, math.inf, 0, math.inf) == ""
     assert len(once._cache) == ROWS

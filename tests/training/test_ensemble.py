@@ -35,19 +35,19 @@ SETTINGS = {"logistic": {}, "xgboost": {"rounds": 20}}
 
 @pytest.fixture(scope="module")
 def pipelines():
-    found = []
+    fits = []
     for count, (name, settings) in zip((400, 300), SETTINGS.items(), strict=True):
         family = registry.load("sortal.models", name)
         matrix = prepare_rows(DEV, np.arange(count), family.view)
-        found.append(fit(Candidate(name, family), matrix, DEV, settings, purpose="ship"))
-    return tuple(found)
+        fits.append(fit(Candidate(name, family), matrix, DEV, settings, purpose="ship"))
+    return tuple(fits)
 
 
 @pytest.fixture(scope="module")
 def result():
     cv = CrossValidation(FoldData(DEV, fold(DEV)), Scorer(TASK))
     families = {name: registry.load("sortal.models", name) for name in ("logistic", "tree")}
-    members = tuple(crossval(Candidate(*each), cv) for each in families.items())
+    members = tuple(crossval(Candidate(*item), cv) for item in families.items())
     return EnsembleResult(members, WEIGHTS, mean([m.predictions for m in members], WEIGHTS), members[0].fold_scores)
 
 
@@ -68,14 +68,14 @@ def test_an_ensemble_of_one_is_its_member(pipelines):
 
 def test_several_members_are_averaged_with_their_weights(pipelines):
     ensemble = Ensemble(pipelines, WEIGHTS)
-    apart = [Ensemble((member,)) for member in pipelines]
-    expected = np.average([each.predict_proba(DEV.table) for each in apart], axis=0, weights=WEIGHTS)
+    singles = [Ensemble((member,)) for member in pipelines]
+    expected = np.average([single.predict_proba(DEV.table) for single in singles], axis=0, weights=WEIGHTS)
     np.testing.assert_allclose(ensemble.predict_proba(DEV.table), expected, rtol=0, atol=1e-15)
     program = compile(ensemble.program())
     assert np.abs(program(columns(DEV.table)) - expected).max() < 1e-6
     assert ensemble.precision == "float32"
     assert ensemble.rows == 300
-    shares = [each.importance for each in apart]
+    shares = [single.importance for single in singles]
     assert sum(ensemble.importance.values()) == pytest.approx(1)
     for source, share in ensemble.importance.items():
         assert share == pytest.approx(sum(w * s[source] for w, s in zip(WEIGHTS, shares, strict=True)))
@@ -112,34 +112,34 @@ def test_what_an_ensemble_costs_is_what_its_members_cost(result):
 @pytest.mark.parametrize("valid", [NONE, np.arange(0, 400, 5)])
 def test_two_members_are_refitted_calibrated_and_exported_as_one(result, valid):
     train = np.setdiff1d(np.arange(400), valid)
-    found = finalize(result, DEV, TASK, train, valid)
-    assert found.refit
-    assert [member.rows for member in found.ensemble.members] == [400, 400]
-    assert found.program.steps[0].op == "average"
-    program = compile(found.ensemble.program())
-    assert np.abs(program(columns(DEV.table)) - found.ensemble.predict_proba(DEV.table)).max() < 1e-12
-    assert len(found.fits) == (4 if len(valid) else 2)
+    finalized = finalize(result, DEV, TASK, train, valid)
+    assert finalized.refit
+    assert [member.rows for member in finalized.ensemble.members] == [400, 400]
+    assert finalized.program.steps[0].op == "average"
+    program = compile(finalized.ensemble.program())
+    assert np.abs(program(columns(DEV.table)) - finalized.ensemble.predict_proba(DEV.table)).max() < 1e-12
+    assert len(finalized.fits) == (4 if len(valid) else 2)
     if len(valid):
-        assert found.evidence.rows.tolist() == DEV.table.rows[valid].tolist()
+        assert finalized.evidence.rows.tolist() == DEV.table.rows[valid].tolist()
     else:
-        assert len(found.evidence) == 400
+        assert len(finalized.evidence) == 400
 
 
 def test_all_members_are_refitted_or_none(result):
     slow = replace(result, results=tuple(replace(r, refit_seconds=2.0) for r in result.results))
     everything = np.arange(400)
     assert finalize(slow, DEV, TASK, everything, NONE, Limits(seconds=lambda: 5.0)).refit
-    spared = finalize(slow, DEV, TASK, everything, NONE, Limits(seconds=lambda: 3.0))
-    assert not spared.refit
-    assert [m is r.pipeline for m, r in zip(spared.ensemble.members, slow.results, strict=True)] == [True, True]
-    assert spared.ensemble.weights == WEIGHTS
-    assert spared.fits == ()
-    grown = finalize(slow, DEV, TASK, everything, NONE, Limits(size=1))
-    assert (grown.refit, grown.no_refit) == (False, "size")
+    finalized = finalize(slow, DEV, TASK, everything, NONE, Limits(seconds=lambda: 3.0))
+    assert not finalized.refit
+    assert [m is r.pipeline for m, r in zip(finalized.ensemble.members, slow.results, strict=True)] == [True, True]
+    assert finalized.ensemble.weights == WEIGHTS
+    assert finalized.fits == ()
+    oversized = finalize(slow, DEV, TASK, everything, NONE, Limits(size=1))
+    assert (oversized.refit, oversized.no_refit) == (False, "size")
     assert finalize(slow, DEV, TASK, everything, NONE, Limits(size=10**6)).refit
 
 
-def told(seed, folds=5, repeats=3):
+def rivals(seed, folds=5, repeats=3):
     """Cross-validation of two rivals that see half of the truth each, and of one that sees nothing."""
     rng = np.random.default_rng(seed)
     halves = rng.normal(size=(2, ROWS))
@@ -167,21 +167,21 @@ def loss(predictions):
 
 
 def test_rivals_that_know_different_things_are_put_together_and_judged_like_them():
-    results = told(0)
+    results = rivals(0)
     ensemble = select(results, loss, seed=0)
     assert [member.name for member in ensemble.results] == ["left", "right"]
     assert ensemble.weights == pytest.approx((0.5, 0.5), abs=0.15)
     best = min(results, key=lambda s: s.fold_scores["log_loss"].mean())
     assert ensemble.fold_scores["log_loss"].shape == best.fold_scores["log_loss"].shape == (15,)
     assert ensemble.fold_scores["log_loss"].mean() < best.fold_scores["log_loss"].mean() - 0.02
-    chosen = choose([*results, ensemble], LOG_LOSS, lambda p: loss(p)["log_loss"], seed=0)
-    assert chosen.winner is ensemble
+    choice = choose([*results, ensemble], LOG_LOSS, lambda p: loss(p)["log_loss"], seed=0)
+    assert choice.winner is ensemble
     by_fold = [loss(ensemble.predictions.take(ensemble.fold == f))["log_loss"] for f in range(5)]
     assert ensemble.fold_scores["log_loss"][:5] == pytest.approx(by_fold)
 
 
 def test_nothing_is_put_together_where_one_is_as_good_as_all():
-    left, _, nothing = told(1)
+    left, _, nothing = rivals(1)
     assert select([left], loss, seed=0) is None
     assert select([left, replace(left, candidate=Candidate("copy", left.candidate.family))], loss, seed=0) is None
     sure = np.where(np.eye(2)[left.predictions.truth] == 1, 0.99, 0.01)
@@ -197,27 +197,30 @@ def test_what_weights_gain_by_chance_is_no_gain(folds):
         logits = rng.normal(size=(12, 2 * ROWS))
         truth = rng.integers(2, size=2 * ROWS)
         p = 1 / (1 + np.exp(-logits))
-        told = [
+        predictions = [
             Predictions(("a", "b"), np.arange(2 * ROWS), truth, np.column_stack([1 - q, q]), "out-of-fold") for q in p
         ]
-        seen, fresh = [t.take(np.arange(ROWS)) for t in told], [t.take(np.arange(ROWS, 2 * ROWS)) for t in told]
+        train, test = (
+            [t.take(np.arange(ROWS)) for t in predictions],
+            [t.take(np.arange(ROWS, 2 * ROWS)) for t in predictions],
+        )
         fold = np.arange(ROWS) % folds
         results = [
             CVResult(Candidate(str(i), registry.load("sortal.models", "logistic")), t, fold, 0.8, {}, ({},), 1, 1, 1)
-            for i, t in enumerate(seen)
+            for i, t in enumerate(train)
         ]
         ensemble = select(results, loss, seed=0)
         weights = {r.name: w for r, w in zip(ensemble.results, ensemble.weights, strict=True)}
         w = [weights.get(str(i), 0.0) for i in range(12)]
-        flattered.append(loss(mean(seen, w))["log_loss"])
+        flattered.append(loss(mean(train, w))["log_loss"])
         honest.append(ensemble.fold_scores["log_loss"].mean())
-        true.append(loss(mean(fresh, w))["log_loss"])
+        true.append(loss(mean(test, w))["log_loss"])
     assert np.mean(flattered) < np.mean(true) - 0.015
     assert np.mean(honest) == pytest.approx(np.mean(true), abs=0.008)
 
 
 def test_groups_choose_no_weights_for_themselves():
-    results = [replace(r, fold=np.zeros(ROWS, dtype=np.int64), repeats=()) for r in told(2)]
+    results = [replace(r, fold=np.zeros(ROWS, dtype=np.int64), repeats=()) for r in rivals(2)]
     units = np.arange(ROWS) // 4
     part = parts_of(results[0].predictions.truth, 0, units)
     assert len(np.unique(part)) == 5
@@ -230,7 +233,7 @@ def test_groups_choose_no_weights_for_themselves():
 
 
 def test_time_is_kept_for_the_refits_of_all_members():
-    results = [replace(r, refit_seconds=s) for r, s in zip(told(0), (3.0, 4.0, 50.0), strict=True)]
+    results = [replace(r, refit_seconds=s) for r, s in zip(rivals(0), (3.0, 4.0, 50.0), strict=True)]
     reserve = TimeReserve(Deadline(time.monotonic(), 60.0), 0.0, closing_rows=0)
     assert reserve.budget_left(results) == pytest.approx(60 - 3 - 4, abs=1.5)
     assert reserve.budget_left(results, [results[1]]) == pytest.approx(60 - 4, abs=1.5)

@@ -43,10 +43,10 @@ class Steps:
 class Member:
     """Says of each row of a table the more of the second class, the more rows it was fitted on."""
 
-    seen: int
+    n_rows: int
 
     def predict_proba(self, table: Any) -> np.ndarray:
-        p = self.seen / 100 + table.rows / 10_000
+        p = self.n_rows / 100 + table.rows / 10_000
         return np.column_stack([1 - p, p])
 
     def program(self) -> Program:
@@ -62,8 +62,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
         unseen = np.array([[0.9, 0.1]])
         return Calibration(CalibrationResult("x"), steps.program, "x", 0.1, 0.01, np.array([1]), unseen)
 
-    def refit(chosen: Any, dev: Any, rows: np.ndarray, limits: Limits) -> tuple[Any, Any]:
-        steps.refit.append((chosen, dev, rows.tolist(), limits))
+    def refit(winner: Any, dev: Any, rows: np.ndarray, limits: Limits) -> tuple[Any, Any]:
+        steps.refit.append((winner, dev, rows.tolist(), limits))
         return SimpleNamespace(members=(SimpleNamespace(saw=rows),), **vars_of(Member(len(rows)))), "size"
 
     def decide(task: Task, rows: Predictions) -> Decision:
@@ -93,10 +93,12 @@ DEV, TASK = development(2)
 DEV = replace(DEV, seed=7)
 
 
-def chosen(rows: np.ndarray, fold: list[int]) -> Any:
+def winner(rows: np.ndarray, fold: list[int]) -> Any:
     p = np.linspace(0.1, 0.8, len(rows))
-    told = DEV.predictions(rows, np.column_stack([1 - p, p]), "out-of-fold")
-    return SimpleNamespace(predictions=told, fold=np.array(fold), results=(SimpleNamespace(pipeline=None),), name="m")
+    predictions = DEV.predictions(rows, np.column_stack([1 - p, p]), "out-of-fold")
+    return SimpleNamespace(
+        predictions=predictions, fold=np.array(fold), results=(SimpleNamespace(pipeline=None),), name="m"
+    )
 
 
 def calibrated(p: np.ndarray) -> np.ndarray:
@@ -105,36 +107,38 @@ def calibrated(p: np.ndarray) -> np.ndarray:
 
 def cross_fitted(p: np.ndarray) -> np.ndarray:
     """The second row is told by what has not seen it."""
-    told = calibrated(p)
-    told[1] = [0.9, 0.1]
-    return told
+    probability = calibrated(p)
+    probability[1] = [0.9, 0.1]
+    return probability
 
 
-@pytest.mark.parametrize(("fold", "given"), [([0, 1, 2, 0, 1, 2], True), ([0] * 6, False)])
-def test_out_of_fold_predictions_are_the_evidence_where_no_part_is(steps: Steps, fold: list[int], given: bool) -> None:
-    which = chosen(TRAIN, fold)
-    found = finalize(which, DEV, TASK, TRAIN, np.array([], dtype=np.int64), LIMITS)
+@pytest.mark.parametrize(("fold", "has_folds"), [([0, 1, 2, 0, 1, 2], True), ([0] * 6, False)])
+def test_out_of_fold_predictions_are_the_evidence_where_no_part_is(
+    steps: Steps, fold: list[int], has_folds: bool
+) -> None:
+    best = winner(TRAIN, fold)
+    finalized = finalize(best, DEV, TASK, TRAIN, np.array([], dtype=np.int64), LIMITS)
     ((raw, options),) = steps.choose
-    assert raw is which.predictions
-    assert options == {"fold": which.fold if given else None, "seed": 7, "most": 77}
-    assert [(a is which, b is DEV, rows, c is LIMITS) for a, b, rows, c in steps.refit] == [
+    assert raw is best.predictions
+    assert options == {"fold": best.fold if has_folds else None, "seed": 7, "most": 77}
+    assert [(a is best, b is DEV, rows, c is LIMITS) for a, b, rows, c in steps.refit] == [
         (True, True, sorted(TRAIN.tolist()), True)
     ]
-    np.testing.assert_allclose(found.evidence.probability, calibrated(raw.probability))
-    np.testing.assert_allclose(found.unseen.probability, cross_fitted(raw.probability))
-    assert found.out_of_fold is found.unseen
-    assert found.evidence.rows.tolist() == found.unseen.rows.tolist() == DEV.table.rows[TRAIN].tolist()
+    np.testing.assert_allclose(finalized.evidence.probability, calibrated(raw.probability))
+    np.testing.assert_allclose(finalized.unseen.probability, cross_fitted(raw.probability))
+    assert finalized.out_of_fold is finalized.unseen
+    assert finalized.evidence.rows.tolist() == finalized.unseen.rows.tolist() == DEV.table.rows[TRAIN].tolist()
     ((task, decided),) = steps.decide
     assert task is TASK
-    assert decided is found.evidence
-    assert (found.no_refit, found.refit, found.time_to_refit, found.sets) == ("size", False, True, None)
-    assert [(fit.saw.tolist(), fit.evaluated.tolist()) for fit in found.fits] == [(sorted(TRAIN.tolist()), [])]
+    assert decided is finalized.evidence
+    assert (finalized.no_refit, finalized.refit, finalized.time_to_refit, finalized.sets) == ("size", False, True, None)
+    assert [(fit.saw.tolist(), fit.evaluated.tolist()) for fit in finalized.fits] == [(sorted(TRAIN.tolist()), [])]
 
 
 @pytest.mark.parametrize("fold", [[0, 1, 2, 0, 1, 2], [0] * 6])
 def test_a_part_of_its_own_is_told_by_a_fit_without_it_and_then_fitted_on(steps: Steps, fold: list[int]) -> None:
-    which = chosen(TRAIN, fold)
-    found = finalize(which, DEV, TASK, TRAIN, VALID, LIMITS)
+    best = winner(TRAIN, fold)
+    finalized = finalize(best, DEV, TASK, TRAIN, VALID, LIMITS)
     assert [rows for _, _, rows, _ in steps.refit] == [TRAIN.tolist(), sorted([*TRAIN.tolist(), *VALID.tolist()])]
     assert all(limits is LIMITS for *_, limits in steps.refit)
     ((raw, options),) = steps.choose
@@ -142,67 +146,69 @@ def test_a_part_of_its_own_is_told_by_a_fit_without_it_and_then_fitted_on(steps:
     assert (raw.rows.tolist(), raw.part) == (DEV.table.rows[VALID].tolist(), "valid")
     assert raw.truth.tolist() == DEV.codes[VALID].tolist()
     np.testing.assert_allclose(raw.probability, Member(6).predict_proba(DEV.table.take(VALID)))
-    np.testing.assert_allclose(found.evidence.probability, calibrated(raw.probability))
-    np.testing.assert_allclose(found.unseen.probability, cross_fitted(raw.probability))
-    np.testing.assert_allclose(found.out_of_fold.probability, calibrated(which.predictions.probability))
-    assert found.out_of_fold.rows.tolist() == DEV.table.rows[TRAIN].tolist()
-    assert steps.decide[0][1] is found.evidence
-    told = [(fit.saw.tolist(), fit.evaluated.tolist()) for fit in found.fits]
-    assert told == [(TRAIN.tolist(), raw.rows.tolist()), (sorted([*TRAIN, *VALID]), [])]
+    np.testing.assert_allclose(finalized.evidence.probability, calibrated(raw.probability))
+    np.testing.assert_allclose(finalized.unseen.probability, cross_fitted(raw.probability))
+    np.testing.assert_allclose(finalized.out_of_fold.probability, calibrated(best.predictions.probability))
+    assert finalized.out_of_fold.rows.tolist() == DEV.table.rows[TRAIN].tolist()
+    assert steps.decide[0][1] is finalized.evidence
+    fits = [(fit.saw.tolist(), fit.evaluated.tolist()) for fit in finalized.fits]
+    assert fits == [(TRAIN.tolist(), raw.rows.tolist()), (sorted([*TRAIN, *VALID]), [])]
 
 
 @pytest.mark.parametrize("program", [None, SHARP])
 def test_what_ships_is_the_ensemble_and_then_its_calibration(steps: Steps, program: Program | None) -> None:
     steps.program = program
-    found = finalize(chosen(TRAIN, [0, 1] * 3), DEV, TASK, TRAIN, VALID[:0], LIMITS)
-    said = compile(found.program)(np.zeros((1, 1)))
+    finalized = finalize(winner(TRAIN, [0, 1] * 3), DEV, TASK, TRAIN, VALID[:0], LIMITS)
+    probability = compile(finalized.program)(np.zeros((1, 1)))
     raw = np.array([[0.75, 0.25]])
-    np.testing.assert_allclose(said, raw if program is None else calibrated(raw))
+    np.testing.assert_allclose(probability, raw if program is None else calibrated(raw))
     rows = DEV.table.take(VALID)
     own = Member(6).predict_proba(rows)
-    np.testing.assert_allclose(found.predict_proba(rows), own if program is None else calibrated(own))
+    np.testing.assert_allclose(finalized.predict_proba(rows), own if program is None else calibrated(own))
     if program is None:
-        np.testing.assert_allclose(found.unseen.probability, found.evidence.probability)
+        np.testing.assert_allclose(finalized.unseen.probability, finalized.evidence.probability)
 
 
 PROMISED = replace(TASK, promise=Promise(precision=0.8, recall=0.3), positive=TASK.classes[1])
 
 
-@pytest.mark.parametrize(("fold", "given"), [([0, 1, 2, 0, 1, 2], True), ([0] * 6, False)])
-def test_a_promise_is_proven_of_the_model_that_ships(steps: Steps, fold: list[int], given: bool) -> None:
+@pytest.mark.parametrize(("fold", "has_folds"), [([0, 1, 2, 0, 1, 2], True), ([0] * 6, False)])
+def test_a_promise_is_proven_of_the_model_that_ships(steps: Steps, fold: list[int], has_folds: bool) -> None:
     task = replace(PROMISED, cost=((0.0, 1.0), (4.0, 0.0)))
-    which = chosen(TRAIN, fold)
-    found = finalize(which, DEV, task, TRAIN, VALID, LIMITS)
+    best = winner(TRAIN, fold)
+    finalized = finalize(best, DEV, task, TRAIN, VALID, LIMITS)
     ((raw, options),) = steps.choose
-    assert raw is which.predictions
-    assert options == {"fold": which.fold if given else None, "seed": 7, "most": 77}
+    assert raw is best.predictions
+    assert options == {"fold": best.fold if has_folds else None, "seed": 7, "most": 77}
     assert [(rows, limits is LIMITS) for _, _, rows, limits in steps.refit] == [(TRAIN.tolist(), True)]
     ((promise, learned, proof, positive),) = steps.certify
     assert (promise, positive) == (task.promise, TASK.classes[1])
     np.testing.assert_allclose(learned.probability, calibrated(raw.probability))
     assert learned.rows.tolist() == DEV.table.rows[TRAIN].tolist()
-    assert proof is found.evidence is found.unseen
+    assert proof is finalized.evidence is finalized.unseen
     assert proof.rows.tolist() == DEV.table.rows[VALID].tolist()
     np.testing.assert_allclose(proof.probability, calibrated(Member(6).predict_proba(DEV.table.take(VALID))))
-    np.testing.assert_allclose(found.out_of_fold.probability, cross_fitted(raw.probability))
-    rule = found.decision
+    np.testing.assert_allclose(finalized.out_of_fold.probability, cross_fitted(raw.probability))
+    rule = finalized.decision
     assert (rule.kind, rule.classes, rule.positive, rule.threshold) == ("threshold", task.classes, positive, 0.375)
     assert (rule.cost, rule.cost_columns, rule.certificate.positive) == (task.cost, (), positive)
-    assert found.no_refit == "size"
-    assert [(fit.saw.tolist(), fit.evaluated.tolist()) for fit in found.fits] == [(TRAIN.tolist(), proof.rows.tolist())]
-    assert (found.sets, steps.fit_sets) == (None, [])
+    assert finalized.no_refit == "size"
+    assert [(fit.saw.tolist(), fit.evaluated.tolist()) for fit in finalized.fits] == [
+        (TRAIN.tolist(), proof.rows.tolist())
+    ]
+    assert (finalized.sets, steps.fit_sets) == (None, [])
 
 
 def test_sets_alone_leave_the_decision_to_what_was_learned(steps: Steps) -> None:
-    found = finalize(chosen(TRAIN, [0, 1] * 3), DEV, replace(TASK, coverage=0.8), TRAIN, VALID, LIMITS)
+    finalized = finalize(winner(TRAIN, [0, 1] * 3), DEV, replace(TASK, coverage=0.8), TRAIN, VALID, LIMITS)
     ((_, learned),) = steps.decide
     assert learned.part == "out-of-fold"
     assert steps.certify == []
-    assert found.decision == Decision("argmax", TASK.classes, TASK.positive)
+    assert finalized.decision == Decision("argmax", TASK.classes, TASK.positive)
     ((probability, truth, coverage, by_class),) = steps.fit_sets
-    np.testing.assert_allclose(probability, found.evidence.probability)
-    assert (truth.tolist(), coverage, by_class) == (found.evidence.truth.tolist(), 0.8, False)
-    assert found.sets == Sets("lac", 0.8, (1, 1), (0.5, 0.5), 1.0)
+    np.testing.assert_allclose(probability, finalized.evidence.probability)
+    assert (truth.tolist(), coverage, by_class) == (finalized.evidence.truth.tolist(), 0.8, False)
+    assert finalized.sets == Sets("lac", 0.8, (1, 1), (0.5, 0.5), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -218,19 +224,19 @@ def test_a_rare_class_is_covered_by_itself_where_it_has_rows_enough(
 ) -> None:
     valid = np.concatenate([np.flatnonzero(DEV.codes == 0)[:6], np.flatnonzero(DEV.codes == 1)[:rarest]])
     task = replace(TASK, coverage=0.8, prevalence=prevalence)
-    finalize(chosen(TRAIN, [0, 1] * 3), DEV, task, TRAIN, valid, LIMITS)
+    finalize(winner(TRAIN, [0, 1] * 3), DEV, task, TRAIN, valid, LIMITS)
     assert steps.fit_sets[0][3] is by_class
 
 
 def test_sets_are_fitted_on_a_row_of_each_group(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    seeds: list[int] = []
     one = Predictions.one_a_group
 
     def noting(rows: Predictions, seed: int) -> Predictions:
-        asked.append(seed)
+        seeds.append(seed)
         return one(replace(rows, groups=np.array([4, 1, 4])), seed)
 
     monkeypatch.setattr(Predictions, "one_a_group", noting)
-    finalize(chosen(TRAIN, [0, 1] * 3), DEV, replace(TASK, coverage=0.8), TRAIN, VALID, LIMITS)
-    assert asked == [7]
+    finalize(winner(TRAIN, [0, 1] * 3), DEV, replace(TASK, coverage=0.8), TRAIN, VALID, LIMITS)
+    assert seeds == [7]
     assert [len(probability) for probability, *_ in steps.fit_sets] == [2]

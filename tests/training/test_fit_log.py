@@ -9,7 +9,7 @@ from sortal.training.fit_log import FitLog, FitRows
 
 
 @pytest.mark.parametrize(
-    ("fits", "leaked"),
+    ("fits", "n_leaks"),
     [
         ([], 0),
         ([([1, 2], [])], 0),
@@ -20,9 +20,9 @@ from sortal.training.fit_log import FitLog, FitRows
         ([([1, 8], []), ([1, 8, 9], []), ([2], [1])], 3),  # once for each fit
     ],
 )
-def test_leaks_are_counted_for_each_fit(fits: list[tuple[list[int], list[int]]], leaked: int) -> None:
-    rows = [FitRows(np.array(saw, dtype=np.int64), np.array(judged, dtype=np.int64)) for saw, judged in fits]
-    assert FitLog.of(iter(rows), sealed=np.array([8, 9])) == FitLog(len(fits), leaked)
+def test_leaks_are_counted_for_each_fit(fits: list[tuple[list[int], list[int]]], n_leaks: int) -> None:
+    rows = [FitRows(np.array(saw, dtype=np.int64), np.array(evaluated, dtype=np.int64)) for saw, evaluated in fits]
+    assert FitLog.of(iter(rows), sealed=np.array([8, 9])) == FitLog(len(fits), n_leaks)
 
 
 def test_a_fit_is_evaluated_on_nothing_unless_it_says_so() -> None:

@@ -24,13 +24,15 @@ def of(count: int, per_repeat: int) -> Folds:
 
 
 @pytest.mark.parametrize(
-    ("count", "kept", "per_repeat", "repeats"),
+    ("count", "n_parts", "per_repeat", "repeats"),
     [(15, 15, 5, 3), (5, 5, 5, 1), (3, 3, 3, 1), (1, 1, 1, 1), (20, 15, 5, 3)],
 )
-def test_the_first_folds_are_one_repeat_or_a_part_of_it(count: int, kept: int, per_repeat: int, repeats: int) -> None:
+def test_the_first_folds_are_one_repeat_or_a_part_of_it(
+    count: int, n_parts: int, per_repeat: int, repeats: int
+) -> None:
     first = of(15, 5).first(count)
-    assert (len(first.parts), first.per_repeat, first.repeats) == (kept, per_repeat, repeats)
-    assert [int(train[0]) for train, _ in first.parts] == list(range(kept))
+    assert (len(first.parts), first.per_repeat, first.repeats) == (n_parts, per_repeat, repeats)
+    assert [int(train[0]) for train, _ in first.parts] == list(range(n_parts))
 
 
 @pytest.mark.parametrize(
@@ -66,20 +68,20 @@ def data(two) -> FoldData:
 
 
 def test_a_candidate_is_looked_at_once_and_never_without_a_clock(data: FoldData, monkeypatch) -> None:
-    asked = []
+    calls = []
 
     def look(candidate, dev, parts, seconds):
-        asked.append((candidate, dev is data.dev, parts is data.folds.parts, seconds))
+        calls.append((candidate, dev is data.dev, parts is data.folds.parts, seconds))
         return Pace(1.0, 2.0)
 
     monkeypatch.setattr(module, "look", look)
     assert data.pace(TREE, math.inf) == AT_ONCE
-    assert asked == []
+    assert calls == []
     for seconds in (9.0, 5.0):
         assert data.pace(TREE, seconds) == Pace(1.0, 2.0)
-    assert asked == [(TREE, True, True, 9.0)]
+    assert calls == [(TREE, True, True, 9.0)]
     data.pace(replace(TREE, name="other"), 5.0)
-    assert len(asked) == 2
+    assert len(calls) == 2
 
 
 def test_matrices_are_kept_by_fold_view_and_sample_while_there_is_room(data: FoldData, monkeypatch) -> None:
@@ -95,14 +97,14 @@ def test_matrices_are_kept_by_fold_view_and_sample_while_there_is_room(data: Fol
     assert same.shape[0] == 100
     assert set(data.matrices) == {(0, view, None, False), (1, view, None, False), (0, view, 50, False)}
     # The bytes of what is kept, and of one more.
-    kept = sum(module.nbytes(m.X) + module.nbytes(v) for m, v in data.matrices.values())
+    cached_bytes = sum(module.nbytes(m.X) + module.nbytes(v) for m, v in data.matrices.values())
     bare = replace(view, columns="others")
     more = module.nbytes(data.matrix(0, bare)[0].X)
     del data.matrices[0, bare, None, False]
-    for most, remembered in ((kept + more - 1, False), (kept + more, True)):
+    for most, is_cached in ((cached_bytes + more - 1, False), (cached_bytes + more, True)):
         monkeypatch.setattr(module, "CACHE_BYTES", most)
         data.matrix(0, bare)
-        assert ((0, bare, None, False) in data.matrices) == remembered
+        assert ((0, bare, None, False) in data.matrices) == is_cached
 
 
 def test_another_process_gets_the_rows_and_no_memory(data: FoldData) -> None:
@@ -125,15 +127,15 @@ def test_small_fits_go_side_by_side(cells: int, concurrent: bool, data: FoldData
 def test_a_fold_is_fitted_on_its_rows_and_tells_its_validation_rows(number: int, data: FoldData, monkeypatch) -> None:
     clock = iter([10.0, 12.0, 17.0])
     monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: next(clock))}))
-    found = fit_fold(data, FoldJob(TREE, number, budget=_Endless()))
+    result = fit_fold(data, FoldJob(TREE, number, budget=_Endless()))
     train, valid = data.folds.parts[number]
-    assert found.fit_rows.saw.tolist() == data.dev.table.rows[train].tolist()
-    assert found.fit_rows.evaluated.tolist() == found.predictions.rows.tolist() == data.dev.table.rows[valid].tolist()
-    assert found.predictions.truth.tolist() == data.dev.codes[valid].tolist()
-    assert found.predictions.part == "out-of-fold"
+    assert result.fit_rows.saw.tolist() == data.dev.table.rows[train].tolist()
+    assert result.fit_rows.evaluated.tolist() == result.predictions.rows.tolist() == data.dev.table.rows[valid].tolist()
+    assert result.predictions.truth.tolist() == data.dev.codes[valid].tolist()
+    assert result.predictions.part == "out-of-fold"
     # Preparing counts of the first fold alone, which alone keeps its fit.
-    assert found.seconds == (7.0 if number == 0 else 5.0)
-    assert (found.pipeline is None) == (number > 0)
+    assert result.seconds == (7.0 if number == 0 else 5.0)
+    assert (result.pipeline is None) == (number > 0)
 
 
 class _Endless(FitBudget):
@@ -142,16 +144,16 @@ class _Endless(FitBudget):
 
 
 def test_what_is_asked_of_a_fit_reaches_it(data: FoldData) -> None:
-    asked = []
+    requests = []
 
     def fit(request, settings):
-        asked.append((request.seconds, request.share, len(request.train.y), dict(settings)))
+        requests.append((request.seconds, request.share, len(request.train.y), dict(settings)))
         return TREE.family.fit(request, {})
 
     candidate = replace(TREE, family=replace(TREE.family, fit=fit), settings={"a": 1, "b": 2})
     budget = FitBudget(time.monotonic() + 1000, shares=2.0, fit_share=0.5)
     fit_fold(data, FoldJob(candidate, 1, 50, {"b": 3}, budget=budget, share=0.3))
-    ((seconds, share, rows, settings),) = asked
+    ((seconds, share, rows, settings),) = requests
     assert 249 < seconds <= 250
     assert (share, settings) == (0.3, {"a": 1, "b": 3})
     assert 50 <= rows <= 52
@@ -169,14 +171,14 @@ def test_rows_whose_class_no_row_of_the_fold_teaches() -> None:
 
 
 def test_what_is_not_asked_for_is_a_whole_fit_on_all_rows_without_a_clock(data: FoldData) -> None:
-    asked = []
+    requests = []
 
     def fit(request, settings):
-        asked.append((request.seconds, request.share, len(request.train.y), request.stop, dict(settings)))
+        requests.append((request.seconds, request.share, len(request.train.y), request.stop, dict(settings)))
         return TREE.family.fit(request, {})
 
     fit_fold(data, FoldJob(replace(TREE, family=replace(TREE.family, fit=fit)), 1))
-    assert asked == [(math.inf, 1.0, 300, None, {})]
+    assert requests == [(math.inf, 1.0, 300, None, {})]
     job = FoldJob(TREE, 2)
     assert (job.rows, job.purpose, job.units, job.budget) == (None, "judge", False, FitBudget())
     assert (FitBudget().until, FitBudget().shares, FitBudget().usual, FitBudget().fit_share) == (math.inf, 1, 0, 1)

@@ -29,7 +29,7 @@ def fitted(data: FoldData, rows: int | None = None) -> list[FoldResult]:
     return [fit_fold(data, FoldJob(TREE, i, rows)) for i in range(3)]
 
 
-def kept(data: FoldData, folder: Path, rows: int | None = None) -> tuple[FoldStore, list[FoldResult]]:
+def filled_store(data: FoldData, folder: Path, rows: int | None = None) -> tuple[FoldStore, list[FoldResult]]:
     store, results = FoldStore.new(folder, "key"), fitted(data, rows)
     store.save(TREE, rows, results)
     return store, results
@@ -37,11 +37,11 @@ def kept(data: FoldData, folder: Path, rows: int | None = None) -> tuple[FoldSto
 
 @pytest.mark.parametrize("rows", [None, 150])
 def test_what_was_kept_comes_back(data: FoldData, tmp_path: Path, rows: int | None) -> None:
-    store, results = kept(data, tmp_path / "folds", rows)
+    store, results = filled_store(data, tmp_path / "folds", rows)
     assert store.folds() == 3
-    again, found = store.load(TREE, data)
+    again, fold_results = store.load(TREE, data)
     assert again == rows
-    for before, after in zip(results, found, strict=True):
+    for before, after in zip(results, fold_results, strict=True):
         assert np.array_equal(before.predictions.probability, after.predictions.probability)
         assert np.array_equal(before.predictions.rows, after.predictions.rows)
         assert np.array_equal(before.predictions.truth, after.predictions.truth)
@@ -49,27 +49,27 @@ def test_what_was_kept_comes_back(data: FoldData, tmp_path: Path, rows: int | No
         assert np.array_equal(before.fit_rows.saw, after.fit_rows.saw)
         assert np.array_equal(before.fit_rows.evaluated, after.fit_rows.evaluated)
         assert before.effort == after.effort
-    assert [each.seconds for each in found[1:]] == [each.seconds for each in results[1:]]
-    assert [each.pipeline is None for each in found] == [False, True, True]
+    assert [result.seconds for result in fold_results[1:]] == [result.seconds for result in results[1:]]
+    assert [result.pipeline is None for result in fold_results] == [False, True, True]
     store.remove()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_first_fold_is_fitted_again(data: FoldData, tmp_path: Path) -> None:
-    store, _ = kept(data, tmp_path / "folds")
-    seen: list[FitRequest] = []
+    store, _ = filled_store(data, tmp_path / "folds")
+    requests: list[FitRequest] = []
 
-    def counted(request, settings):
-        seen.append(request)
+    def counting_fit(request, settings):
+        requests.append(request)
         return TREE.family.fit(request, settings)
 
     fresh = FoldData(data.dev, data.folds)
-    assert store.load(replace(TREE, family=replace(TREE.family, fit=counted)), fresh) is not None
-    assert len(seen) == 1
+    assert store.load(replace(TREE, family=replace(TREE.family, fit=counting_fit)), fresh) is not None
+    assert len(requests) == 1
 
 
 def test_nothing_of_another_candidate_other_folds_or_another_library_is_used(data: FoldData, tmp_path: Path) -> None:
-    store, _ = kept(data, tmp_path / "folds")
+    store, _ = filled_store(data, tmp_path / "folds")
     for other in (
         replace(TREE, name="another"),
         replace(TREE, settings={"max_depth": 2}),
@@ -87,7 +87,7 @@ def test_nothing_of_another_candidate_other_folds_or_another_library_is_used(dat
 
 
 def test_an_earlier_run_is_picked_up_where_it_is_the_same(data: FoldData, tmp_path: Path) -> None:
-    kept(data, tmp_path / "earlier")
+    filled_store(data, tmp_path / "earlier")
     (tmp_path / "earlier" / "half.partial").touch()
     same = FoldStore.new(tmp_path / "same", "key", tmp_path / "earlier")
     assert same.load(TREE, data) is not None
@@ -101,11 +101,11 @@ def test_an_earlier_run_is_picked_up_where_it_is_the_same(data: FoldData, tmp_pa
 
 def test_what_each_fold_took_comes_back_with_its_fold(data: FoldData, tmp_path: Path) -> None:
     store = FoldStore.new(tmp_path / "folds", "key")
-    results = [replace(each, seconds=3.0 + k, useful_share=0.5 / (k + 1)) for k, each in enumerate(fitted(data))]
+    results = [replace(result, seconds=3.0 + k, useful_share=0.5 / (k + 1)) for k, result in enumerate(fitted(data))]
     store.save(replace(TREE, name="other"), None, results[::-1])
     store.save(TREE, 350, results)
-    rows, found = store.load(TREE, data) or (None, [])
+    rows, fold_results = store.load(TREE, data) or (None, [])
     assert rows == 350
-    assert [(each.seconds, each.useful_share) for each in found[1:]] == [(4.0, 0.25), (5.0, 0.5 / 3)]
-    assert [each.pace for each in found[1:]] == [{}, {}]
+    assert [(result.seconds, result.useful_share) for result in fold_results[1:]] == [(4.0, 0.25), (5.0, 0.5 / 3)]
+    assert [result.pace for result in fold_results[1:]] == [{}, {}]
     assert sorted(path.suffix for path in store.folder.iterdir()) == [".json", ".npz", ".npz"]

@@ -39,16 +39,16 @@ def test_networks_of_others_are_left_out_where_they_stay_beside_the_file(network
     once = Program("once", {}, {"table": NUMBERS[:9]}, (Program("chain", {}, {}, (network,)),))
     own = of_arrays("onnx", graph=NUMBERS[:5])  # one that was trained here
     program = Program("chain", {}, {}, (once, own))
-    there = [NUMBERS[:9], NUMBERS[:5], *([NUMBERS] if networks else [])]
-    assert packed_bytes(program, networks) == (5 if networks else 4) * 2 // 4 + size(*there)
+    arrays = [NUMBERS[:9], NUMBERS[:5], *([NUMBERS] if networks else [])]
+    assert packed_bytes(program, networks) == (5 if networks else 4) * 2 // 4 + size(*arrays)
 
 
 def test_bytes_that_pack_well_are_packed_as_a_whole_and_others_are_only_tried() -> None:
     assert module._times_as_many(of_arrays("x", a=NUMBERS[:10])) == 1.0
     assert module._times_as_many(Program("x")) == 0.0
     large = np.zeros(1 << 20)
-    tried = min(large.nbytes, module.PIECES * module.PIECE)
-    assert module._times_as_many(of_arrays("x", a=large)) == pytest.approx(large.nbytes / tried)
+    n_bytes = min(large.nbytes, module.PIECES * module.PIECE)
+    assert module._times_as_many(of_arrays("x", a=large)) == pytest.approx(large.nbytes / n_bytes)
     noise = np.random.default_rng(0).integers(0, 256, 1 << 23, dtype=np.uint8)
     assert module._times_as_many(of_arrays("x", a=noise)) == 1.0
 
@@ -64,22 +64,22 @@ class Timed:
         monkeypatch.setattr(module, "compile_program", lambda program: self._run)
         inner = Program("once") if once else Program("number")
         self.pipeline: Any = SimpleNamespace(program=lambda: Program("chain", {}, {"a": NUMBERS}, (inner,)))
-        columns = SimpleNamespace(columns=lambda names: {"x": np.arange(float(self.taken))})
+        columns = SimpleNamespace(columns=lambda names: {"x": np.arange(float(self.n_taken))})
         table = SimpleNamespace(
             schema=SimpleNamespace(features=(SimpleNamespace(name="x"),)),
-            take=lambda index: self._taken(index, columns),
+            take=lambda index: self._take(index, columns),
         )
         self.dev: Any = SimpleNamespace(table=table, networks=True)
         self.rows = np.arange(rows)
 
-    def _taken(self, index: np.ndarray, columns: Any) -> Any:
-        self.taken = len(index)
+    def _take(self, index: np.ndarray, columns: Any) -> Any:
+        self.n_taken = len(index)
         return columns
 
     def _run(self, columns: dict[str, np.ndarray]) -> None:
         self.batches.append(len(columns["x"]))
 
-    def found(self) -> Footprint:
+    def measure(self) -> Footprint:
         return footprint(self.pipeline, self.dev, self.rows)
 
 
@@ -97,25 +97,25 @@ def test_a_row_alone_is_timed_and_some_together(
     step: float, rows: int, alone: int, together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timed = Timed(step, rows, False, monkeypatch)
-    found = timed.found()
-    assert timed.taken == min(rows, 300)
+    result = timed.measure()
+    assert timed.n_taken == min(rows, 300)
     assert timed.batches == [1] * (1 + alone) + [together]
-    assert found.single_row_seconds == pytest.approx(step)
-    assert found.row_seconds == found.seen_row_seconds == pytest.approx(1 / min(together, rows))
-    assert found.packed == packed_bytes(timed.pipeline.program())
+    assert result.single_row_seconds == pytest.approx(step)
+    assert result.row_seconds == result.seen_row_seconds == pytest.approx(1 / min(together, rows))
+    assert result.packed == packed_bytes(timed.pipeline.program())
     # The program, compiled twice, and all of its bytes three times: a second each.
-    assert found.shipping_seconds == pytest.approx(1 + 2 * 1 + 3 * 1)
+    assert result.shipping_seconds == pytest.approx(1 + 2 * 1 + 3 * 1)
 
 
 def test_what_remembers_rows_is_timed_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     timed = Timed(0.001, 400, True, monkeypatch)
-    found = timed.found()
+    result = timed.measure()
     assert timed.batches[-2:] == [300, 300]
-    assert (found.row_seconds, found.seen_row_seconds) == pytest.approx((1 / 300, 1 / 300))
+    assert (result.row_seconds, result.seen_row_seconds) == pytest.approx((1 / 300, 1 / 300))
 
 
 def test_of_a_few_rows_the_time_is_shared_by_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     timed = Timed(1.0, 4, True, monkeypatch)
-    found = timed.found()
+    result = timed.measure()
     assert timed.batches[-1] == 4
-    assert (found.row_seconds, found.seen_row_seconds) == pytest.approx((1 / 4, 1 / 4))
+    assert (result.row_seconds, result.seen_row_seconds) == pytest.approx((1 / 4, 1 / 4))

@@ -15,7 +15,7 @@ from sortal.training.front import alternatives, on_front
 METRIC = registry.load("sortal.metrics", "roc_auc")
 
 
-def candidate(name: str, auc: float, seconds: float, kept: bool = True, baseline: str | None = None) -> Any:
+def candidate(name: str, auc: float, seconds: float, has_fit: bool = True, baseline: str | None = None) -> Any:
     """``auc``: the mean of five folds."""
     family = SimpleNamespace(baseline=baseline)
     result = SimpleNamespace(
@@ -23,7 +23,7 @@ def candidate(name: str, auc: float, seconds: float, kept: bool = True, baseline
         candidate=SimpleNamespace(name=name, family=family),
         fold_scores={"roc_auc": auc + np.array([0.01, -0.01, 0.0, 0.02, -0.02])},
         single_row_seconds=seconds,
-        pipeline=SimpleNamespace(candidate=SimpleNamespace(name=name), kind="first fold") if kept else None,
+        pipeline=SimpleNamespace(candidate=SimpleNamespace(name=name), kind="first fold") if has_fit else None,
         weights=(1.0,),
     )
     result.results = (result,)
@@ -34,9 +34,9 @@ def refit(name: str) -> Any:
     return SimpleNamespace(candidate=SimpleNamespace(name=name), kind="refit")
 
 
-def trained(results: list[Any], chosen: Any, refits: list[Any], certificate: Any = None, sets: Any = None) -> Any:
+def trained(results: list[Any], winner: Any, refits: list[Any], certificate: Any = None, sets: Any = None) -> Any:
     return SimpleNamespace(
-        developed=SimpleNamespace(results=tuple(results), choice=SimpleNamespace(winner=chosen, metric=METRIC)),
+        developed=SimpleNamespace(results=tuple(results), choice=SimpleNamespace(winner=winner, metric=METRIC)),
         finalized=SimpleNamespace(
             decision=SimpleNamespace(certificate=certificate), sets=sets, ensemble=SimpleNamespace(members=refits)
         ),
@@ -55,20 +55,20 @@ def test_the_front_is_by_the_metric_of_the_choice_and_the_time_of_a_row() -> Non
 
 
 def test_alternatives_are_those_beside_the_chosen_with_the_fits_that_there_are() -> None:
-    found = list(alternatives(trained([SLOW, MAJORITY, SMALL, BOTH, LARGE], LARGE, [refit("large")])))
-    assert [each.result for each in found] == [BOTH, SMALL]
-    both, small = (each.ensemble for each in found)
+    models = list(alternatives(trained([SLOW, MAJORITY, SMALL, BOTH, LARGE], LARGE, [refit("large")])))
+    assert [model.result for model in models] == [BOTH, SMALL]
+    both, small = (model.ensemble for model in models)
     assert [(fit.candidate.name, fit.kind) for fit in both.members] == [("large", "refit"), ("small", "first fold")]
     assert (both.weights, small.weights) == ((0.75, 0.25), (1.0,))
     assert [fit.kind for fit in small.members] == ["first fold"]
 
 
 def test_what_kept_no_fit_is_no_alternative() -> None:
-    bare = candidate("bare", 0.85, 2.0, kept=False)
-    found = list(alternatives(trained([bare, SMALL, LARGE], LARGE, [refit("large")])))
-    assert [each.result.name for each in found] == ["small"]
+    bare = candidate("bare", 0.85, 2.0, has_fit=False)
+    models = list(alternatives(trained([bare, SMALL, LARGE], LARGE, [refit("large")])))
+    assert [model.result.name for model in models] == ["small"]
     again = list(alternatives(trained([bare, SMALL, LARGE], LARGE, [refit("bare")])))
-    assert [each.result.name for each in again] == ["bare", "small"]
+    assert [model.result.name for model in again] == ["bare", "small"]
 
 
 @pytest.mark.parametrize("promised", [{"certificate": "one"}, {"sets": "some"}])

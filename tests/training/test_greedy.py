@@ -79,19 +79,19 @@ def test_members_go_that_save_most_for_what_they_bring():
 def test_a_row_has_no_say_in_its_own_weights():
     rng = np.random.default_rng(2)
     truth = rng.integers(3, size=90)
-    told = [
+    members = [
         Predictions(("a", "b", "c"), np.arange(90), truth, rng.dirichlet(np.ones(3), size=90), "out-of-fold")
         for _ in range(3)
     ]
     part = np.arange(90) % 3
-    found = cross_fitted(told, part, greedy_weights)
-    assert found.rows.tolist() == list(range(90))
+    blend = cross_fitted(members, part, greedy_weights)
+    assert blend.rows.tolist() == list(range(90))
     for number in range(3):
         rows = part == number
-        weights = greedy_weights(likelihoods([t.take(~rows) for t in told]))
-        expected = mean([t.take(rows) for t in told], weights.tolist()).probability
-        assert np.array_equal(found.probability[rows], expected)
-    assert np.allclose(found.probability.sum(axis=1), 1)
+        weights = greedy_weights(likelihoods([t.take(~rows) for t in members]))
+        expected = mean([t.take(rows) for t in members], weights.tolist()).probability
+        assert np.array_equal(blend.probability[rows], expected)
+    assert np.allclose(blend.probability.sum(axis=1), 1)
 
 
 def test_parts_have_the_classes_in_their_shares():
@@ -136,8 +136,8 @@ def test_of_very_many_rows_some_choose_by_the_seed(monkeypatch):
     likelihood = np.random.default_rng(5).uniform(0.05, 0.95, size=(3, 40))
     free = np.zeros((3, 0))
     for seed in (0, 1):
-        found = weights_within(likelihood, free, seed)
-        assert found.tolist() == greedy_weights(likelihood[:, seed::2]).tolist()
+        weights = weights_within(likelihood, free, seed)
+        assert weights.tolist() == greedy_weights(likelihood[:, seed::2]).tolist()
     # What takes just all that it may is within.
     shares = np.array([[0.5], [0.25], [0.25]])
     assert weights_within(likelihood, shares, 0).tolist() == greedy_weights(likelihood[:, ::2]).tolist()

@@ -27,7 +27,7 @@ def cv() -> CrossValidation:
 
 
 @pytest.fixture(scope="module")
-def scored(cv):
+def cv_result(cv):
     return crossval(Candidate("logistic", registry.load("sortal.models", "logistic")), cv)
 
 
@@ -39,65 +39,68 @@ def test_a_score_moves_towards_its_limit_as_one_over_n() -> None:
     assert share_of_halving(800, 800) == 0.0
 
 
-def test_every_fold_learns_from_half_of_its_rows_and_is_judged_on_the_same(cv, scored) -> None:
-    found = halve(scored, cv, LOG_LOSS, math.inf)
-    assert found is not None
-    assert len(found.fits) == cv.data.folds.per_repeat
-    for fit, (train, valid) in zip(found.fits, cv.data.folds.parts, strict=False):
+def test_every_fold_learns_from_half_of_its_rows_and_is_judged_on_the_same(cv, cv_result) -> None:
+    result = halve(cv_result, cv, LOG_LOSS, math.inf)
+    assert result is not None
+    assert len(result.fits) == cv.data.folds.per_repeat
+    for fit, (train, valid) in zip(result.fits, cv.data.folds.parts, strict=False):
         assert set(fit.saw) <= set(DEV.table.rows[train])
         assert len(fit.saw) == pytest.approx(len(train) / 2, abs=2)
         assert set(fit.evaluated) == set(DEV.table.rows[valid])
-    again = halve(scored, cv, LOG_LOSS, math.inf)
-    np.testing.assert_array_equal(again.predictions.probability, found.predictions.probability)
-    assert list(found.predictions.rows) == list(scored.predictions.rows)
-    assert found.folds == cv.data.folds.per_repeat
-    assert LOG_LOSS.score(TASK, found.predictions, DEV.codes) > LOG_LOSS.score(TASK, scored.predictions, DEV.codes)
+    again = halve(cv_result, cv, LOG_LOSS, math.inf)
+    np.testing.assert_array_equal(again.predictions.probability, result.predictions.probability)
+    assert list(result.predictions.rows) == list(cv_result.predictions.rows)
+    assert result.folds == cv.data.folds.per_repeat
+    assert LOG_LOSS.score(TASK, result.predictions, DEV.codes) > LOG_LOSS.score(TASK, cv_result.predictions, DEV.codes)
 
 
-def test_it_is_left_out_where_it_tells_nothing_or_takes_too_long(cv, scored, monkeypatch) -> None:
-    assert halve(replace(scored, refit_seconds=0.0), cv, LOG_LOSS, math.inf) is None
+def test_it_is_left_out_where_it_tells_nothing_or_takes_too_long(cv, cv_result, monkeypatch) -> None:
+    assert halve(replace(cv_result, refit_seconds=0.0), cv, LOG_LOSS, math.inf) is None
     with monkeypatch.context() as patch:
         patch.setattr(halving, "MOST_ROWS", len(cv.data.folds.parts[0][0]) - 1)
-        assert halve(scored, cv, LOG_LOSS, math.inf) is None
-    assert halve(replace(scored, fit_seconds=61.0), cv, LOG_LOSS, 60.0) is None
-    assert halve(scored, cv, LOG_LOSS, math.inf, planned=0) is None
+        assert halve(cv_result, cv, LOG_LOSS, math.inf) is None
+    assert halve(replace(cv_result, fit_seconds=61.0), cv, LOG_LOSS, 60.0) is None
+    assert halve(cv_result, cv, LOG_LOSS, math.inf, planned=0) is None
 
-    def stuck(request, settings):
+    def timing_out(request, settings):
         raise TimeUp
 
-    slow = replace(scored, candidate=Candidate("slow", replace(scored.candidate.family, fit=stuck)))
+    slow = replace(cv_result, candidate=Candidate("slow", replace(cv_result.candidate.family, fit=timing_out)))
     assert halve(slow, cv, LOG_LOSS, 60.0) is None
 
 
-def test_as_many_folds_are_halved_as_there_is_time_for(cv, scored, monkeypatch) -> None:
-    whole = halve(scored, cv, LOG_LOSS, math.inf)
+def test_as_many_folds_are_halved_as_there_is_time_for(cv, cv_result, monkeypatch) -> None:
+    whole = halve(cv_result, cv, LOG_LOSS, math.inf)
     clock = iter([100.0, 110.0])
     monkeypatch.setattr(halving, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    found = halve(scored, cv, LOG_LOSS, 35.0)
+    result = halve(cv_result, cv, LOG_LOSS, 35.0)
     monkeypatch.undo()
-    assert found.folds == 3
-    some = scored.fold < 3
-    assert list(found.predictions.rows) == list(scored.predictions.rows[some])
-    assert found.predictions.probability == pytest.approx(whole.predictions.probability[some])
-    again = halve(scored, cv, LOG_LOSS, math.inf, planned=3)
-    np.testing.assert_array_equal(again.predictions.probability, found.predictions.probability)
+    assert result.folds == 3
+    mask = cv_result.fold < 3
+    assert list(result.predictions.rows) == list(cv_result.predictions.rows[mask])
+    assert result.predictions.probability == pytest.approx(whole.predictions.probability[mask])
+    again = halve(cv_result, cv, LOG_LOSS, math.inf, planned=3)
+    np.testing.assert_array_equal(again.predictions.probability, result.predictions.probability)
 
 
-def test_what_was_done_when_the_time_is_up_is_kept(cv, scored) -> None:
+def test_what_was_done_when_the_time_is_up_is_kept(cv, cv_result) -> None:
     fits = []
 
     def slow(request, settings):
         fits.append(1)
         if len(fits) > 2:
             raise TimeUp
-        return scored.candidate.family.fit(request, settings)
+        return cv_result.candidate.family.fit(request, settings)
 
-    found = halve(
-        replace(scored, candidate=Candidate("slow", replace(scored.candidate.family, fit=slow))), cv, LOG_LOSS, 60.0
+    result = halve(
+        replace(cv_result, candidate=Candidate("slow", replace(cv_result.candidate.family, fit=slow))),
+        cv,
+        LOG_LOSS,
+        60.0,
     )
     assert len(fits) == 3
-    assert found.folds == 1
-    assert set(found.predictions.rows) == set(scored.predictions.rows[scored.fold == 0])
+    assert result.folds == 1
+    assert set(result.predictions.rows) == set(cv_result.predictions.rows[cv_result.fold == 0])
 
 
 def test_the_search_keeps_time_for_one_fold() -> None:
@@ -110,17 +113,17 @@ def test_the_search_keeps_time_for_one_fold() -> None:
     assert seconds_of_halving([]) == 0.0
 
 
-def test_folds_of_other_sizes_are_halved_each_by_its_own(scored) -> None:
+def test_folds_of_other_sizes_are_halved_each_by_its_own(cv_result) -> None:
     """A group that holds most of the rows leaves few to the fold that it is judged in; of groups half are left out."""
     sizes = [240, 60, 40, 30, 20, 10]
     units = np.repeat(np.arange(len(sizes)), sizes)
     dev = replace(DEV, units=units[np.random.default_rng(0).permutation(len(units))])
     cv = CrossValidation(FoldData(dev, fold(dev)), Scorer(TASK))
-    found = halve(crossval(scored.candidate, cv), cv, LOG_LOSS, math.inf)
-    assert found is not None
-    once = cv.data.folds.first(found.folds).parts
+    result = halve(crossval(cv_result.candidate, cv), cv, LOG_LOSS, math.inf)
+    assert result is not None
+    once = cv.data.folds.first(result.folds).parts
     assert min(len(train) for train, _ in once) < max(len(train) for train, _ in once) / 2
-    for fit, (train, _) in zip(found.fits, once, strict=True):
+    for fit, (train, _) in zip(result.fits, once, strict=True):
         rows = np.searchsorted(dev.table.rows, fit.saw)
         left_out = np.setdiff1d(train, rows)
         assert len(rows) < len(train)
@@ -133,14 +136,14 @@ def test_members_of_an_ensemble_are_halved_with_their_weights(monkeypatch) -> No
     dev, task = development(2)
     parts = tuple((np.setdiff1d(np.arange(400), valid), valid) for valid in np.split(np.arange(400), 4))
     cv = CrossValidation(FoldData(dev, Folds(parts, 4)), Scorer(task))
-    said, jobs = {"a": 0.2, "b": 0.6}, []
+    positive, jobs = {"a": 0.2, "b": 0.6}, []
 
     def fit(data, job):
         jobs.append((job.candidate.name, job.fold, job.rows, job.units, job.purpose))
         valid = parts[job.fold][1]
-        p = np.full(len(valid), said[job.candidate.name])
-        told = dev.predictions(valid, np.column_stack([1 - p, p]), "out-of-fold")
-        return SimpleNamespace(predictions=told, fit_rows=(job.candidate.name, job.fold))
+        p = np.full(len(valid), positive[job.candidate.name])
+        predictions = dev.predictions(valid, np.column_stack([1 - p, p]), "out-of-fold")
+        return SimpleNamespace(predictions=predictions, fit_rows=(job.candidate.name, job.fold))
 
     monkeypatch.setattr(halving, "fit_fold", fit)
     executor = SimpleNamespace(map=lambda fit, data, jobs: [fit(data, job) for job in jobs])
@@ -148,12 +151,12 @@ def test_members_of_an_ensemble_are_halved_with_their_weights(monkeypatch) -> No
     members = tuple(
         SimpleNamespace(candidate=Candidate(n, families), rows=rows) for n, rows in (("a", 101), ("b", None))
     )
-    chosen = SimpleNamespace(results=members, weights=(0.25, 0.75), refit_seconds=1.0, fit_seconds=2.0)
-    found = halve(chosen, replace(cv, executor=executor), LOG_LOSS, math.inf, planned=2)
-    assert found is not None
+    winner = SimpleNamespace(results=members, weights=(0.25, 0.75), refit_seconds=1.0, fit_seconds=2.0)
+    result = halve(winner, replace(cv, executor=executor), LOG_LOSS, math.inf, planned=2)
+    assert result is not None
     assert jobs == [(name, k, rows, True, "judge") for k in range(2) for name, rows in (("a", 50), ("b", 150))]
-    assert found.predictions.probability[:, 1] == pytest.approx(np.full(200, 0.25 * 0.2 + 0.75 * 0.6))
-    assert found.predictions.rows.tolist() == dev.table.rows[:200].tolist()
-    assert (found.folds, found.fits) == (2, (("a", 0), ("b", 0), ("a", 1), ("b", 1)))
-    for seconds, there in ((2.0, True), (1.99, False)):
-        assert (halve(chosen, replace(cv, executor=executor), LOG_LOSS, seconds, planned=1) is not None) == there
+    assert result.predictions.probability[:, 1] == pytest.approx(np.full(200, 0.25 * 0.2 + 0.75 * 0.6))
+    assert result.predictions.rows.tolist() == dev.table.rows[:200].tolist()
+    assert (result.folds, result.fits) == (2, (("a", 0), ("b", 0), ("a", 1), ("b", 1)))
+    for seconds, is_enough in ((2.0, True), (1.99, False)):
+        assert (halve(winner, replace(cv, executor=executor), LOG_LOSS, seconds, planned=1) is not None) == is_enough

@@ -66,22 +66,22 @@ def rows(counts: list[int], seed: int) -> Rows:
 @pytest.mark.parametrize("way", ["none", "focal"])
 def test_where_nothing_is_balanced_rows_stay_as_they_are(way: Balance) -> None:
     train, stop = rows([9, 3], 0), rows([4, 2], 1)
-    found = balance(way, train, stop, 2, seed=0)
-    assert found.train is train
-    assert found.stop is stop
-    assert found.tail() == ()
+    result = balance(way, train, stop, 2, seed=0)
+    assert result.train is train
+    assert result.stop is stop
+    assert result.tail() == ()
 
 
 @pytest.mark.parametrize("way", ["weights", "undersample"])
 @pytest.mark.parametrize("counts", [[90, 10], [30, 60, 6]])
 def test_rows_to_stop_by_stay_and_weigh_as_the_training_rows_do(way: Balance, counts: list[int]) -> None:
     train, stop = rows([10 * c for c in counts], 0), rows(counts, 1)
-    found = balance(way, train, stop, len(counts), seed=0)
-    assert found.stop is not None
-    assert np.array_equal(found.stop.X, stop.X)
-    assert np.array_equal(found.stop.y, stop.y)
+    result = balance(way, train, stop, len(counts), seed=0)
+    assert result.stop is not None
+    assert np.array_equal(result.stop.X, stop.X)
+    assert np.array_equal(result.stop.y, stop.y)
     trained, stopped = (
-        np.bincount(r.y, r.weight if r.weight is not None else np.ones(len(r.y))) for r in (found.train, found.stop)
+        np.bincount(r.y, r.weight if r.weight is not None else np.ones(len(r.y))) for r in (result.train, result.stop)
     )
     np.testing.assert_allclose(trained / trained.sum(), 1 / len(counts))
     np.testing.assert_allclose(stopped / stopped.sum(), 1 / len(counts))
@@ -91,15 +91,15 @@ def test_rows_to_stop_by_stay_and_weigh_as_the_training_rows_do(way: Balance, co
 def test_the_class_shares_that_were_shifted_come_back(way: Balance) -> None:
     """A model that knows nothing but the balanced shares says the true ones when it is corrected."""
     counts = [70, 20, 10]
-    found = balance(way, rows(counts, 0), None, 3, seed=0)
-    (step,) = found.tail()
+    result = balance(way, rows(counts, 0), None, 3, seed=0)
+    (step,) = result.tail()
     np.testing.assert_allclose(compile_program(step)(np.full((1, 3), 1 / 3)), [[0.7, 0.2, 0.1]])
 
 
 def test_a_class_that_the_training_rows_lack_is_not_shifted() -> None:
-    found = balance("undersample", Rows(np.zeros((6, 1)), np.array([0, 0, 0, 0, 2, 2])), None, 3, seed=0)
-    assert found.shift is not None
-    np.testing.assert_allclose(found.shift, [0.75, 1.0, 1.5])
+    result = balance("undersample", Rows(np.zeros((6, 1)), np.array([0, 0, 0, 0, 2, 2])), None, 3, seed=0)
+    assert result.shift is not None
+    np.testing.assert_allclose(result.shift, [0.75, 1.0, 1.5])
 
 
 def test_every_way_is_told_in_words() -> None:
@@ -113,8 +113,8 @@ WEIGHTED = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5)), min_size=3,
 
 @LAWS
 @given(WEIGHTED)
-def test_a_row_of_weight_two_counts_as_two_rows(drawn: list[tuple[int, int]]) -> None:
-    codes, weight = np.array(drawn).T
+def test_a_row_of_weight_two_counts_as_two_rows(pairs: list[tuple[int, int]]) -> None:
+    codes, weight = np.array(pairs).T
     expected = balanced(np.repeat(codes, weight), 3)
     np.testing.assert_allclose(balanced(codes, 3, weight.astype(float)), expected)
     sums = np.bincount(codes, weights=weight * expected[codes])
@@ -123,18 +123,18 @@ def test_a_row_of_weight_two_counts_as_two_rows(drawn: list[tuple[int, int]]) ->
 
 @LAWS
 @given(WEIGHTED, SEEDS)
-def test_balancing_keeps_the_weights_of_the_rows(drawn: list[tuple[int, int]], seed: int) -> None:
-    codes, weight = np.array(drawn).T
+def test_balancing_keeps_the_weights_of_the_rows(pairs: list[tuple[int, int]], seed: int) -> None:
+    codes, weight = np.array(pairs).T
     train = Rows(np.arange(len(codes), dtype=float)[:, None], codes, weight.astype(float))
     before = np.bincount(codes, weights=weight)
     for way in ("weights", "undersample"):
-        found = balance(way, train, train, 3, seed)
-        assert found.shift is not None
-        assert found.stop is not None
-        kept = found.train.X[:, 0].astype(int)
-        by_class = found.shift[codes] if way == "weights" else np.ones(len(codes))
-        np.testing.assert_allclose(found.train.weight, (weight * by_class)[kept])
-        np.testing.assert_allclose(found.stop.weight, weight * found.shift[codes])
+        result = balance(way, train, train, 3, seed)
+        assert result.shift is not None
+        assert result.stop is not None
+        indices = result.train.X[:, 0].astype(int)
+        by_class = result.shift[codes] if way == "weights" else np.ones(len(codes))
+        np.testing.assert_allclose(result.train.weight, (weight * by_class)[indices])
+        np.testing.assert_allclose(result.stop.weight, weight * result.shift[codes])
         # What the correction takes back is the change of the weighted class shares.
-        after = np.bincount(found.train.y, weights=found.train.weight)
-        np.testing.assert_allclose(found.shift * before / (found.shift * before).sum(), after / after.sum())
+        after = np.bincount(result.train.y, weights=result.train.weight)
+        np.testing.assert_allclose(result.shift * before / (result.shift * before).sum(), after / after.sum())

@@ -66,10 +66,10 @@ def test_the_program_says_what_the_library_says_and_names_both_parents():
     later = dev.table.take(TEST)
     expected = prepared.predict_proba(prepared.preprocessor.transform(later))
     columns = later.columns(NAMES)
-    found = compile(program)(columns)
-    assert np.abs(found - expected).max() <= 1e-12
+    probability = compile(program)(columns)
+    assert np.abs(probability - expected).max() <= 1e-12
     alone = compile(program)({name: values[:1] for name, values in columns.items()})
-    assert np.array_equal(alone, found[:1])
+    assert np.array_equal(alone, probability[:1])
     importance = Ensemble((prepared,)).importance
     assert sum(importance.values()) == pytest.approx(1)
     assert importance["branch"] > Ensemble((plain,)).importance["branch"]

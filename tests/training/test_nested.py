@@ -33,9 +33,9 @@ def problem() -> tuple[Development, Task, Trained]:
 
 @pytest.fixture(scope="module")
 def whole(problem: tuple[Development, Task, Trained]) -> Nested:
-    found = again(problem)
-    assert found is not None
-    return found
+    outcome = again(problem)
+    assert outcome is not None
+    return outcome
 
 
 def again(problem: tuple[Development, Task, Trained], recipe: Recipe = RECIPE, seconds: float = 60.0) -> Nested | None:
@@ -44,17 +44,17 @@ def again(problem: tuple[Development, Task, Trained], recipe: Recipe = RECIPE, s
 
 
 def test_each_row_is_predicted_once_by_a_procedure_that_never_saw_it(problem, whole):
-    found = whole
+    outcome = whole
     dev, _, trained = problem
-    assert sorted(found.predictions.rows) == sorted(dev.table.rows)
-    assert (found.folds, found.planned, found.predictions.part) == (3, 3, "nested")
+    assert sorted(outcome.predictions.rows) == sorted(dev.table.rows)
+    assert (outcome.folds, outcome.planned, outcome.predictions.part) == (3, 3, "nested")
     truth = dict(zip(dev.table.rows.tolist(), dev.codes.tolist(), strict=True))
-    assert [truth[row] for row in found.predictions.rows.tolist()] == found.predictions.truth.tolist()
-    assert len(found.fits) >= 3 * sum(len(result.fits) for result in trained.developed.explored.results)
-    assert FitLog.of(found.fits, sealed=dev.table.rows[:0]).leaked_rows == 0
+    assert [truth[row] for row in outcome.predictions.rows.tolist()] == outcome.predictions.truth.tolist()
+    assert len(outcome.fits) >= 3 * sum(len(result.fits) for result in trained.developed.explored.results)
+    assert FitLog.of(outcome.fits, sealed=dev.table.rows[:0]).leaked_rows == 0
     # Each fit is held against the rows of its outer fold: 50 of 150, of which it saw none.
-    assert all(len(np.setdiff1d(dev.table.rows, fit.saw)) >= 50 for fit in found.fits)
-    assert all(len(fit.evaluated) >= 50 for fit in found.fits)
+    assert all(len(np.setdiff1d(dev.table.rows, fit.saw)) >= 50 for fit in outcome.fits)
+    assert all(len(fit.evaluated) >= 50 for fit in outcome.fits)
 
 
 def test_what_is_decided_is_what_the_models_of_the_folds_say(whole):
@@ -72,21 +72,21 @@ def test_without_time_nothing_is_measured_and_a_recipe_repeats_that(problem, who
 
 def test_where_the_next_fold_would_not_end_in_time_it_does_not_begin(problem, whole):
     dev, task, trained = problem
-    left = iter([60.0, 0.0])
-    one = nested(dev.table, dev.codes, task, RECIPE, trained, 3, lambda: next(left))
+    seconds_left = iter([60.0, 0.0])
+    one = nested(dev.table, dev.codes, task, RECIPE, trained, 3, lambda: next(seconds_left))
     assert (one.folds, one.planned, len(one.predictions)) == (1, 3, 50)
     assert np.array_equal(one.predictions.probability, whole.predictions.probability[:50])
 
 
 @pytest.mark.parametrize("refit", [True, False])
 def test_models_of_the_folds_are_refitted_as_the_one_that_ships(problem, refit, monkeypatch):
-    module, seen = sys.modules["sortal.training.nested"], []
+    module, refits = sys.modules["sortal.training.nested"], []
     real = module.finalize
-    monkeypatch.setattr(module, "finalize", lambda *a: (seen.append(a[-1].refit), real(*a))[1])
+    monkeypatch.setattr(module, "finalize", lambda *a: (refits.append(a[-1].refit), real(*a))[1])
     dev, task, trained = problem
-    shipped = replace(trained, finalized=replace(trained.finalized, no_refit=None if refit else "time"))
-    again((dev, task, shipped), RECIPE.with_options(plan=trained.developed.plan(), outer=1))
-    assert seen == [refit]
+    variant = replace(trained, finalized=replace(trained.finalized, no_refit=None if refit else "time"))
+    again((dev, task, variant), RECIPE.with_options(plan=trained.developed.plan(), outer=1))
+    assert refits == [refit]
 
 
 def test_rows_of_a_group_are_left_out_together():
@@ -96,9 +96,9 @@ def test_rows_of_a_group_are_left_out_together():
     table.__dict__["groups"] = groups
     reserve = TimeReserve(Deadline.since(time.monotonic(), 60.0), 0.0, 0)
     trained = train_rows(table, dev.codes, task, RECIPE, reserve, Observer())
-    found = nested(table, dev.codes, task, RECIPE, trained, 2, lambda: 60.0)
+    outcome = nested(table, dev.codes, task, RECIPE, trained, 2, lambda: 60.0)
     group_of = dict(zip(table.rows.tolist(), groups.tolist(), strict=True))
-    assert found.predictions.groups.tolist() == [group_of[row] for row in found.predictions.rows.tolist()]
-    for fit in found.fits:
-        seen, held = ({group_of[row] for row in rows.tolist()} for rows in (fit.saw, fit.evaluated))
-        assert not seen & held
+    assert outcome.predictions.groups.tolist() == [group_of[row] for row in outcome.predictions.rows.tolist()]
+    for fit in outcome.fits:
+        fit_groups, test_groups = ({group_of[row] for row in rows.tolist()} for rows in (fit.saw, fit.evaluated))
+        assert not fit_groups & test_groups

@@ -44,10 +44,10 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
-    found = Clock(0.5, 2e-5)
-    monkeypatch.setattr(pace, "time", found)
-    monkeypatch.setattr(pace, "footprint", lambda *_: Footprint(0.0, 0.0, 0.0, found.shipping, 0))
-    return found
+    stand_in = Clock(0.5, 2e-5)
+    monkeypatch.setattr(pace, "time", stand_in)
+    monkeypatch.setattr(pace, "footprint", lambda *_: Footprint(0.0, 0.0, 0.0, stand_in.shipping, 0))
+    return stand_in
 
 
 def fold_of(rows: int):
@@ -57,13 +57,13 @@ def fold_of(rows: int):
 
 def test_two_short_fits_tell_what_a_fit_and_what_a_row_takes(clock):
     dev, _ = development(rows=2 * MORE)
-    found = look(clock.candidate(), dev, fold_of(2 * MORE), seconds=100)
+    estimate = look(clock.candidate(), dev, fold_of(2 * MORE), seconds=100)
     assert clock.rows == [WARM, FEW, MORE]
-    assert found.fixed == pytest.approx(0.5)
-    assert found.per_row == pytest.approx(STEEPER * 2e-5)
-    assert found.seconds(100_000) == pytest.approx(0.5 + STEEPER * 2.0)
-    assert found.rows(found.seconds(50_000) + 1e-9) == 50_000
-    assert found.rows(0.4) == 0
+    assert estimate.fixed == pytest.approx(0.5)
+    assert estimate.per_row == pytest.approx(STEEPER * 2e-5)
+    assert estimate.seconds(100_000) == pytest.approx(0.5 + STEEPER * 2.0)
+    assert estimate.rows(estimate.seconds(50_000) + 1e-9) == 50_000
+    assert estimate.rows(0.4) == 0
 
 
 @pytest.mark.parametrize("interruptible", [False, True])
@@ -72,10 +72,10 @@ def test_one_short_fit_has_to_do_where_a_second_would_cost_too_much(clock, inter
     """Of rows that are no more than twice its own, and where eight times the first is over a tenth of the time."""
     dev, _ = development(rows=rows)
     dev = replace(dev, classes=tuple("abcdefghij"))  # so that there are many cells
-    found = look(clock.candidate(interruptible=interruptible), dev, fold_of(rows), seconds)
+    estimate = look(clock.candidate(interruptible=interruptible), dev, fold_of(rows), seconds)
     fixed = FIXED * 0.52 if interruptible else 0.0
     assert clock.rows == [WARM, FEW]
-    assert (found.fixed, found.per_row) == pytest.approx((fixed, STEEPER * (0.52 - fixed) / FEW))
+    assert (estimate.fixed, estimate.per_row) == pytest.approx((fixed, STEEPER * (0.52 - fixed) / FEW))
     clock.rows.clear()
     look(clock.candidate(), dev, fold_of(rows), seconds + 1)
     assert (clock.rows == [WARM, FEW, MORE]) == (rows == 12 * MORE)
@@ -84,9 +84,9 @@ def test_one_short_fit_has_to_do_where_a_second_would_cost_too_much(clock, inter
 def test_a_short_fit_stands_for_its_share_of_a_whole_one(clock):
     dev, _ = development(rows=4 * FEW)
     settings = {"rounds": 5}
-    found = look(clock.candidate(pilot_share=0.1, pilot=settings), dev, fold_of(4 * FEW), seconds=0.1)
+    estimate = look(clock.candidate(pilot_share=0.1, pilot=settings), dev, fold_of(4 * FEW), seconds=0.1)
     assert clock.settings == [settings] * 2
-    assert found.per_row == pytest.approx(STEEPER * 10 * 0.52 / FEW)
+    assert estimate.per_row == pytest.approx(STEEPER * 10 * 0.52 / FEW)
 
 
 def test_what_comes_before_the_rounds_comes_once(clock):
@@ -94,9 +94,9 @@ def test_what_comes_before_the_rounds_comes_once(clock):
     dev, _ = development(rows=4 * FEW)
     candidate = clock.candidate(pilot_share=0.1, pilot={"rounds": 5})
     fit = candidate.family.fit
-    begins = replace(candidate.family, fit=lambda *asked: replace(fit(*asked), setup_seconds=0.4))
-    found = look(replace(candidate, family=begins), dev, fold_of(4 * FEW), seconds=0.1)
-    assert found.per_row == pytest.approx(STEEPER * (0.4 + 10 * 0.12) / FEW)
+    begins = replace(candidate.family, fit=lambda *args: replace(fit(*args), setup_seconds=0.4))
+    estimate = look(replace(candidate, family=begins), dev, fold_of(4 * FEW), seconds=0.1)
+    assert estimate.per_row == pytest.approx(STEEPER * (0.4 + 10 * 0.12) / FEW)
 
 
 def test_what_follows_a_fit_is_a_part_of_what_a_candidate_takes(clock):
@@ -116,12 +116,14 @@ def test_what_follows_a_fit_is_a_part_of_what_a_candidate_takes(clock):
 
     slow = Candidate("slow", replace(slow.family, fit=predicts))
     train, valid = fold_of(2 * MORE)[0]
-    found = look(slow, dev, [(train, valid[:5000])] * 4, seconds=100)
+    estimate = look(slow, dev, [(train, valid[:5000])] * 4, seconds=100)
     # Ten times as many rounds, of which the rows are predicted in each fold, and the program is made once.
-    assert found.after == pytest.approx(10 * (5000 * 1e-5 + 0.3 / 4))
-    assert found.fixed == pytest.approx(5.0)
-    assert found.fit_share(MORE) == pytest.approx(1 - found.after / (5.0 + STEEPER * 2e-4 * MORE + found.after))
-    assert found.rows(found.seconds(50_000) + 1e-9) == 50_000
+    assert estimate.after == pytest.approx(10 * (5000 * 1e-5 + 0.3 / 4))
+    assert estimate.fixed == pytest.approx(5.0)
+    assert estimate.fit_share(MORE) == pytest.approx(
+        1 - estimate.after / (5.0 + STEEPER * 2e-4 * MORE + estimate.after)
+    )
+    assert estimate.rows(estimate.seconds(50_000) + 1e-9) == 50_000
     assert AT_ONCE.fit_share(MORE) == 1
 
 
@@ -135,10 +137,10 @@ def test_small_tables_are_not_looked_at(clock):
 
 def test_of_what_stops_early_even_a_small_table_is_looked_at(clock):
     dev, _ = development(rows=FEW // 2)
-    found = look(clock.candidate(early_stopping=True), dev, fold_of(FEW // 2), seconds=60)
+    estimate = look(clock.candidate(early_stopping=True), dev, fold_of(FEW // 2), seconds=60)
     (fitted,) = clock.rows
     assert fitted < FEW // 2
-    assert found.per_row == pytest.approx(STEEPER * (0.5 + 2e-5 * fitted) / (FEW // 2))
+    assert estimate.per_row == pytest.approx(STEEPER * (0.5 + 2e-5 * fitted) / (FEW // 2))
 
 
 @pytest.mark.parametrize("most", [50, 400, 1199])
@@ -168,9 +170,9 @@ def test_texts_are_looked_at_however_few_cells_they_are():
     few = Table(Schema((Column("review", "text"),)), table.frame, table.rows)
     dev = Development(few, labels.codes, ("bad", "good"), seed=0)
     candidate = Candidate("logistic_ngrams", registry.load("sortal.models", "logistic_ngrams"))
-    found = look(candidate, dev, fold_of(rows), seconds=100)
-    assert found != AT_ONCE
-    assert found.seconds(rows) > 0
+    estimate = look(candidate, dev, fold_of(rows), seconds=100)
+    assert estimate != AT_ONCE
+    assert estimate.seconds(rows) > 0
     data = FoldData(dev, Folds(tuple(fold_of(rows)), 1))
     result = fit_fold(data, FoldJob(candidate, 0))
     assert (result.predictions.probability.argmax(axis=1) == labels.codes).mean() > 0.9

@@ -30,27 +30,27 @@ PLAN = (Planned("logistic", ({},) * 15),)
 def trained() -> Any:
     folds = fold(DEV)
     cv = CrossValidation(FoldData(DEV, folds), Scorer(TASK))
-    chosen = crossval(Candidate("logistic", registry.load("sortal.models", "logistic")), cv)
-    developed = SimpleNamespace(choice=SimpleNamespace(winner=chosen), folds=folds)
+    winner = crossval(Candidate("logistic", registry.load("sortal.models", "logistic")), cv)
+    developed = SimpleNamespace(choice=SimpleNamespace(winner=winner), folds=folds)
     return SimpleNamespace(
         dev=DEV, developed=developed, finalized=SimpleNamespace(calibration=SimpleNamespace(program=None))
     )
 
 
 def test_it_is_measured_on_the_rows_that_the_fit_of_the_first_fold_never_saw(trained: Any, monkeypatch) -> None:
-    asked = {}
+    arguments = {}
     real = permutation.permutation_importance
 
     def spy(score: Any, table: Any, predictions: Any, names: Any, seed: int) -> Any:
-        asked.update(rows=table.rows, names=names)
+        arguments.update(rows=table.rows, names=names)
         return real(score, table, predictions, names, seed)
 
     monkeypatch.setattr(permutation, "permutation_importance", spy)
     adds = permuted(trained, SearchOptions(), math.inf)
     saw = trained.developed.choice.winner.pipeline.saw
-    assert not set(asked["rows"]) & set(saw)
-    assert adds.rows == len(asked["rows"]) == len(trained.developed.folds.parts[0][1])
-    assert set(asked["names"]) == {"x", "noise", "colour"}
+    assert not set(arguments["rows"]) & set(saw)
+    assert adds.rows == len(arguments["rows"]) == len(trained.developed.folds.parts[0][1])
+    assert set(arguments["names"]) == {"x", "noise", "colour"}
     assert next(iter(adds.importance)) == "x"
     assert adds.importance["x"].low > 0.1
     assert adds.importance["noise"].low < 0.02
@@ -58,10 +58,10 @@ def test_it_is_measured_on_the_rows_that_the_fit_of_the_first_fold_never_saw(tra
 
 
 def test_without_time_nothing_is_measured_and_with_some_on_fewer_rows(trained: Any) -> None:
-    chosen = trained.developed.choice.winner
+    winner = trained.developed.choice.winner
     assert permuted(trained, SearchOptions(), 0.0) == NOTHING_PERMUTED
-    scoring = 4 * 30 * max(chosen.row_seconds, permutation.QUICKEST) * 1.001
-    assert permuted(trained, SearchOptions(), scoring + permutation.COMPILING * chosen.shipping_seconds).rows == 30
+    scoring = 4 * 30 * max(winner.row_seconds, permutation.QUICKEST) * 1.001
+    assert permuted(trained, SearchOptions(), scoring + permutation.COMPILING * winner.shipping_seconds).rows == 30
 
 
 def test_a_plan_says_on_how_many_rows_whatever_the_clock_says(trained: Any) -> None:
@@ -86,33 +86,33 @@ def test_it_is_of_the_calibrated_model_with_the_groups_of_its_rows(trained: Any,
         developed=trained.developed,
         finalized=SimpleNamespace(calibration=SimpleNamespace(program=sharp)),
     )
-    seen: list[Any] = []
-    monkeypatch.setattr(permutation, "permutation_importance", lambda *a: seen.append(a) or {})
-    for each in (trained, calibrated):
-        assert permuted(each, SearchOptions(), math.inf).importance == {}
-    (_, table, raw, _, seed), (score, _, told, _, other) = seen
+    calls: list[Any] = []
+    monkeypatch.setattr(permutation, "permutation_importance", lambda *a: calls.append(a) or {})
+    for run in (trained, calibrated):
+        assert permuted(run, SearchOptions(), math.inf).importance == {}
+    (_, table, raw, _, seed), (score, _, predictions, _, other) = calls
     assert (seed, other) == (0, 5)
     cubed = raw.probability**3
-    np.testing.assert_allclose(told.probability, cubed / cubed.sum(axis=1, keepdims=True), atol=1e-9)
-    np.testing.assert_allclose(score(table.columns(score.reads)), told.probability, atol=1e-12)
-    assert told.part == "out-of-fold"
-    assert told.rows.tolist() == table.rows.tolist() == raw.rows.tolist()
+    np.testing.assert_allclose(predictions.probability, cubed / cubed.sum(axis=1, keepdims=True), atol=1e-9)
+    np.testing.assert_allclose(score(table.columns(score.reads)), predictions.probability, atol=1e-12)
+    assert predictions.part == "out-of-fold"
+    assert predictions.rows.tolist() == table.rows.tolist() == raw.rows.tolist()
     truth = dict(zip(DEV.table.rows.tolist(), DEV.codes.tolist(), strict=True))
-    assert told.truth.tolist() == [truth[row] for row in told.rows.tolist()]
+    assert predictions.truth.tolist() == [truth[row] for row in predictions.rows.tolist()]
 
 
-@pytest.mark.parametrize(("rows", "told"), [(19, 0), (20, 20)])
-def test_of_fewer_than_twenty_rows_nothing_is_said(trained: Any, rows: int, told: int) -> None:
-    assert permuted(trained, SearchOptions(plan=PLAN, permuted=rows), 0.0).rows == told
+@pytest.mark.parametrize(("rows", "expected"), [(19, 0), (20, 20)])
+def test_of_fewer_than_twenty_rows_nothing_is_said(trained: Any, rows: int, expected: int) -> None:
+    assert permuted(trained, SearchOptions(plan=PLAN, permuted=rows), 0.0).rows == expected
 
 
 def test_rows_are_drawn_by_the_seed_and_kept_in_order() -> None:
     rows = np.arange(100, 200)
-    some = permutation._some(rows, 30, 1)
-    assert some.tolist() == sorted(set(some.tolist()))
-    assert set(some.tolist()) <= set(rows.tolist())
-    assert len(some) == 30
-    assert some.tolist() == permutation._some(rows, 30, 1).tolist() != permutation._some(rows, 30, 2).tolist()
+    subset = permutation._some(rows, 30, 1)
+    assert subset.tolist() == sorted(set(subset.tolist()))
+    assert set(subset.tolist()) <= set(rows.tolist())
+    assert len(subset) == 30
+    assert subset.tolist() == permutation._some(rows, 30, 1).tolist() != permutation._some(rows, 30, 2).tolist()
     for most in (100, 101):
         assert permutation._some(rows, most, 1) is rows
     strongest = permutation._strongest(["b", "a", "d", "c"], {"d": 0.5, "c": 0.1, "b": 0.0})

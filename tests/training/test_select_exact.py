@@ -17,10 +17,10 @@ N = 24
 def rates(seed: int, pairs: int, f1: bool = False) -> Rates:
     rng = np.random.default_rng(seed)
     trials = [rng.random(N) < 0.7 for _ in range(pairs)]
-    return Rates([(tried, tried & (rng.random(N) < 0.6)) for tried in trials], f1)
+    return Rates([(trial, trial & (rng.random(N) < 0.6)) for trial in trials], f1)
 
 
-def scored(described: Any, rows: np.ndarray) -> float:
+def score_of(described: Any, rows: np.ndarray) -> float:
     """The score of some rows, by its definition."""
     match described:
         case Mean(values=values):
@@ -28,7 +28,7 @@ def scored(described: Any, rows: np.ndarray) -> float:
         case Influence(effect=effect):
             return float(len(effect) * effect[rows].sum() / rows.sum())
         case Rates(pairs=pairs, f1=f1):
-            shares = [won[rows].sum() / tried[rows].sum() for tried, won in pairs]
+            shares = [hits[rows].sum() / attempts[rows].sum() for attempts, hits in pairs]
             return float(np.mean([2 * s / (1 + s) if f1 else s for s in shares]))
     raise AssertionError(described)
 
@@ -38,7 +38,7 @@ def means(count: int) -> list[Mean]:
 
 
 def rankings(count: int) -> list[Influence]:
-    return [Influence(each.values - each.values.mean(), np.ones(N), ()) for each in means(count)]
+    return [Influence(m.values - m.values.mean(), np.ones(N), ()) for m in means(count)]
 
 
 DESCRIBED = [
@@ -58,15 +58,15 @@ def test_a_split_moves_scores_as_scoring_its_rows_would(described: list[Any]) ->
     inside, outside = module._deviations(described)(masks)
     every = np.ones(N, dtype=bool)
     for row, mask in enumerate(masks > 0):
-        for column, each in enumerate(described):
-            whole = scored(each, every)
-            assert inside[row, column] == pytest.approx(scored(each, ~mask) - whole)
-            assert outside[row, column] == pytest.approx(scored(each, mask) - whole)
+        for column, item in enumerate(described):
+            whole = score_of(item, every)
+            assert inside[row, column] == pytest.approx(score_of(item, ~mask) - whole)
+            assert outside[row, column] == pytest.approx(score_of(item, mask) - whole)
 
 
 def test_a_share_of_no_trials_is_not_known() -> None:
-    tried = np.arange(N) < 3
-    described = [Rates([(tried, tried)]), Rates([(tried, tried & (np.arange(N) < 1))])]
+    trials = np.arange(N) < 3
+    described = [Rates([(trials, trials)]), Rates([(trials, trials & (np.arange(N) < 1))])]
     inside, outside = module._deviations(described)(np.array([np.arange(N) < 3, np.arange(N) > 5], dtype=float))
     assert np.isnan(inside[0]).all()
     assert np.isnan(outside[1]).all()
@@ -106,92 +106,92 @@ def test_the_bias_is_what_the_pick_of_three_quarters_loses_on_the_fourth(describ
     """By scoring each split; losses stand apart from the scores, as those of folds do."""
     sign = -1.0 if higher else 1.0
     every = np.ones(N, dtype=bool)
-    losses = np.array([sign * scored(each, every) + 0.01 * k for k, each in enumerate(described)])
+    losses = np.array([sign * score_of(item, every) + 0.01 * k for k, item in enumerate(described)])
 
-    def pick(given: np.ndarray) -> int:
-        return int(np.argmin(given))
+    def pick(values: np.ndarray) -> int:
+        return int(np.argmin(values))
 
-    lost = []
+    regrets = []
     for mask in np.concatenate(list(module._left_out(N, None, module.SPLITS, 9))) > 0:
         inside, outside = (
-            losses + sign * np.array([scored(each, rows) - scored(each, every) for each in described])
+            losses + sign * np.array([score_of(item, rows) - score_of(item, every) for item in described])
             for rows in (~mask, mask)
         )
-        lost.append(outside[pick(inside)] - outside[pick(losses)])
-    found = selection_bias(described, losses, pick, 9, higher_is_better=higher)
-    assert found == pytest.approx(np.mean(lost))
-    assert abs(found) > 1e-4
+        regrets.append(outside[pick(inside)] - outside[pick(losses)])
+    bias = selection_bias(described, losses, pick, 9, higher_is_better=higher)
+    assert bias == pytest.approx(np.mean(regrets))
+    assert abs(bias) > 1e-4
 
 
 def test_what_cannot_be_told_of_a_split_is_never_picked_and_counts_for_nothing() -> None:
     """The first candidate has no score without the rows of its only trials."""
     few = np.arange(N) < 2
     described = [Rates([(few, few)]), Rates([(np.ones(N, bool), np.arange(N) % 3 > 0)])]
-    picked: list[float] = []
+    first_losses: list[float] = []
 
-    def pick(given: np.ndarray) -> int:
-        assert not np.isnan(given).any()
-        picked.append(float(given[0]))
-        return int(np.argmin(given))
+    def pick(values: np.ndarray) -> int:
+        assert not np.isnan(values).any()
+        first_losses.append(float(values[0]))
+        return int(np.argmin(values))
 
-    found = selection_bias(described, np.array([-1.0, -0.6]), pick, 0, higher_is_better=True)
-    assert np.isfinite(found)
-    assert np.isinf(picked).any()
+    bias = selection_bias(described, np.array([-1.0, -0.6]), pick, 0, higher_is_better=True)
+    assert np.isfinite(bias)
+    assert np.isinf(first_losses).any()
     assert module._mean_of_finite([1.0, np.nan, np.inf, 3.0, -np.inf]) == 2.0
     assert module._mean_of_finite([np.nan]) == module._mean_of_finite([]) == 0.0
 
 
 def test_how_many_rows_and_shares_a_description_is_of() -> None:
-    assert [module._rows(each[0]) for each in DESCRIBED[:3]] == [N] * 3
-    assert [module._shares(each[0]) for each in DESCRIBED[:6]] == [1, 1, 1, 3, 1, 2]
+    assert [module._rows(items[0]) for items in DESCRIBED[:3]] == [N] * 3
+    assert [module._shares(items[0]) for items in DESCRIBED[:6]] == [1, 1, 1, 3, 1, 2]
 
 
 @pytest.mark.parametrize("groups", [None, np.arange(N) // 2])
 def test_a_metric_that_says_nothing_of_itself_is_scored_on_each_split(groups: np.ndarray | None) -> None:
     """In splits of which it cannot be told for any candidate it says nothing; others after them count."""
-    told = [_Told(each.values) for each in means(3)]
+    stand_ins = [_Values(item.values) for item in means(3)]
 
     def loss(rows: Any) -> float:
         return float("nan") if 5 in rows.places and 6 in rows.places else float(rows.values.mean())
 
-    def pick(given: np.ndarray) -> int:
-        assert not np.isnan(given).any()
-        return int(np.argmin(given))
+    def pick(values: np.ndarray) -> int:
+        assert not np.isnan(values).any()
+        return int(np.argmin(values))
 
     losses = np.array([0.3, 0.1, 0.2])
-    results: list[Any] = [_Scored(each) for each in told]
-    whole = np.array([float(each.values.mean()) for each in told])
-    found = module._rescored(results, losses, pick, _whole_or(loss), 4, groups)
-    lost, undefined = [], 0
+    results: list[Any] = [_Result(item) for item in stand_ins]
+    whole = np.array([float(item.values.mean()) for item in stand_ins])
+    bias = module._rescored(results, losses, pick, _whole_or(loss), 4, groups)
+    regrets, undefined = [], 0
     for mask in np.concatenate(list(module._left_out(N, groups, module.FEWER_SPLITS, 4))) > 0:
-        inside = [loss(each.take(~mask)) for each in told]
+        inside = [loss(item.take(~mask)) for item in stand_ins]
         if np.isnan(inside).all():
             undefined += 1
             continue
-        outside = losses - whole + np.array([loss(each.take(mask)) for each in told])
-        chosen = pick(losses - whole + np.array(inside))
-        lost.append(outside[chosen] - outside[pick(losses)] if chosen != pick(losses) else 0.0)
-    assert min(undefined, len(lost)) > 5
-    finite = np.array(lost)[np.isfinite(lost)]
-    assert found == pytest.approx(finite.mean())
-    assert abs(found) > 1e-4
+        outside = losses - whole + np.array([loss(item.take(mask)) for item in stand_ins])
+        winner = pick(losses - whole + np.array(inside))
+        regrets.append(outside[winner] - outside[pick(losses)] if winner != pick(losses) else 0.0)
+    assert min(undefined, len(regrets)) > 5
+    finite = np.array(regrets)[np.isfinite(regrets)]
+    assert bias == pytest.approx(finite.mean())
+    assert abs(bias) > 1e-4
 
 
-class _Told:
+class _Values:
     """Values of rows, instead of predictions."""
 
     def __init__(self, values: np.ndarray, places: list[int] | None = None) -> None:
         self.values, self.places = values, list(range(len(values))) if places is None else places
 
-    def take(self, rows: np.ndarray) -> _Told:
-        return _Told(self.values[rows], np.array(self.places)[rows].tolist())
+    def take(self, rows: np.ndarray) -> _Values:
+        return _Values(self.values[rows], np.array(self.places)[rows].tolist())
 
     def __len__(self) -> int:
         return len(self.values)
 
 
-class _Scored:
-    def __init__(self, predictions: _Told) -> None:
+class _Result:
+    def __init__(self, predictions: _Values) -> None:
         self.predictions = predictions
 
 

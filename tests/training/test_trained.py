@@ -24,46 +24,48 @@ def result(name: str, baseline: bool = True) -> Any:
     return SimpleNamespace(candidate=SimpleNamespace(name=name, baseline=baseline), name=name)
 
 
-def of(*shipped: ShippedBaseline, chosen: str = "boosted", scored: tuple[Any, ...] = ()) -> Trained:
-    explored = SimpleNamespace(results=scored)
+def of(*baselines: ShippedBaseline, winner: str = "boosted", results: tuple[Any, ...] = ()) -> Trained:
+    explored = SimpleNamespace(results=results)
     developed: Any = SimpleNamespace(
-        explored=explored, choice=SimpleNamespace(winner=result(chosen)), fits=(FitRows(np.array([1])),)
+        explored=explored, choice=SimpleNamespace(winner=result(winner)), fits=(FitRows(np.array([1])),)
     )
     finalized: Any = SimpleNamespace(fits=(FitRows(np.array([2])),))
-    return Trained(None, developed, finalized, shipped)  # type: ignore[arg-type]
+    return Trained(None, developed, finalized, baselines)  # type: ignore[arg-type]
 
 
-def shipped(name: str, new: bool) -> ShippedBaseline:
+def baseline(name: str, new: bool) -> ShippedBaseline:
     pipeline: Any = SimpleNamespace(saw=np.array([len(name)]))
     return ShippedBaseline(name, pipeline, new)
 
 
 def test_baselines_that_nobody_compared_are_those_that_were_neither_shipped_nor_chosen() -> None:
-    scored = (result("majority"), result("tree"), result("logistic"), result("boosted", baseline=False))
-    assert of(shipped("tree", True), scored=scored).uncompared == ("majority", "logistic")
-    assert of(chosen="logistic", scored=scored).uncompared == ("majority", "tree")
-    assert of(*(shipped(s.name, True) for s in scored), scored=scored).uncompared == ()
+    results = (result("majority"), result("tree"), result("logistic"), result("boosted", baseline=False))
+    assert of(baseline("tree", True), results=results).uncompared == ("majority", "logistic")
+    assert of(winner="logistic", results=results).uncompared == ("majority", "tree")
+    assert of(*(baseline(s.name, True) for s in results), results=results).uncompared == ()
 
 
 def test_a_baseline_that_was_fitted_for_the_test_is_a_fit_and_another_is_none() -> None:
-    found = of(shipped("tree", True), shipped("logistic", False), shipped("majority", True)).fits
-    assert [fit.saw.tolist() for fit in found] == [[1], [2], [4], [8]]
+    fits = of(baseline("tree", True), baseline("logistic", False), baseline("majority", True)).fits
+    assert [fit.saw.tolist() for fit in fits] == [[1], [2], [4], [8]]
 
 
 def test_members_that_ship_are_not_fitted_once_more() -> None:
     a, b, c = result("a"), result("b"), result("c")
     finalized: Any = SimpleNamespace(ensemble=SimpleNamespace(members=("fit of a", "fit of b")))
-    chosen: Any = SimpleNamespace(results=(a, b))
-    assert module._of_members([b, c], chosen, finalized) == [ShippedBaseline("b", "fit of b", new=False)]  # type: ignore[arg-type]
-    assert module._of_members([c], chosen, finalized) == []
+    winner: Any = SimpleNamespace(results=(a, b))
+    assert module._of_members([b, c], winner, finalized) == [ShippedBaseline("b", "fit of b", new=False)]  # type: ignore[arg-type]
+    assert module._of_members([c], winner, finalized) == []
 
 
 def test_what_is_compared_are_the_baselines_beside_the_chosen_one_that_an_earlier_run_had_time_for() -> None:
-    scored = [result("majority"), result("tree"), result("logistic"), result("boosted", baseline=False)]
-    developed: Any = SimpleNamespace(choice=SimpleNamespace(winner=scored[1]), explored=SimpleNamespace(results=scored))
+    results = [result("majority"), result("tree"), result("logistic"), result("boosted", baseline=False)]
+    developed: Any = SimpleNamespace(
+        choice=SimpleNamespace(winner=results[1]), explored=SimpleNamespace(results=results)
+    )
     search = Recipe.of("y").search
-    assert module._to_compare(developed, search) == [scored[0], scored[2]]
-    assert module._to_compare(developed, replace(search, uncompared=("majority",))) == [scored[2]]
+    assert module._to_compare(developed, search) == [results[0], results[2]]
+    assert module._to_compare(developed, replace(search, uncompared=("majority",))) == [results[2]]
 
 
 @pytest.mark.parametrize(
@@ -78,18 +80,18 @@ def test_what_is_compared_are_the_baselines_beside_the_chosen_one_that_an_earlie
 def test_of_a_run_without_a_clock_the_machine_has_no_say(
     options: dict[str, Any], threads: int | None, device: str
 ) -> None:
-    found = module._resources(Recipe.of("y", **options).search)
-    assert (found.threads, found.device) == (threads or Resources.here().threads, device)
+    resources = module._resources(Recipe.of("y", **options).search)
+    assert (resources.threads, resources.device) == (threads or Resources.here().threads, device)
 
 
 def test_a_graphics_processor_that_was_asked_for_is_there_or_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(module, "require_graphics_processor", lambda: asked.append(True))
+    calls: list[bool] = []
+    monkeypatch.setattr(module, "require_graphics_processor", lambda: calls.append(True))
     for options, device in (({"device": "cuda"}, "cuda"), ({"device": "cuda", "effort": 1}, "cuda")):
         assert module._resources(Recipe.of("y", **options).search).device == device
-    assert asked == [True, True]
+    assert calls == [True, True]
     module._resources(Recipe.of("y").search)
-    assert len(asked) == 2
+    assert len(calls) == 2
 
 
 def rows(groups: list[str] | None, values: list[float]) -> Table:
@@ -102,12 +104,12 @@ def rows(groups: list[str] | None, values: list[float]) -> Table:
 
 
 def test_rows_that_belong_together_are_groups_records_or_both() -> None:
-    apart = rows(None, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    assert module._units(apart) is None
+    ungrouped = rows(None, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert module._units(ungrouped) is None
     groups = rows(["b", "b", "a", "a", "c", "c"], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    found = module._units(groups)
-    assert found is not None
-    assert [np.flatnonzero(found == found[k]).tolist() for k in (0, 2, 4)] == [[0, 1], [2, 3], [4, 5]]
+    units = module._units(groups)
+    assert units is not None
+    assert [np.flatnonzero(units == units[k]).tolist() for k in (0, 2, 4)] == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_the_options_of_a_recipe_are_those_of_the_rows_to_develop_on() -> None:

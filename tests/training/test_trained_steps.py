@@ -36,14 +36,14 @@ class Reserve:
     """Ten seconds are left for a refit, of which the test takes a fourth."""
 
     comparing: bool = True
-    asked: list[Any] = field(default_factory=list)
+    calls: list[Any] = field(default_factory=list)
 
     def for_refit(self, results: Any) -> float:
-        self.asked.append(("refit", results))
+        self.calls.append(("refit", results))
         return 10.0
 
     def for_test(self, others: Any) -> float:
-        self.asked.append(("test", tuple(others)))
+        self.calls.append(("test", tuple(others)))
         return 2.5
 
 
@@ -52,7 +52,7 @@ class Steps:
     """What each step was given."""
 
     results: list[Any]
-    chosen: Any
+    winner: Any
     refit: bool = True
     develop: list[Any] = field(default_factory=list)
     finalize: list[Any] = field(default_factory=list)
@@ -62,13 +62,13 @@ class Steps:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     tree, linear, boosted = result("tree"), result("logistic"), result("boosted")
-    chosen = SimpleNamespace(name="both", results=(boosted, linear), refit_seconds=1.5)
-    steps = Steps([tree, linear, boosted], chosen)
+    winner = SimpleNamespace(name="both", results=(boosted, linear), refit_seconds=1.5)
+    steps = Steps([tree, linear, boosted], winner)
 
     def develop(*arguments: Any) -> Any:
         steps.develop.append(arguments)
         return SimpleNamespace(
-            choice=SimpleNamespace(winner=steps.chosen),
+            choice=SimpleNamespace(winner=steps.winner),
             explored=SimpleNamespace(results=steps.results),
             bounds=SimpleNamespace(size=4_096),
         )
@@ -78,8 +78,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
         return SimpleNamespace(refit=steps.refit, ensemble=SimpleNamespace(members=("fit of boosted", "fit of linear")))
 
     def compare(others: Any, dev: Any, refit: bool, seconds: Any) -> tuple[ShippedBaseline, ...]:
-        steps.baselines.append(([each.candidate.name for each in others], dev, refit, seconds()))
-        return tuple(ShippedBaseline(f"{each.candidate.name} {refit}", each.pipeline, True) for each in others)
+        steps.baselines.append(([other.candidate.name for other in others], dev, refit, seconds()))
+        return tuple(ShippedBaseline(f"{other.candidate.name} {refit}", other.pipeline, True) for other in others)
 
     monkeypatch.setattr(module, "develop", develop)
     monkeypatch.setattr(module, "finalize", finalize)
@@ -93,30 +93,30 @@ def train(reserve: Any = None, valid: np.ndarray | None = None, task: Any = TASK
     place = Workplace("executor", "store")  # type: ignore[arg-type]
     reserve = reserve or Reserve()
     listener = Observer()
-    found = train_rows(DEV.table, DEV.codes, task, recipe, reserve, listener, valid=valid, workplace=place)
-    return found, recipe, reserve, listener
+    trained = train_rows(DEV.table, DEV.codes, task, recipe, reserve, listener, valid=valid, workplace=place)
+    return trained, recipe, reserve, listener
 
 
 @pytest.mark.parametrize("valid", [None, VALID])
 def test_a_part_that_is_kept_out_reaches_no_search_and_the_end_of_it(steps: Steps, valid: np.ndarray | None) -> None:
-    found, recipe, reserve, listener = train(valid=valid)
-    ((dev, task, search, its, heard, executor, store),) = steps.develop
+    trained, recipe, reserve, listener = train(valid=valid)
+    ((dev, task, search, its_reserve, observer, executor, store),) = steps.develop
     assert (task, search, executor, store) == (TASK, recipe.search, "executor", "store")
-    assert its is reserve
-    assert heard is listener
+    assert its_reserve is reserve
+    assert observer is listener
     rows = np.arange(N) if valid is None else np.setdiff1d(np.arange(N), valid)
     assert dev.table.rows.tolist() == DEV.table.rows[rows].tolist()
     assert dev.codes.tolist() == DEV.codes[rows].tolist()
     assert dev.seed == 5
-    assert found.dev is dev
-    ((chosen, everything, its_task, train_rows, valid_rows, limits),) = steps.finalize
-    assert chosen is steps.chosen
+    assert trained.dev is dev
+    ((winner, everything, its_task, train_rows, valid_rows, limits),) = steps.finalize
+    assert winner is steps.winner
     assert its_task is TASK
     assert everything.table.rows.tolist() == DEV.table.rows.tolist()
     assert train_rows.tolist() == rows.tolist()
     assert valid_rows.tolist() == ([] if valid is None else valid.tolist())
     assert (limits.refit, limits.size, limits.entries, limits.seconds()) == (True, 4_096, entries(50.0), 10.0)
-    assert ("refit", steps.chosen.results) in reserve.asked
+    assert ("refit", steps.winner.results) in reserve.calls
 
 
 PLAN = (Planned("tree", ({},), None),)
@@ -128,18 +128,18 @@ def test_a_run_that_is_repeated_refits_as_it_did_and_asks_no_clock(steps: Steps)
         _, _, reserve, _ = train(plan=PLAN, refit=refit)
         limits = steps.finalize[0][-1]
         assert (limits.refit, limits.seconds(), limits.size) == (refit, math.inf, 4_096)
-        assert [what for what, _ in reserve.asked if what == "refit"] == []
+        assert [step for step, _ in reserve.calls if step == "refit"] == []
         assert steps.baselines[-1][3] == math.inf
 
 
 def test_baselines_are_compared_that_are_no_members_as_the_model_was_fitted(steps: Steps) -> None:
-    found, _, reserve, _ = train()
+    trained, _, reserve, _ = train()
     # One of the two is in what ships, and is not fitted once more. Left is what the refit and the test leave.
     ((names, dev, refit, seconds),) = steps.baselines
     assert (names, refit, seconds) == (["tree"], True, 10.0 - 1.5 - 2.5)
-    assert ("test", (steps.results[0], steps.results[1])) in reserve.asked
+    assert ("test", (steps.results[0], steps.results[1])) in reserve.calls
     assert len(dev.codes) == N
-    assert [(each.name, each.pipeline, each.new) for each in found.baselines] == [
+    assert [(baseline.name, baseline.pipeline, baseline.new) for baseline in trained.baselines] == [
         ("logistic", "fit of linear", False),
         ("tree True", steps.results[0].pipeline, True),
     ]
@@ -147,11 +147,11 @@ def test_baselines_are_compared_that_are_no_members_as_the_model_was_fitted(step
 
 def test_where_the_refit_failed_baselines_are_those_of_the_first_fold_too(steps: Steps) -> None:
     steps.refit = False
-    found, *_ = train()
+    trained, *_ = train()
     assert [(names, refit) for names, _, refit, _ in steps.baselines] == [(["tree"], True), (["tree"], False)]
-    assert found.baselines[-1].name == "tree False"
+    assert trained.baselines[-1].name == "tree False"
     steps.baselines.clear()
-    steps.chosen.refit_seconds = 0.0
+    steps.winner.refit_seconds = 0.0
     train()
     assert [(names, refit) for names, _, refit, _ in steps.baselines] == [(["tree"], False)]
 
@@ -165,13 +165,13 @@ def test_baselines_are_fitted_on_the_rows_of_what_ships(steps: Steps, promised: 
 
 
 def test_without_a_test_nothing_is_compared(steps: Steps) -> None:
-    found, *_ = train(Reserve(comparing=False))
-    assert found.baselines == ()
+    trained, *_ = train(Reserve(comparing=False))
+    assert trained.baselines == ()
     assert [names for names, *_ in steps.baselines] == [[]]
 
 
 @pytest.mark.parametrize(
-    ("refit", "left", "names"),
+    ("refit", "seconds_left", "names"),
     [
         (True, [10.0, 10.0, 10.0], ["a", "b", "c"]),
         (True, [3.0, 2.1, 2.0], ["a", "b"]),  # each takes two seconds, and less than is left
@@ -180,25 +180,27 @@ def test_without_a_test_nothing_is_compared(steps: Steps) -> None:
     ],
 )
 def test_those_baselines_are_fitted_for_which_there_is_time(
-    refit: bool, left: list[float], names: list[str], monkeypatch: pytest.MonkeyPatch
+    refit: bool, seconds_left: list[float], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     def member(result: Any, dev: Any, rows: np.ndarray, limits: Any) -> Any:
-        asked.append((result.candidate.name, dev, rows.tolist(), limits.seconds))
+        calls.append((result.candidate.name, dev, rows.tolist(), limits.seconds))
         return "refit" if result.candidate.name != "b" else result.pipeline
 
     monkeypatch.setattr(baselines_module, "refit_member", member)
-    seconds = iter(left)
+    seconds = iter(seconds_left)
 
     def clock() -> float:
         return next(seconds)
 
     dev: Any = SimpleNamespace(codes=np.zeros(4))
-    given = [result(name, 2.0) for name in "abc"]
-    found = fit_baselines(given, dev, refit, clock)
-    assert [each.name for each in found] == names
-    assert [(each.new, each.pipeline == "refit") for each in found] == [(refit and n != "b",) * 2 for n in names]
-    assert asked == ([(name, dev, [0, 1, 2, 3], clock) for name in names] if refit else [])
-    given[0].pipeline = None
-    assert [each.name for each in fit_baselines(given, dev, False, lambda: 1.0)] == ["b", "c"]
+    results = [result(name, 2.0) for name in "abc"]
+    baselines = fit_baselines(results, dev, refit, clock)
+    assert [baseline.name for baseline in baselines] == names
+    assert [(baseline.new, baseline.pipeline == "refit") for baseline in baselines] == [
+        (refit and n != "b",) * 2 for n in names
+    ]
+    assert calls == ([(name, dev, [0, 1, 2, 3], clock) for name in names] if refit else [])
+    results[0].pipeline = None
+    assert [baseline.name for baseline in fit_baselines(results, dev, False, lambda: 1.0)] == ["b", "c"]

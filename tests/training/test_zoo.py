@@ -37,13 +37,13 @@ def test_the_zoo_tries_what_is_named():
 
 
 def test_the_strongest_come_first_and_plug_ins_last(monkeypatch):
-    found, load = names((), False), registry.load
-    assert found[:2] == ["lightgbm", "catboost"]
-    assert set(found) == {label for label, _, _ in PORTFOLIO}
+    order, load = names((), False), registry.load
+    assert order[:2] == ["lightgbm", "catboost"]
+    assert set(order) == {label for label, _, _ in PORTFOLIO}
     names_of = registry.names
     monkeypatch.setattr(registry, "names", lambda group: [*names_of(group), "aardvark"])
     monkeypatch.setattr(registry, "load", lambda group, name: load(group, "tree" if name == "aardvark" else name))
-    assert names((), False) == [*found, "aardvark"]
+    assert names((), False) == [*order, "aardvark"]
     assert names(("aardvark",), True) == ["aardvark"]
 
 
@@ -84,10 +84,10 @@ def test_linear_models_of_embeddings_come_first_where_there_are_images():
 
 
 def test_models_of_a_part_of_the_columns_compete_where_a_table_has_two():
-    found = {c.name: c.family for c in zoo((), False, ("text",), "texts")}
-    assert list(found)[4:7] == ["lightgbm", "lightgbm without texts", "svm on texts alone"]
-    assert [found[name].view.columns for name in list(found)[4:8]] == ["all", "others", "items", "all"]
-    assert {**vars(found["svm"].view), "columns": "items"} == vars(found["svm on texts alone"].view)
+    families = {c.name: c.family for c in zoo((), False, ("text",), "texts")}
+    assert list(families)[4:7] == ["lightgbm", "lightgbm without texts", "svm on texts alone"]
+    assert [families[name].view.columns for name in list(families)[4:8]] == ["all", "others", "items", "all"]
+    assert {**vars(families["svm"].view), "columns": "items"} == vars(families["svm on texts alone"].view)
     assert not any("texts" in name for name in names((), False))
     named = ("svm", "lightgbm")
     of_images = [c.name for c in zoo(named, False, ("image",), "images")]
@@ -117,9 +117,9 @@ class Reserve:
 
     used_up, last_share = "no time left", 0.85
 
-    def __init__(self, left: float = 100.0, more: float = 60.0, importing: float = 0.0) -> None:
-        self._left, self._more, self.importing = left, more, importing
-        self.tried: list[tuple[str, float]] = []
+    def __init__(self, seconds_left: float = 100.0, more: float = 60.0, importing: float = 0.0) -> None:
+        self._seconds_left, self._more, self.importing = seconds_left, more, importing
+        self.trials: list[tuple[str, float]] = []
         self.in_hand = 0
         self.interrupts = SimpleNamespace(searching=nullcontext, in_hand=self._in_hand, stop_requested=False)
 
@@ -127,13 +127,13 @@ class Reserve:
         self.in_hand += 1
 
     def budget_left(self, results):
-        return self._left
+        return self._seconds_left
 
     def left_for_more(self, results):
         return self._more
 
     def trial(self, candidate, cv, seconds, results):
-        self.tried.append((candidate.name, seconds))
+        self.trials.append((candidate.name, seconds))
         return self.outcomes[candidate.name].pop(0) if hasattr(self, "outcomes") else "tried"
 
 
@@ -163,64 +163,64 @@ TREE = registry.load("sortal.models", "tree")
     ],
 )
 def test_what_a_candidate_may_take(candidate, reserve, cv, before, seconds):
-    reserve.tried.clear()
-    found = zoo_module._within(Candidate("mine", TREE, **candidate), cv, reserve, before, 0.5)
+    reserve.trials.clear()
+    outcome = zoo_module._within(Candidate("mine", TREE, **candidate), cv, reserve, before, 0.5)
     if seconds is None:
-        assert found == Skipped("mine", "no time left")
-        assert reserve.tried == []
+        assert outcome == Skipped("mine", "no time left")
+        assert reserve.trials == []
     else:
-        assert found == "tried"
-        assert reserve.tried == [("mine", pytest.approx(seconds))]
+        assert outcome == "tried"
+        assert reserve.trials == [("mine", pytest.approx(seconds))]
 
 
 def result(candidate, loss):
     return CVResult(candidate, None, None, 0.8, {"log_loss": np.array([loss, loss + 0.02])}, (), 0.0, 0.0, 0.0)
 
 
-class Heard(Observer):
+class Recorder(Observer):
     """What is told while it goes."""
 
     def __init__(self):
-        self.said = []
+        self.messages = []
 
     def running(self, name):
-        self.said.append(name)
+        self.messages.append(name)
 
     def best(self, text):
-        self.said.append(f"best {text}")
+        self.messages.append(f"best {text}")
 
 
 def explored(outcomes, more=(), **options):
     """Candidates by name: what comes of each trial, a loss or why there is none; those called b are boosters."""
     booster = replace(TREE, early_stopping=True)
-    made = {
+    by_name = {
         name: Candidate(name, booster if name.startswith("b") else TREE, is_random=name in more) for name in outcomes
     }
-    reserve, listener = Reserve(**options), Heard()
+    reserve, listener = Reserve(**options), Recorder()
     reserve.outcomes = {
-        name: [result(made[name], o) if isinstance(o, float) else Skipped(name, o) for o in trials]
+        name: [result(by_name[name], o) if isinstance(o, float) else Skipped(name, o) for o in trials]
         for name, trials in outcomes.items()
     }
-    candidates = [made[name] for name in outcomes if name not in more]
-    found = zoo_module.explore(candidates, CV, reserve, listener, [made[name] for name in more])
-    return found, reserve, listener.said
+    candidates = [by_name[name] for name in outcomes if name not in more]
+    search = zoo_module.explore(candidates, CV, reserve, listener, [by_name[name] for name in more])
+    return search, reserve, listener.messages
 
 
 def test_candidates_are_tried_in_turn_and_again_with_nearly_all_that_is_left():
-    found, reserve, said = explored({"x": [0.5], "y": ["slow", 0.3], "z": [0.4]})
-    assert [r.name for r in found.results] == ["x", "z", "y"]
-    assert found.skipped == ()
-    assert reserve.tried == [("x", 65.0), ("y", 65.0), ("z", 65.0), ("y", 85.0)]
-    assert said == ["x", "best x 0.5100", "y", "z", "best z 0.4100", "y", "best y 0.3100"]
+    search, reserve, messages = explored({"x": [0.5], "y": ["slow", 0.3], "z": [0.4]})
+    assert [r.name for r in search.results] == ["x", "z", "y"]
+    assert search.skipped == ()
+    assert reserve.trials == [("x", 65.0), ("y", 65.0), ("z", 65.0), ("y", 85.0)]
+    assert messages == ["x", "best x 0.5100", "y", "z", "best z 0.4100", "y", "best y 0.3100"]
 
 
 def test_a_booster_that_does_not_fit_gets_its_second_chance_at_once_while_there_is_none():
     _, reserve, _ = explored({"x": [0.5], "b1": ["slow", 0.3], "b2": ["slow", "slow"]})
-    assert reserve.tried == [("x", 65.0), ("b1", 65.0), ("b1", 100.0), ("b2", 65.0), ("b2", 85.0)]
+    assert reserve.trials == [("x", 65.0), ("b1", 65.0), ("b1", 100.0), ("b2", 65.0), ("b2", 85.0)]
 
 
-@pytest.mark.parametrize(("left", "first"), [(50.0, "strong"), (30.0, "quick"), (1.0, "quick")])
-def test_where_time_is_short_the_first_booster_is_the_one_that_takes_least(left, first):
+@pytest.mark.parametrize(("seconds_left", "first"), [(50.0, "strong"), (30.0, "quick"), (1.0, "quick")])
+def test_where_time_is_short_the_first_booster_is_the_one_that_takes_least(seconds_left, first):
     booster = replace(
         TREE, early_stopping=True, work=Work(row=1e-3), dearer={("leaves", "few"): 0.1}
     )  # 20 s of the least rows
@@ -230,21 +230,21 @@ def test_where_time_is_short_the_first_booster_is_the_one_that_takes_least(left,
         Candidate("no booster", replace(TREE, work=Work())),
         Candidate("quick", booster, {"leaves": "few"}),
     ]
-    assert zoo_module._in_time(candidates[0], candidates, CV, left).name == first
+    assert zoo_module._in_time(candidates[0], candidates, CV, seconds_left).name == first
 
 
 def test_when_the_time_is_used_up_nothing_more_is_tried_and_why_is_said():
-    found, reserve, _ = explored({"x": [0.5], "y": ["slow"], "z": ["no time left"], "w": []})
-    assert [r.name for r in found.results] == ["x"]
-    assert found.skipped == (Skipped("y", "slow"), Skipped("z", "no time left"), Skipped("w", "no time left"))
-    assert [name for name, _ in reserve.tried] == ["x", "y", "z"]
+    search, reserve, _ = explored({"x": [0.5], "y": ["slow"], "z": ["no time left"], "w": []})
+    assert [r.name for r in search.results] == ["x"]
+    assert search.skipped == (Skipped("y", "slow"), Skipped("z", "no time left"), Skipped("w", "no time left"))
+    assert [name for name, _ in reserve.trials] == ["x", "y", "z"]
 
 
 def test_a_search_that_is_to_end_goes_no_further_whatever_a_library_made_of_that():
     reserve = Reserve()
     reserve.interrupts.stop_requested = True
-    found = zoo_module.explore([Candidate("x", TREE)], CV, reserve, Heard())
-    assert (found.results, found.skipped, reserve.tried) == ((), (Skipped("x", zoo_module.ENDED),), [])
+    search = zoo_module.explore([Candidate("x", TREE)], CV, reserve, Recorder())
+    assert (search.results, search.skipped, reserve.trials) == ((), (Skipped("x", zoo_module.ENDED),), [])
 
 
 def test_from_as_many_results_as_there_are_baselines_the_best_can_be_had():
@@ -255,9 +255,9 @@ def test_from_as_many_results_as_there_are_baselines_the_best_can_be_had():
 
 
 def test_of_those_that_are_drawn_three_in_turn_that_do_not_fit_end_it():
-    drawn = [f"d{k}" for k in range(6)]
-    for fits, tried in (("d2", drawn), ("d3", drawn[:3]), (None, drawn[:3])):
-        outcomes = {"x": [0.5]} | {name: [0.4 if name == fits else "slow"] for name in drawn}
-        found, reserve, _ = explored(outcomes, more=drawn)
-        assert reserve.tried == [("x", 65.0), *((name, pytest.approx(60.0 * 0.85)) for name in tried)]
-        assert [r.name for r in found.results] == ["x", *([fits] if fits in tried else [])]
+    labels = [f"d{k}" for k in range(6)]
+    for fits, tested in (("d2", labels), ("d3", labels[:3]), (None, labels[:3])):
+        outcomes = {"x": [0.5]} | {name: [0.4 if name == fits else "slow"] for name in labels}
+        search, reserve, _ = explored(outcomes, more=labels)
+        assert reserve.trials == [("x", 65.0), *((name, pytest.approx(60.0 * 0.85)) for name in tested)]
+        assert [r.name for r in search.results] == ["x", *([fits] if fits in tested else [])]

@@ -54,45 +54,45 @@ def test_a_fit_that_is_too_slow_for_all_rows_is_tried_on_fewer(monkeypatch):
             raise OutOfTime(needed=len(request.train.y) / 40)
         return family.fit(request, settings)
 
-    scored = crossval(logistic(fit=slow), folded(dev, task), seconds=66)
-    assert isinstance(scored, CVResult)
-    assert 100 <= scored.rows <= 600
-    assert len(scored.predictions) == 1500
+    cv_result = crossval(logistic(fit=slow), folded(dev, task), seconds=66)
+    assert isinstance(cv_result, CVResult)
+    assert 100 <= cv_result.rows <= 600
+    assert len(cv_result.predictions) == 1500
 
 
 def test_families_that_need_no_more_rows_get_no_more():
     dev, task = development(rows=1500)
-    scored = crossval(logistic(most_rows=300), folded(dev, task), seconds=60)
-    assert scored.rows == 300
-    assert abs(scored.pipeline.rows - 300) <= 2
-    assert scored.refit_seconds == 0
+    cv_result = crossval(logistic(most_rows=300), folded(dev, task), seconds=60)
+    assert cv_result.rows == 300
+    assert abs(cv_result.pipeline.rows - 300) <= 2
+    assert cv_result.refit_seconds == 0
 
 
 def test_a_model_that_saw_as_many_rows_as_a_refit_would_is_shipped_itself():
     dev, task = development(rows=1500)
-    scored = crossval(logistic(most_rows=300), folded(dev, task), seconds=60)
+    cv_result = crossval(logistic(most_rows=300), folded(dev, task), seconds=60)
     everything, none = np.arange(1500), np.empty(0, dtype=np.int64)
-    shipped = finalize(scored, dev, task, everything, none)
-    assert shipped.ensemble.members[0] is scored.pipeline
-    assert (shipped.refit, shipped.ensemble.rows) == (False, scored.pipeline.rows)
-    assert shipped.no_refit == "rows"
+    finalized = finalize(cv_result, dev, task, everything, none)
+    assert finalized.ensemble.members[0] is cv_result.pipeline
+    assert (finalized.refit, finalized.ensemble.rows) == (False, cv_result.pipeline.rows)
+    assert finalized.no_refit == "rows"
 
 
 @pytest.mark.parametrize("limits", [Limits(seconds=lambda: 0.0), Limits(refit=False)])
 def test_without_time_for_a_refit_the_model_of_a_fold_is_shipped(limits):
     dev, task = development(rows=400)
-    scored = crossval(logistic(), folded(dev, task), seconds=60)
+    cv_result = crossval(logistic(), folded(dev, task), seconds=60)
     everything, none = np.arange(400), np.empty(0, dtype=np.int64)
-    assert finalize(scored, dev, task, everything, none).refit
-    spared = finalize(scored, dev, task, everything, none, limits)
-    assert (spared.refit, spared.no_refit) == (False, "time")
-    assert spared.ensemble.members[0] is scored.pipeline
+    assert finalize(cv_result, dev, task, everything, none).refit
+    finalized = finalize(cv_result, dev, task, everything, none, limits)
+    assert (finalized.refit, finalized.no_refit) == (False, "time")
+    assert finalized.ensemble.members[0] is cv_result.pipeline
 
 
 def test_a_refit_that_takes_too_long_is_given_up():
     dev, task = development(rows=400)
-    scored = crossval(logistic(), folded(dev, task), seconds=60)
-    family = scored.candidate.family
+    cv_result = crossval(logistic(), folded(dev, task), seconds=60)
+    family = cv_result.candidate.family
 
     def endless(request, settings):
         until = time.monotonic() + 20
@@ -100,10 +100,10 @@ def test_a_refit_that_takes_too_long_is_given_up():
             sum(range(1000))
         return family.fit(request, settings)
 
-    stuck = replace(scored, candidate=logistic(fit=endless), refit_seconds=0.1)
+    slow = replace(cv_result, candidate=logistic(fit=endless), refit_seconds=0.1)
     start = time.monotonic()
-    shipped = finalize(stuck, dev, task, np.arange(400), np.empty(0, dtype=np.int64), Limits(seconds=lambda: 0.3))
-    assert not shipped.refit
+    finalized = finalize(slow, dev, task, np.arange(400), np.empty(0, dtype=np.int64), Limits(seconds=lambda: 0.3))
+    assert not finalized.refit
     assert time.monotonic() - start < 10
 
 
@@ -114,14 +114,14 @@ def test_a_fit_that_does_not_end_is_cut_short_and_the_rest_is_used():
         while True:
             sum(range(1000))
 
-    found = explore(
+    outcome = explore(
         (*baselines(), logistic("stuck", fit=endless)),
         folded(dev, task),
         reserve(4.0),
         Observer(),
     )
-    assert [s.candidate.name for s in found.results] == ["majority", "logistic", "tree"]
-    assert {s.name: s.reason for s in found.skipped} == {"stuck": "no time left"}
+    assert [s.candidate.name for s in outcome.results] == ["majority", "logistic", "tree"]
+    assert {s.name: s.reason for s in outcome.skipped} == {"stuck": "no time left"}
 
 
 @pytest.mark.parametrize("budget", [3.0, -1.0])
@@ -133,47 +133,47 @@ def test_a_baseline_of_a_large_table_is_bounded_too(budget, monkeypatch):
         while True:
             sum(range(1000))
 
-    found = explore(
+    outcome = explore(
         (baselines()[0], logistic(fit=endless, baseline=True)), folded(dev, task), reserve(budget), Observer()
     )
-    assert [s.candidate.name for s in found.results] == ["majority"]
-    assert [(s.name, s.reason) for s in found.skipped] == [("logistic", "no time left")]
+    assert [s.candidate.name for s in outcome.results] == ["majority"]
+    assert [(s.name, s.reason) for s in outcome.skipped] == [("logistic", "no time left")]
 
 
 def test_a_booster_that_does_not_fit_takes_all_that_is_left_before_others_begin(monkeypatch):
     dev, task = development(rows=150)
     cv = folded(dev, task)
-    scored = crossval(logistic(), cv, seconds=60)
-    tried = []
+    cv_result = crossval(logistic(), cv, seconds=60)
+    trials = []
 
     def within(candidate, cv, reserve, results, share):
-        tried.append((candidate.name, share))
+        trials.append((candidate.name, share))
         fits = share == zoo.ALL or not candidate.family.early_stopping
-        return replace(scored, candidate=candidate) if fits else Skipped(candidate.name, "too slow")
+        return replace(cv_result, candidate=candidate) if fits else Skipped(candidate.name, "too slow")
 
     monkeypatch.setattr(zoo, "_within", within)
-    some = [logistic("first"), logistic("booster", early_stopping=True), logistic("second")]
-    found = zoo.explore(some, cv, reserve(), Observer())
-    assert [result.candidate.name for result in found.results] == ["first", "booster", "second"]
-    assert tried == [("first", zoo.SHARE), ("booster", zoo.SHARE), ("booster", zoo.ALL), ("second", zoo.SHARE)]
+    candidates = [logistic("first"), logistic("booster", early_stopping=True), logistic("second")]
+    outcome = zoo.explore(candidates, cv, reserve(), Observer())
+    assert [result.candidate.name for result in outcome.results] == ["first", "booster", "second"]
+    assert trials == [("first", zoo.SHARE), ("booster", zoo.SHARE), ("booster", zoo.ALL), ("second", zoo.SHARE)]
 
 
 def test_ctrl_c_finishes_with_the_best_so_far():
     dev, task = development(rows=400)
 
-    def pressed(request, settings):
+    def interrupt(request, settings):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(20)
 
     with finishing_on_interrupt(lambda: None) as interrupts:
-        found = explore(
-            (*baselines(), logistic("pressed", fit=pressed), logistic("never begun")),
+        outcome = explore(
+            (*baselines(), logistic("pressed", fit=interrupt), logistic("never begun")),
             folded(dev, task),
             reserve(60.0, interrupts=interrupts),
             Observer(),
         )
-    assert len(found.results) == 3
-    assert {s.name: s.reason for s in found.skipped} == dict.fromkeys(("pressed", "never begun"), ENDED)
+    assert len(outcome.results) == 3
+    assert {s.name: s.reason for s in outcome.skipped} == dict.fromkeys(("pressed", "never begun"), ENDED)
 
 
 def test_a_run_that_saw_samples_and_shipped_a_fold_repeats_by_its_plan(monkeypatch):
@@ -195,5 +195,5 @@ def test_a_run_that_saw_samples_and_shipped_a_fold_repeats_by_its_plan(monkeypat
 registry_load = registry.load
 
 
-def few(found):
-    return replace(found, most_rows=300) if hasattr(found, "most_rows") else found
+def few(plugin):
+    return replace(plugin, most_rows=300) if hasattr(plugin, "most_rows") else plugin

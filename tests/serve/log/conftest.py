@@ -44,12 +44,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a new log."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/served.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
+    address: str = request.getfixturevalue("postgres_url")
+    return address
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[[str], LogStore]]:
+def open_log() -> Iterator[Callable[[str], LogStore]]:
     """``open_store``, and closed when the test ends."""
     stores: list[LogStore] = []
 
@@ -63,5 +63,5 @@ def opened() -> Iterator[Callable[[str], LogStore]]:
 
 
 @pytest.fixture
-def store(url: str, opened: Callable[[str], LogStore]) -> LogStore:
-    return opened(url)
+def store(url: str, open_log: Callable[[str], LogStore]) -> LogStore:
+    return open_log(url)

@@ -28,21 +28,21 @@ from sortal.serve.log.store import LogStore
 from sortal.serve.log.writer import LogWriter
 from tests.conftest import Sortal, Trained
 
-Opened = Callable[[str], LogStore]
+OpenLog = Callable[[str], LogStore]
 
 
 def prediction(row_id: str, time: float, inputs: dict[str, Any], **others: Any) -> PredictionRecord:
-    usual: dict[str, Any] = {"role": "champion", "prediction": "yes", "decision": "yes", "set": None, "warnings": ()}
-    given = {**usual, **others}
+    defaults: dict[str, Any] = {"role": "champion", "prediction": "yes", "decision": "yes", "set": None, "warnings": ()}
+    values = {**defaults, **others}
     return PredictionRecord(
-        row_id, time, "ab", given["role"], inputs, given["prediction"], (0.25, 0.75), given["decision"], given["set"],
-        given["warnings"], 0.5,
+        row_id, time, "ab", values["role"], inputs, values["prediction"], (0.25, 0.75), values["decision"], values["set"],
+        values["warnings"], 0.5,
     )  # fmt: skip
 
 
 @pytest.fixture
-def small(tmp_path: Path, opened: Opened) -> LogStore:
-    return opened(f"sqlite:///{tmp_path}/served.db")
+def small(tmp_path: Path, open_log: OpenLog) -> LogStore:
+    return open_log(f"sqlite:///{tmp_path}/served.db")
 
 
 def test_inputs_are_columns_with_the_label_and_all_else_is_in_one(
@@ -90,7 +90,7 @@ def test_inputs_are_columns_with_the_label_and_all_else_is_in_one(
 
 @pytest.mark.parametrize("part", [1, 9], ids=["each in its own part", "all in one"])
 @pytest.mark.parametrize(
-    ("values", "read"),
+    ("values", "expected"),
     [
         ([1, None, 2], [1, None, 2]),
         ([1, 2.5], [1.0, 2.5]),
@@ -106,12 +106,12 @@ def test_inputs_are_columns_with_the_label_and_all_else_is_in_one(
     ],
 )
 def test_a_column_of_several_types_is_text(
-    small: LogStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[Any], read: list[Any], part: int
+    small: LogStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[Any], expected: list[Any], part: int
 ) -> None:
     monkeypatch.setattr(exports, "PART", part)
     small.add_predictions([prediction(f"r{at}", float(at), {"x": value}) for at, value in enumerate(values)])
     assert export(small, tmp_path / "x.parquet") == len(values)
-    assert pl.read_parquet(tmp_path / "x.parquet")["x"].to_list() == read
+    assert pl.read_parquet(tmp_path / "x.parquet")["x"].to_list() == expected
 
 
 names = st.sampled_from(["label", "served", "served_", "i:x", "s:time", "", "time", "a\0b", "row_id"])
@@ -144,17 +144,17 @@ def test_other_commands_read_an_export(sortal: Sortal, trained: Trained, churn: 
     (tmp_path / "days").mkdir()
     export(store, tmp_path / "days" / "day.parquet", target="Churn")
     store.close()
-    evaluated = sortal("evaluate", trained.model, tmp_path / "days" / "day.parquet", "--json")
-    assert evaluated.code == 0, evaluated.err
+    result = sortal("evaluate", trained.model, tmp_path / "days" / "day.parquet", "--json")
+    assert result.code == 0, result.err
     direct = tmp_path / "direct.csv"
     rows.head(200).write_csv(direct)
-    assert evaluated.json["rows"] == 200
-    assert evaluated.json["unlabelled"] == 100
-    told = sortal("evaluate", trained.model, direct, "--json").json
-    assert evaluated.json["comparisons"] == told["comparisons"]
-    audited = sortal("audit", tmp_path / "days" / "day.parquet", "--target", "Churn")
-    assert audited.code == 0, audited.err
-    assert "served (values of type Struct" in " ".join(audited.out.split())
+    assert result.json["rows"] == 200
+    assert result.json["unlabelled"] == 100
+    expected = sortal("evaluate", trained.model, direct, "--json").json
+    assert result.json["comparisons"] == expected["comparisons"]
+    audit = sortal("audit", tmp_path / "days" / "day.parquet", "--target", "Churn")
+    assert audit.code == 0, audit.err
+    assert "served (values of type Struct" in " ".join(audit.out.split())
 
 
 # One file a day
@@ -166,8 +166,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "days"
 
 
-def test_each_day_that_is_over_has_a_file_which_late_labels_change(url: str, opened: Opened, folder: Path) -> None:
-    store = opened(url)
+def test_each_day_that_is_over_has_a_file_which_late_labels_change(url: str, open_log: OpenLog, folder: Path) -> None:
+    store = open_log(url)
     store.add_predictions(
         [prediction(f"r{day}-{at}", day * DAY + at * 1e4, {}) for day in (3, 4, 6) for at in range(3)]
     )
@@ -188,8 +188,8 @@ def test_each_day_that_is_over_has_a_file_which_late_labels_change(url: str, ope
 def test_one_worker_exports(tmp_path: Path, small: LogStore, folder: Path) -> None:
     url = f"sqlite:///{tmp_path}/served.db"
     small.add_predictions([prediction("a", 1.0, {})])
-    with daily._alone(folder) as looked:
-        assert looked == 0.0
+    with daily._alone(folder) as last_look:
+        assert last_look == 0.0
         assert export_days(url, folder, "y", 2 * DAY) == []
     assert export_days(url, folder, "y", 2 * DAY) == [folder / "1970-01-01.parquet"]
 
@@ -210,12 +210,12 @@ def test_nothing_is_half_written(
 
 def test_the_service_exports_in_a_process_of_its_own(tmp_path: Path, small: LogStore, folder: Path) -> None:
     small.add_predictions([prediction("a", 1.0, {"age": 4})])
-    exporting = DailyExport(f"sqlite:///{tmp_path}/served.db", folder, "churn")
-    exporting.start()
+    daily_export = DailyExport(f"sqlite:///{tmp_path}/served.db", folder, "churn")
+    daily_export.start()
     end = time.monotonic() + 30
     while not (folder / "1970-01-01.parquet").exists() and time.monotonic() < end:
         time.sleep(0.02)
-    exporting.stop()
+    daily_export.stop()
     assert pl.read_parquet(folder / "1970-01-01.parquet").columns == ["age", "churn", "served"]
 
 
@@ -227,12 +227,12 @@ def test_an_export_that_fails_is_told(
     (folder / ".exported").touch()
     os.utime(folder / ".exported", (1.0, 1.0))
     small.add_labels([LabelRecord("a", "yes", time.time())])
-    exporting = DailyExport(f"sqlite:///{tmp_path}/served.db", folder, "churn")
-    exporting.start()
+    daily_export = DailyExport(f"sqlite:///{tmp_path}/served.db", folder, "churn")
+    daily_export.start()
     end = time.monotonic() + 30
     while "could not be exported" not in caplog.text and time.monotonic() < end:
         time.sleep(0.02)
-    exporting.stop()
+    daily_export.stop()
     assert "the log could not be exported: " in caplog.text
     assert "is a folder; give the name of a file" in caplog.text
     assert threading.active_count() < 10
@@ -258,7 +258,7 @@ def test_a_day_without_a_file_is_not_deleted(
     while log.counts().deleted < 1 and time.monotonic() < end:
         time.sleep(0.01)
     time.sleep(0.2)
-    assert [each.prediction.row_id for each in small.read()] == ["r2", "r3"]
+    assert [row.prediction.row_id for row in small.read()] == ["r2", "r3"]
     export_days(url, folder, "y", time.time())
     while log.counts().deleted < 3 and time.monotonic() < end:
         time.sleep(0.01)

@@ -29,11 +29,11 @@ from sortal.serve.log.records import Conflict, LabelReceipt, LabelRecord, Predic
 from sortal.serve.log.rows import row_of
 from sortal.serve.log.store import LogStore
 
-Opened = Callable[[str], LogStore]
+OpenLog = Callable[[str], LogStore]
 
 
 def prediction(row_id: str = "r1", time: float = 100.0, **others: Any) -> PredictionRecord:
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "model": "ab" * 32,
         "role": "champion",
         "inputs": {"age": 41, "plan": "basic"},
@@ -44,7 +44,7 @@ def prediction(row_id: str = "r1", time: float = 100.0, **others: Any) -> Predic
         "warnings": (),
         "seconds": 0.001,
     }
-    return PredictionRecord(row_id=row_id, time=time, **{**usual, **others})
+    return PredictionRecord(row_id=row_id, time=time, **{**defaults, **others})
 
 
 def rows(store: LogStore, *span: float) -> list[tuple[str, Any]]:
@@ -83,26 +83,26 @@ def exactly(value: Any) -> str:
 
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
-@given(given=st.lists(records, min_size=1, max_size=4), truth=labels)
+@given(batch=st.lists(records, min_size=1, max_size=4), truth=labels)
 @example(
-    given=[PredictionRecord("\0", 1.0, "", "shadow", {"\0": "\0"}, "\0", (), "\0", ("\0",), ("\0",), 0.0)], truth="\0"
+    batch=[PredictionRecord("\0", 1.0, "", "shadow", {"\0": "\0"}, "\0", (), "\0", ("\0",), ("\0",), 0.0)], truth="\0"
 )
 def test_everything_comes_back_exactly_as_it_went_in(
-    store: LogStore, given: list[PredictionRecord], truth: Any
+    store: LogStore, batch: list[PredictionRecord], truth: Any
 ) -> None:
     while store.delete_before(float("inf")):
         pass
-    store.add_predictions(given)
-    label = LabelRecord(given[0].row_id, truth, 3.25)
+    store.add_predictions(batch)
+    label = LabelRecord(batch[0].row_id, truth, 3.25)
     assert store.add_labels([label]) == LabelReceipt(1, 0, 0)
     back = list(store.read())
-    assert [exactly(p.prediction) for p in back] == [exactly(r) for r in sorted(given, key=lambda r: r.time)]
+    assert [exactly(p.prediction) for p in back] == [exactly(r) for r in sorted(batch, key=lambda r: r.time)]
     assert {exactly(p.label) for p in back if p.prediction.row_id == label.row_id} == {exactly(label)}
 
 
-def test_a_log_is_there_when_it_is_opened_again(url: str, opened: Opened) -> None:
-    opened(url).add_predictions([prediction()])
-    assert [p.prediction for p in opened(url).read()] == [prediction()]
+def test_a_log_is_there_when_it_is_opened_again(url: str, open_log: OpenLog) -> None:
+    open_log(url).add_predictions([prediction()])
+    assert [p.prediction for p in open_log(url).read()] == [prediction()]
 
 
 def test_a_span_is_read_by_time_and_a_page_at_a_time(store: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,12 +122,12 @@ def test_what_is_known_the_truth_of_is_read_by_model_the_last_label_first(store:
     rows = [prediction(f"r{at}", 10.0 + at) for at in range(6)]
     rows[1] = msgspec.structs.replace(rows[1], model="another")
     rows[2] = msgspec.structs.replace(rows[2], role="shadow")
-    again = prediction("r3", 20.0)
-    store.add_predictions([*rows, again])
+    second = prediction("r3", 20.0)
+    store.add_predictions([*rows, second])
     store.add_labels([LabelRecord(f"r{at}", "yes", 90.0 - at) for at in range(5)])
     back = list(store.labelled(rows[0].model, 10))
-    assert [each.prediction for each in back] == [rows[0], again, rows[3], rows[4]]
-    assert {each.label.label for each in back if each.label is not None} == {"yes"}
+    assert [row.prediction for row in back] == [rows[0], second, rows[3], rows[4]]
+    assert {row.label.label for row in back if row.label is not None} == {"yes"}
     assert len(list(store.labelled(rows[0].model, 2))) == 2
     assert list(store.labelled("a third", 10)) == []
 
@@ -135,10 +135,10 @@ def test_what_is_known_the_truth_of_is_read_by_model_the_last_label_first(store:
 def test_inputs_can_be_left_in_the_log(store: LogStore) -> None:
     store.add_predictions([prediction("r0")])
     store.add_labels([LabelRecord("r0", "yes", 1.0)])
-    without = msgspec.structs.replace(prediction("r0"), inputs={})
+    without_inputs = msgspec.structs.replace(prediction("r0"), inputs={})
     assert prediction("r0").inputs
-    assert [each.prediction for each in store.read(inputs=False)] == [without]
-    assert [each.prediction for each in store.labelled(without.model, 1, inputs=False)] == [without]
+    assert [row.prediction for row in store.read(inputs=False)] == [without_inputs]
+    assert [row.prediction for row in store.labelled(without_inputs.model, 1, inputs=False)] == [without_inputs]
 
 
 def test_labels_are_read_by_the_time_they_came(store: LogStore) -> None:
@@ -146,10 +146,10 @@ def test_labels_are_read_by_the_time_they_came(store: LogStore) -> None:
     store.add_predictions([prediction(f"r{at}", float(at)) for at in range(n)])
     store.add_predictions([prediction("r0", 9e5, role="shadow")])
     store.add_labels([LabelRecord(f"r{at}", "yes", 1e6 - at) for at in range(n)])
-    back = [(each.prediction.row_id, each.label and each.label.time) for each in store.read_labelled()]
+    back = [(row.prediction.row_id, row.label and row.label.time) for row in store.read_labelled()]
     assert back == [*((f"r{at}", 1e6 - at) for at in reversed(range(1, n))), ("r0", 1e6), ("r0", 1e6)]
-    assert [each.prediction.row_id for each in store.read_labelled(1e6 - 2, 1e6)] == ["r2", "r1"]
-    assert [each.prediction.inputs for each in store.read_labelled(1e6 - 1, 1e6)] == [{}]
+    assert [row.prediction.row_id for row in store.read_labelled(1e6 - 2, 1e6)] == ["r2", "r1"]
+    assert [row.prediction.inputs for row in store.read_labelled(1e6 - 1, 1e6)] == [{}]
     assert list(store.read_labelled(2e6)) == []
 
 
@@ -165,16 +165,18 @@ def test_a_label_may_come_before_its_prediction_after_it_and_again(store: LogSto
 
 def test_of_labels_that_contradict_each_other_the_first_stays(store: LogStore) -> None:
     store.add_labels([LabelRecord("a", "yes", 1.0)])
-    given = [LabelRecord(*each) for each in [("a", "no", 2.0), ("b", 1, 2.0), ("b", 1.0, 2.0), ("b", True, 2.0)]]
+    label_records = [
+        LabelRecord(*values) for values in [("a", "no", 2.0), ("b", 1, 2.0), ("b", 1.0, 2.0), ("b", True, 2.0)]
+    ]
     receipt = LabelReceipt(1, 1, 1, (Conflict("a", "yes", "no"), Conflict("b", 1, True)))
-    assert store.add_labels(given) == receipt
+    assert store.add_labels(label_records) == receipt
     store.add_predictions([prediction("a"), prediction("b")])
     assert rows(store) == [("a", "yes"), ("b", 1)]
 
 
 def test_a_label_belongs_to_every_prediction_of_its_row(store: LogStore) -> None:
-    again = [prediction("a", 1.0), prediction("a", 2.0, role="shadow"), prediction("a", 3.0)]
-    store.add_predictions(again)
+    predictions = [prediction("a", 1.0), prediction("a", 2.0, role="shadow"), prediction("a", 3.0)]
+    store.add_predictions(predictions)
     assert store.add_labels([LabelRecord("a", "no", 4.0)]) == LabelReceipt(1, 0, 0)
     assert [p.label and p.label.label for p in store.read()] == ["no", "no", "no"]
 
@@ -186,28 +188,28 @@ def test_no_labels_and_no_predictions(store: LogStore) -> None:
     assert store.delete_before(1e10) == 0
 
 
-def test_two_workers_with_the_same_labels(url: str, opened: Opened) -> None:
+def test_two_workers_with_the_same_labels(url: str, open_log: OpenLog) -> None:
     """Each row gets one of the two labels, which the other worker is told of."""
     names = [f"r{at}" for at in range(3_000)]
     receipts: dict[str, LabelReceipt] = {}
     start = threading.Barrier(2)
 
     def send(label: str, order: list[str]) -> None:
-        worker = opened(url)
+        worker = open_log(url)
         start.wait()
         receipts[label] = worker.add_labels([LabelRecord(name, label, 1.0) for name in order])
 
-    threads = [threading.Thread(target=send, args=each) for each in [("yes", names), ("no", names[::-1])]]
+    threads = [threading.Thread(target=send, args=args) for args in [("yes", names), ("no", names[::-1])]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(r.new + len(r.conflicts) for r in receipts.values()) == [3_000, 3_000]
     assert receipts["yes"].new + receipts["no"].new == 3_000
-    store = opened(url)
+    store = open_log(url)
     store.add_predictions([prediction(name) for name in names])
-    kept = [label for _, label in rows(store)]
-    assert {label: kept.count(label) for label in receipts} == {label: r.new for label, r in receipts.items()}
+    stored_labels = [label for _, label in rows(store)]
+    assert {label: stored_labels.count(label) for label in receipts} == {label: r.new for label, r in receipts.items()}
 
 
 def test_old_predictions_go_with_their_labels(store: LogStore) -> None:
@@ -241,14 +243,14 @@ def test_half_a_character_is_refused(store: LogStore) -> None:
         store.add_labels([LabelRecord("a", "\ud800", 1.0)])
 
 
-def test_many_stores_open_a_new_log_at_once(url: str, opened: Opened) -> None:
+def test_many_stores_open_a_new_log_at_once(url: str, open_log: OpenLog) -> None:
     failures: list[StoreError] = []
     start = threading.Barrier(6)
 
     def work(at: int) -> None:
         start.wait()
         try:
-            opened(url).add_predictions([prediction(f"r{at}", float(at))])
+            open_log(url).add_predictions([prediction(f"r{at}", float(at))])
         except StoreError as error:
             failures.append(error)
 
@@ -258,7 +260,7 @@ def test_many_stores_open_a_new_log_at_once(url: str, opened: Opened) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    assert [row_id for row_id, _ in rows(opened(url))] == [f"r{at}" for at in range(6)]
+    assert [row_id for row_id, _ in rows(open_log(url))] == [f"r{at}" for at in range(6)]
 
 
 def test_a_new_file_waits_for_who_writes_to_it(tmp_path: Path) -> None:
@@ -271,8 +273,8 @@ def test_a_new_file_waits_for_who_writes_to_it(tmp_path: Path) -> None:
         ending.join()
 
 
-def test_a_log_of_a_newer_sortal_is_refused(url: str, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened(url).add_predictions([prediction()])
+def test_a_log_of_a_newer_sortal_is_refused(url: str, open_log: OpenLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_log(url).add_predictions([prediction()])
     monkeypatch.setattr(stores, "PROTOCOL", 0)
     with pytest.raises(StoreError, match="is of protocol 1, and this sortal knows 0; update sortal"):
         open_store(url)
@@ -293,8 +295,8 @@ def test_labels_are_read_by_the_time_they_came_a_page_at_a_time(
     store.add_predictions([prediction(f"r{n - 1}", 5.0, role="shadow")])
     store.add_labels([LabelRecord(f"r{at:04}", "yes", 7.0) for at in range(n)])
     store.add_labels([LabelRecord("r0", "no", 6.0)])
-    came = [(p.prediction.row_id, p.prediction.role) for p in store.read_labelled(7.0)]
-    assert came == [
+    pairs = [(p.prediction.row_id, p.prediction.role) for p in store.read_labelled(7.0)]
+    assert pairs == [
         *((f"r{at}", "champion") for at in range(2 * stores.PAGE, n)),
         (f"r{n - 1}", "shadow"),
     ]
@@ -304,9 +306,9 @@ def test_labels_are_read_by_the_time_they_came_a_page_at_a_time(
 # SQLite alone
 
 
-def test_a_relative_path_has_three_slashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened) -> None:
+def test_a_relative_path_has_three_slashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_log: OpenLog) -> None:
     monkeypatch.chdir(tmp_path)
-    opened("sqlite:///served.db")
+    open_log("sqlite:///served.db")
     assert (tmp_path / "served.db").is_file()
     assert stat.S_IMODE((tmp_path / "served.db").stat().st_mode) == 0o600
 
@@ -332,19 +334,19 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path}/none/served.db")
 
 
-def test_a_file_that_was_removed_is_made_again(tmp_path: Path, opened: Opened) -> None:
+def test_a_file_that_was_removed_is_made_again(tmp_path: Path, open_log: OpenLog) -> None:
     """Writing to a file without a name would lose every row in silence."""
     url = f"sqlite:///{tmp_path}/served.db"
-    store = opened(url)
+    store = open_log(url)
     store.add_predictions([prediction("before")])
     for path in tmp_path.iterdir():
         path.unlink()
     store.add_predictions([prediction("after")])
-    assert rows(opened(url)) == [("after", None)]
+    assert rows(open_log(url)) == [("after", None)]
 
 
-def test_what_was_deleted_is_not_in_the_file(tmp_path: Path, opened: Opened) -> None:
-    store = opened(f"sqlite:///{tmp_path}/served.db")
+def test_what_was_deleted_is_not_in_the_file(tmp_path: Path, open_log: OpenLog) -> None:
+    store = open_log(f"sqlite:///{tmp_path}/served.db")
     store.add_predictions([prediction(f"r{at}", float(at), inputs={"name": f"jane{at}"}) for at in range(200)])
     assert store.delete_before(150.0) == 150
     store.close()
@@ -354,10 +356,10 @@ def test_what_was_deleted_is_not_in_the_file(tmp_path: Path, opened: Opened) -> 
 
 
 def test_a_writer_that_waits_too_long_is_an_error_that_passes(
-    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sortal.serve.log.sqlite.PATIENCE", 0.05)
-    store = opened(f"sqlite:///{tmp_path}/served.db")
+    store = open_log(f"sqlite:///{tmp_path}/served.db")
     other = sqlite3.connect(tmp_path / "served.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="database is locked"):
@@ -370,8 +372,8 @@ def test_a_writer_that_waits_too_long_is_an_error_that_passes(
 # PostgreSQL alone
 
 
-def test_a_connection_that_broke_is_made_again(postgres_url: str, opened: Opened) -> None:
-    store = opened(postgres_url)
+def test_a_connection_that_broke_is_made_again(postgres_url: str, open_log: OpenLog) -> None:
+    store = open_log(postgres_url)
     store.add_predictions([prediction("before", 1.0)])
     with psycopg.connect(postgres_url, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sortal'")
@@ -393,21 +395,21 @@ def add_again(store: LogStore, batch: list[Any]) -> None:
     raise AssertionError("the server has not ended in five seconds what a closed connection had begun")
 
 
-@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("is_committed", [True, False])
 def test_rows_whose_commit_nobody_heard_of_are_stored_once(
-    postgres_url: str, opened: Opened, monkeypatch: pytest.MonkeyPatch, committed: bool
+    postgres_url: str, open_log: OpenLog, monkeypatch: pytest.MonkeyPatch, is_committed: bool
 ) -> None:
     """The connection breaks just before or just after the server has committed; the writer tries again."""
-    store = opened(postgres_url)
+    store = open_log(postgres_url)
     assert isinstance(store, postgres_store.PostgresStore)
     connection = store._connect()
     commit = psycopg.transaction.Transaction.__exit__
-    broken = count()
+    attempts = count()
 
     def broken_exit(self: Any, *error: Any) -> Any:
-        if next(broken):
+        if next(attempts):
             return commit(self, *error)
-        if committed:
+        if is_committed:
             commit(self, *error)
         connection.close()
         raise psycopg.OperationalError("the connection is lost")
@@ -442,11 +444,11 @@ def test_a_database_of_another_table_of_that_name(postgres_url: str) -> None:
     ],
 )
 def test_no_message_holds_a_password(url: str) -> None:
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(StoreError) as excinfo:
         open_store(url)
-    assert "cannot be used" in str(caught.value)
-    assert "hunter2" not in str(caught.value)
-    assert caught.value.__cause__ is None
+    assert "cannot be used" in str(excinfo.value)
+    assert "hunter2" not in str(excinfo.value)
+    assert excinfo.value.__cause__ is None
 
 
 def test_without_psycopg_a_sentence_says_what_to_install() -> None:
@@ -456,5 +458,5 @@ def test_without_psycopg_a_sentence_says_what_to_install() -> None:
         "try: open_store('postgresql://h/d')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
-    assert done.stdout == "OptionError a log in PostgreSQL needs psycopg: pip install 'sortal[postgres]'\n"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True)
+    assert process.stdout == "OptionError a log in PostgreSQL needs psycopg: pip install 'sortal[postgres]'\n"

@@ -27,29 +27,39 @@ from sortal.serve.log.sqlite import SqliteStore
 from sortal.serve.log.store import LogStore
 from sortal.serve.log.writer import LogWriter
 
-Opened = Callable[[str], LogStore]
+OpenLog = Callable[[str], LogStore]
 Start = Callable[..., LogWriter]
 
 
 def prediction(row_id: str, **others: Any) -> PredictionRecord:
-    usual: dict[str, Any] = {"time": 100.0, "inputs": {"age": 41}, "warnings": ()}
-    given = {**usual, **others}
+    defaults: dict[str, Any] = {"time": 100.0, "inputs": {"age": 41}, "warnings": ()}
+    values = {**defaults, **others}
     return PredictionRecord(
-        row_id, given["time"], "ab", "champion", given["inputs"], "yes", (0.2, 0.8), "yes", None, given["warnings"], 0.1
+        row_id,
+        values["time"],
+        "ab",
+        "champion",
+        values["inputs"],
+        "yes",
+        (0.2, 0.8),
+        "yes",
+        None,
+        values["warnings"],
+        0.1,
     )
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     """A writer, closed when the test ends."""
-    started: list[LogWriter] = []
+    log_writers: list[LogWriter] = []
 
     def begin(*arguments: Any, **options: Any) -> LogWriter:
-        started.append(LogWriter(*arguments, **options))
-        return started[-1]
+        log_writers.append(LogWriter(*arguments, **options))
+        return log_writers[-1]
 
     yield begin
-    for writer in started:
+    for writer in log_writers:
         writer.close(0.2)
 
 
@@ -91,13 +101,13 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.clock
-def test_what_was_taken_is_there_within_a_second(url: str, start: Start, opened: Opened) -> None:
-    writer, store = start(url), opened(url)
-    began = time.monotonic()
+def test_what_was_taken_is_there_within_a_second(url: str, start: Start, open_log: OpenLog) -> None:
+    writer, store = start(url), open_log(url)
+    start_time = time.monotonic()
     for at in range(50):
         writer.put([prediction(f"r{at}", time=float(at))])
     wait_until(lambda: len(row_ids(store)) == 50)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - start_time < 1
     assert row_ids(store) == [f"r{at}" for at in range(50)]
     wait_until(lambda: writer.counts().written == 50)
     assert writer.counts().queued == writer.counts().queued_bytes == writer.counts().waiting_seconds == 0
@@ -120,14 +130,14 @@ def test_rows_of_many_requests_share_a_transaction(away: Away, start: Start) -> 
 def test_labels_follow_the_predictions_that_were_taken_before(url: str, start: Start) -> None:
     writer = start(url)
     writer.put([prediction("a"), prediction("b")])
-    began = time.monotonic()
+    start_time = time.monotonic()
     receipts = [writer.labels([LabelRecord("a", "yes", 1.0), LabelRecord("c", "no", 1.0)])]
     receipts.append(writer.labels([LabelRecord("a", "no", 2.0), LabelRecord("b", "no", 2.0)]))
     assert receipts[0].result(5) == LabelReceipt(2, 0, 1)
     second = receipts[1].result(5)
     assert (second.new, second.repeated, second.unmatched) == (1, 0, 0)
     assert [(c.row_id, c.known, c.given) for c in second.conflicts] == [("a", "yes", "no")]
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - start_time < 1
     assert writer.counts().labelled == 3
 
 
@@ -139,14 +149,14 @@ def test_the_same_record_twice_in_a_request_is_new_once(url: str, start: Start) 
 def test_a_receipt_that_nobody_waits_for_any_more_stops_nothing(away: Away, start: Start) -> None:
     writer = start(away)
     away.away = True
-    dropped = writer.labels([LabelRecord("a", "yes", 1.0)])
-    assert dropped.cancel()
+    receipt = writer.labels([LabelRecord("a", "yes", 1.0)])
+    assert receipt.cancel()
     away.away = False
     assert writer.labels([LabelRecord("b", "yes", 1.0)]).result(5).new == 1
 
 
 def test_a_store_that_was_away_gets_everything_once_and_in_order(
-    away: Away, start: Start, opened: Opened, caplog: pytest.LogCaptureFixture
+    away: Away, start: Start, open_log: OpenLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = start(away)
     away.away = True
@@ -160,17 +170,19 @@ def test_a_store_that_was_away_gets_everything_once_and_in_order(
     away.away = False
     writer.flush()
     assert row_ids(away) == [f"r{at}" for at in range(30)]
-    told = [record.getMessage() for record in caplog.records]
-    assert told == ["the disk is full; what comes waits", "the log is stored again"], "said once, not at each attempt"
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["the disk is full; what comes waits", "the log is stored again"], (
+        "said once, not at each attempt"
+    )
 
 
 def test_a_mistake_of_a_store_loses_nothing(away: Away, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = start(away)
-    broken = iter([TypeError("a bug"), KeyError("another")])
+    errors = iter([TypeError("a bug"), KeyError("another")])
     add = away.add_rows
 
     def add_rows(rows: Any) -> None:
-        for error in broken:
+        for error in errors:
             raise error
         add(rows)
 
@@ -184,12 +196,12 @@ def test_a_mistake_of_a_store_loses_nothing(away: Away, start: Start, monkeypatc
 def test_where_there_is_no_room_new_rows_are_refused_and_none_of_a_request_is_kept(away: Away, start: Start) -> None:
     writer = start(away, bound=10_000)
     away.away = True
-    taken = 0
+    n_pairs = 0
     with suppress(StoreError):
-        while taken < 100:
-            writer.put([prediction(f"a{taken}"), prediction(f"b{taken}")])
-            taken += 1
-    assert 3 <= taken <= 9
+        while n_pairs < 100:
+            writer.put([prediction(f"a{n_pairs}"), prediction(f"b{n_pairs}")])
+            n_pairs += 1
+    assert 3 <= n_pairs <= 9
     with pytest.raises(StoreError, match="the log has no room"):
         writer.put([prediction("a"), prediction("b")])
     with pytest.raises(StoreError, match="the log has no room"):
@@ -199,7 +211,7 @@ def test_where_there_is_no_room_new_rows_are_refused_and_none_of_a_request_is_ke
     assert writer.counts().refused == 5
     away.away = False
     writer.flush()
-    assert sorted(row_ids(away)) == sorted([f"{half}{at}" for at in range(taken) for half in "ab"])
+    assert sorted(row_ids(away)) == sorted([f"{half}{at}" for at in range(n_pairs) for half in "ab"])
     writer.put([prediction("again")])
 
 
@@ -227,17 +239,17 @@ def test_what_no_store_could_hold_is_refused_at_once(away: Away, start: Start) -
     assert writer.counts().queued_bytes == 0
 
 
-def test_closing_stores_what_was_taken_and_takes_no_more(url: str, start: Start, opened: Opened) -> None:
+def test_closing_stores_what_was_taken_and_takes_no_more(url: str, start: Start, open_log: OpenLog) -> None:
     writer = start(url)
     for at in range(300):
         writer.put([prediction(f"r{at}", time=float(at))])
     label = writer.labels([LabelRecord("r1", "yes", 1.0)])
     assert writer.close() == 0
     assert label.result(0).new == 1
-    assert len(row_ids(opened(url))) == 300
-    for refused in (lambda: writer.put([prediction("late")]), lambda: writer.labels([])):
+    assert len(row_ids(open_log(url))) == 300
+    for attempt in (lambda: writer.put([prediction("late")]), lambda: writer.labels([])):
         with pytest.raises(StoreError, match="the log is being closed"):
-            refused()
+            attempt()
     assert writer.close() == 0
 
 
@@ -249,9 +261,9 @@ def test_closing_while_the_store_is_away_says_what_is_lost(
     away.away = True
     writer.put([prediction("a"), prediction("b")])
     label = writer.labels([LabelRecord("a", "yes", 1.0)])
-    began = time.monotonic()
+    start_time = time.monotonic()
     assert writer.close(0.3) == 2
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - start_time < 1
     assert "2 rows could not be stored before the end" in caplog.text
     with pytest.raises(StoreError):
         label.result(0)
@@ -274,10 +286,10 @@ def test_what_is_redacted_reaches_no_store_and_no_message(
     warnings = ("'email': 'jane@example.org' was never seen in training", "'age': 41 is above 40")
     writer.put([prediction("a", inputs=inputs, warnings=warnings)])
     writer.flush()
-    (stored,) = open_store(f"sqlite:///{tmp_path}/served.db").read()
-    assert stored.prediction.inputs == {"age": 41}
-    assert stored.prediction.redacted == ("email", "phone's")
-    assert stored.prediction.warnings == ("'email': a warning, redacted", "'age': 41 is above 40")
+    (row,) = open_store(f"sqlite:///{tmp_path}/served.db").read()
+    assert row.prediction.inputs == {"age": 41}
+    assert row.prediction.redacted == ("email", "phone's")
+    assert row.prediction.warnings == ("'email': a warning, redacted", "'age': 41 is above 40")
     assert all(b"jane" not in path.read_bytes() for path in tmp_path.iterdir())
     assert "jane" not in caplog.text
 
@@ -287,8 +299,8 @@ def test_a_warning_of_a_long_name_is_redacted_too() -> None:
     from sortal.serve.log.records import redact
 
     for name in ("n" * 80, 'it\'s "quoted" and long\n' * 3, "\0" * 30):
-        seen = prediction("a", inputs={name: "secret"}, warnings=(f"{short_repr(name)}: secret was never seen",))
-        assert "secret" not in repr(redact(seen, {name}))
+        record = prediction("a", inputs={name: "secret"}, warnings=(f"{short_repr(name)}: secret was never seen",))
+        assert "secret" not in repr(redact(record, {name}))
 
 
 @pytest.mark.parametrize("jump", [-1e9, 1e9])
@@ -308,9 +320,9 @@ def test_a_clock_that_jumps_stops_nothing_and_deletes_nothing(
 
 
 def test_retention_deletes_what_is_too_old_and_nothing_else(
-    url: str, start: Start, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    url: str, start: Start, open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now, store = time.time(), opened(url)
+    now, store = time.time(), open_log(url)
     old = [prediction(f"old{at}", time=now - 100 - at) for at in range(2_500)]
     store.add_predictions([*old, prediction("young", time=now - 50)])
     store.add_labels([LabelRecord("old7", "yes", now), LabelRecord("young", "yes", now)])
@@ -343,7 +355,7 @@ while True:
 @pytest.mark.clock
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_process_that_ends_loses_nothing_and_one_that_is_killed_less_than_a_second(
-    tmp_path: Path, opened: Opened, end: signal.Signals
+    tmp_path: Path, open_log: OpenLog, end: signal.Signals
 ) -> None:
     url = f"sqlite:///{tmp_path}/served.db"
     out = tmp_path / "out"
@@ -353,23 +365,23 @@ def test_a_process_that_ends_loses_nothing_and_one_that_is_killed_less_than_a_se
         process.send_signal(end)
         process.wait(20)
     lines = out.read_bytes().split(b"\n")
-    taken = [float(line.split()[1]) for line in lines if line.count(b" ") == 1 and line.count(b".") == 1]
-    stored = len(row_ids(opened(url)))
+    times = [float(line.split()[1]) for line in lines if line.count(b" ") == 1 and line.count(b".") == 1]
+    n_stored = len(row_ids(open_log(url)))
     if end is signal.SIGTERM:
-        assert stored - len(taken) in (0, 1), "the last one may have been taken and not counted"
+        assert n_stored - len(times) in (0, 1), "the last one may have been taken and not counted"
     else:
-        lost = taken[stored:]
-        assert not lost or taken[-1] - lost[0] < 1
+        missing = times[n_stored:]
+        assert not missing or times[-1] - missing[0] < 1
 
 
-def test_many_processes_write_to_one_file(tmp_path: Path, opened: Opened) -> None:
+def test_many_processes_write_to_one_file(tmp_path: Path, open_log: OpenLog) -> None:
     url = f"sqlite:///{tmp_path}/served.db"
     code = LOAD.replace("while True:", "while n < 400:").replace('f"r{n}"', 'f"{os.getpid()}-{n}"')
     processes = [
         subprocess.Popen([sys.executable, "-c", code, url, "exit"], stdout=subprocess.DEVNULL) for _ in range(3)
     ]
     assert [process.wait(30) for process in processes] == [0, 0, 0]
-    assert len(set(row_ids(opened(url)))) == 1_200
+    assert len(set(row_ids(open_log(url)))) == 1_200
 
 
 def test_a_full_disk_and_room_again(tmp_path: Path, start: Start) -> None:
@@ -392,10 +404,10 @@ def test_a_row_takes_microseconds(away: Away, start: Start) -> None:
     """With room for a busy machine; ``bench labels`` measures it."""
     writer = start(away)
     inputs = {f"column{at}": at / 7 for at in range(20)}
-    given = [prediction(f"r{at}", inputs=inputs) for at in range(1_000)]
-    rows: list[Row] = [row_of(record) for record in given]
+    records = [prediction(f"r{at}", inputs=inputs) for at in range(1_000)]
+    rows: list[Row] = [row_of(record) for record in records]
     assert json.loads(rows[0][4]) == inputs
-    began = time.process_time()
-    for record in given:
+    start_time = time.process_time()
+    for record in records:
         writer.put([record])
-    assert time.process_time() - began < 0.2
+    assert time.process_time() - start_time < 0.2

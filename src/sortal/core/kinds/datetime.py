@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -114,10 +115,26 @@ def datetime_from_text(text: E, pattern: str) -> E:
     ``T`` between day and time is read as a blank, the zones ``Z`` and ``+01`` as ``+00:00`` and ``+01:00``.
     """
     spaced = text.str.replace(r"^(\d{4}\D\d\d\D\d\d)T", "${1} ") if pattern.startswith("%Y") else text
+    if "%y" in pattern or "%D" in pattern:  # polars takes whatever stands after the one digit of a year for another
+        spaced = where(spaced.str.contains(_short_year(pattern)), spaced)
     if "%z" in pattern:
         spaced = spaced.str.replace(r" ?(?:Z|UTC|GMT)$", "+00:00").str.replace(r"(:\d\d[\d.]*[+-]\d\d)$", "${1}:00")
         return plausible_dates(utc(spaced.str.to_datetime(pattern, time_unit="us", strict=False), "zoned"))
     return plausible_dates(spaced.str.to_datetime(pattern, time_unit="us", strict=False))
+
+
+@cache
+def _short_year(pattern: str) -> str:
+    """A regular expression by which a year of one or two digits is nothing else; what is no number may be anything."""
+    year, number, anything = r"\s*[+-]?\d{1,2}", r"\s*[+-]?\d+", ".*"
+    pieces = re.split(r"(%[-_0]?(?:[A-Za-z%]|\.?[369]?f))", pattern.replace("%D", "%m/%d/%y"))
+    regex = re.escape(pieces[0])
+    for directive, literal in zip(pieces[1::2], pieces[2::2], strict=True):
+        letter = directive[-1]
+        regex += year if letter == "y" else number if letter in "YCmdeHkIlMSj" else anything
+        regex += re.escape(literal)
+    # Of numbers without a break the year has two digits.
+    return f"^{regex}$".replace(year + number, r"\d\d" + number)
 
 
 def plausible_dates(moments: E) -> E:
