@@ -126,7 +126,7 @@ def churn_csv(churn: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRun:
     """A run folder, and what ``train --json`` printed of it."""
 
     folder: Path
@@ -143,7 +143,7 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(churn_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def churn_run(churn_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """A run on ``churn_csv``, by a process of its own: whatever a module changes in this one while it asks for the run,
     it is everybody's. Tests that change its folder work on a copy.
     """
@@ -151,4 +151,4 @@ def trained(churn_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Traine
     options = ["--target", "Churn", "--cost", "fp=1,fn=8", "--models", "lightgbm", "--budget", UNHURRIED]
     command = [sys.executable, "-m", "sortal.cli", "train", str(churn_csv), *options, "--out", str(folder), "--json"]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Trained(folder, process.stdout)
+    return TrainedRun(folder, process.stdout)

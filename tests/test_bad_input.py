@@ -346,16 +346,16 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("damage", list(damaged_versions(bytes(100))))
-def test_a_damaged_model_file(refusal, trained, churn_csv, tmp_path, command, damage):
+def test_a_damaged_model_file(refusal, churn_run, churn_csv, tmp_path, command, damage):
     path = tmp_path / "m.sortal"
-    path.write_bytes(damaged_versions(trained.model.read_bytes())[damage])
+    path.write_bytes(damaged_versions(churn_run.model.read_bytes())[damage])
     assert "m.sortal" in refusal(*COMMANDS[command](path, churn_csv, tmp_path))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_unknown_protocol(refusal, trained, churn_csv, tmp_path, command):
+def test_an_unknown_protocol(refusal, churn_run, churn_csv, tmp_path, command):
     path = tmp_path / "m.sortal"
-    rewrite(trained.model, path, with_protocol)
+    rewrite(churn_run.model, path, with_protocol)
     sentence = refusal(*COMMANDS[command](path, churn_csv, tmp_path))
     assert "m.sortal" in sentence
     assert "protocol 99" in sentence
@@ -363,9 +363,9 @@ def test_an_unknown_protocol(refusal, trained, churn_csv, tmp_path, command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["../outside.json", "/etc/outside.json", "arrays/../../x.npy", "C:\\x.json"])
-def test_a_path_outside_of_the_model_file(refusal, trained, churn_csv, tmp_path, command, name):
+def test_a_path_outside_of_the_model_file(refusal, churn_run, churn_csv, tmp_path, command, name):
     path = tmp_path / "m.sortal"
-    rewrite(trained.model, path, lambda members: {**members, name: b"{}"})
+    rewrite(churn_run.model, path, lambda members: {**members, name: b"{}"})
     assert "m.sortal is unsafe" in refusal(*COMMANDS[command](path, churn_csv, tmp_path))
 
 
@@ -375,8 +375,8 @@ def test_no_model_file(refusal, churn_csv, tmp_path, command):
     assert str(tmp_path) in refusal(*COMMANDS[command](tmp_path, churn_csv, tmp_path))
 
 
-def test_a_model_in_the_place_of_the_data(refusal, trained):
-    assert "a sortal model" in refusal("predict", trained.model, trained.model)
+def test_a_model_in_the_place_of_the_data(refusal, churn_run):
+    assert "a sortal model" in refusal("predict", churn_run.model, churn_run.model)
 
 
 # Prediction and evaluation
@@ -408,18 +408,18 @@ def second(column: str, value: str) -> pl.Expr:
         ({"tenure": second("tenure", "inf")}, "(infinity) in row 2"),
     ],
 )
-def test_rows_that_do_not_fit_the_model(refusal, trained, rows, tmp_path, command, columns, message):
+def test_rows_that_do_not_fit_the_model(refusal, churn_run, rows, tmp_path, command, columns, message):
     data = rows(**columns)
-    sentence = refusal(*COMMANDS[command](trained.model, data, tmp_path))
+    sentence = refusal(*COMMANDS[command](churn_run.model, data, tmp_path))
     assert message in sentence
     assert "rows.csv" in sentence
 
 
-def test_the_row_of_a_misfit_counts_from_the_start_of_the_file(refusal, trained, churn, tmp_path):
+def test_the_row_of_a_misfit_counts_from_the_start_of_the_file(refusal, churn_run, churn, tmp_path):
     late = pl.concat([churn] * 60)
     late = late.with_columns(tenure=pl.when(pl.int_range(pl.len()) == 70_000).then(pl.lit("x")).otherwise("tenure"))
     late.write_csv(tmp_path / "late.csv")
-    assert "in row 70,001" in refusal("predict", trained.model, tmp_path / "late.csv", "-o", tmp_path / "scored.csv")
+    assert "in row 70,001" in refusal("predict", churn_run.model, tmp_path / "late.csv", "-o", tmp_path / "scored.csv")
 
 
 @pytest.mark.parametrize(
@@ -431,9 +431,9 @@ def test_the_row_of_a_misfit_counts_from_the_start_of_the_file(refusal, trained,
         ("folder.csv", "is a folder"),
     ],
 )
-def test_an_output_that_cannot_be(refusal, trained, churn_csv, tmp_path, out, message):
+def test_an_output_that_cannot_be(refusal, churn_run, churn_csv, tmp_path, out, message):
     (tmp_path / "folder.csv").mkdir()
-    assert message in refusal("predict", trained.model, churn_csv, "-o", tmp_path / out)
+    assert message in refusal("predict", churn_run.model, churn_csv, "-o", tmp_path / out)
 
 
 @pytest.mark.parametrize(
@@ -444,22 +444,22 @@ def test_an_output_that_cannot_be(refusal, trained, churn_csv, tmp_path, out, me
         ({"Churn": pl.lit("")}, "no row of rows.csv has a label in 'Churn'"),
     ],
 )
-def test_labels_that_cannot_be_evaluated(refusal, trained, rows, columns, message):
-    assert message in refusal("evaluate", trained.model, rows(**columns))
+def test_labels_that_cannot_be_evaluated(refusal, churn_run, rows, columns, message):
+    assert message in refusal("evaluate", churn_run.model, rows(**columns))
 
 
-def test_evaluate_needs_rows(refusal, trained, churn_csv):
-    assert "--sealed" in refusal("evaluate", trained.model)
-    assert "--sealed" in refusal("evaluate", trained.model, churn_csv, "--sealed")
+def test_evaluate_needs_rows(refusal, churn_run, churn_csv):
+    assert "--sealed" in refusal("evaluate", churn_run.model)
+    assert "--sealed" in refusal("evaluate", churn_run.model, churn_csv, "--sealed")
 
 
-def test_nothing_is_sealed_here(refusal, trained, tmp_path):
-    shutil.copy(trained.model, tmp_path)
+def test_nothing_is_sealed_here(refusal, churn_run, tmp_path):
+    shutil.copy(churn_run.model, tmp_path)
     assert "cannot be read" in refusal("evaluate", tmp_path / "model.sortal", "--sealed")
 
 
-def test_a_ledger_that_was_changed_opens_nothing(refusal, trained, tmp_path):
-    run = shutil.copytree(trained.folder, tmp_path / "run")
+def test_a_ledger_that_was_changed_opens_nothing(refusal, churn_run, tmp_path):
+    run = shutil.copytree(churn_run.folder, tmp_path / "run")
     ledger = run / "ledger.jsonl"
     ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
     assert "ledger" in refusal("evaluate", run / "model.sortal", "--sealed")
@@ -498,9 +498,9 @@ def test_a_full_disk_while_training(churn_csv, tmp_path, size):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl", ".arrow"])
-def test_a_full_disk_while_predicting(trained, churn_csv, tmp_path, suffix):
+def test_a_full_disk_while_predicting(churn_run, churn_csv, tmp_path, suffix):
     process = subprocess.run(
-        command("predict", trained.model, churn_csv, "-o", tmp_path / f"scored{suffix}"),
+        command("predict", churn_run.model, churn_csv, "-o", tmp_path / f"scored{suffix}"),
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # or what it compiles is cut off, for all that come later
@@ -512,21 +512,21 @@ def test_a_full_disk_while_predicting(trained, churn_csv, tmp_path, suffix):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_screen(trained, churn_csv):
+def test_a_full_screen(churn_run, churn_csv):
     with Path("/dev/full").open("w") as full:
         process = subprocess.run(
-            command("predict", trained.model, churn_csv), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            command("predict", churn_run.model, churn_csv), stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert process.returncode == 2
     assert re.fullmatch(r"sortal: [^\n]*No space left on device\n", process.stderr)
 
 
-def test_a_reader_that_has_seen_enough(trained, churn_csv):
+def test_a_reader_that_has_seen_enough(churn_run, churn_csv):
     """``sortal predict ... | head``."""
     read_end, write_end = os.pipe()
     os.close(read_end)
     process = subprocess.run(
-        command("predict", trained.model, churn_csv), stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
+        command("predict", churn_run.model, churn_csv), stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
     )
     os.close(write_end)
     assert (process.returncode, process.stderr) == (1, "")
@@ -555,7 +555,7 @@ def test_an_interrupted_run_leaves_nothing(churn_csv, tmp_path, interrupt, delay
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_run_leaves_files_that_the_next_one_names(sortal, trained, churn_csv, tmp_path):
+def test_a_killed_run_leaves_files_that_the_next_one_names(sortal, churn_run, churn_csv, tmp_path):
     """It could not clean up. What it left is for its owner alone, and nobody but the owner removes it."""
     process = subprocess.Popen(
         command("train", churn_csv, "--target", "Churn", "--budget", "60s", "--out", tmp_path / "run"),
@@ -568,7 +568,7 @@ def test_a_killed_run_leaves_files_that_the_next_one_names(sortal, trained, chur
         assert time.monotonic() < deadline
         time.sleep(0.05)
     (folder,) = (ledger.parent for ledger in ledgers)
-    score = ("predict", trained.model, churn_csv, "-o", tmp_path / "scored.csv")
+    score = ("predict", churn_run.model, churn_csv, "-o", tmp_path / "scored.csv")
     assert sortal(*score).err == ""
     process.kill()
     process.wait()

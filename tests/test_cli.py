@@ -70,49 +70,49 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(sortal, small, 
     assert all(one[name] != other[name] for name in one)
 
 
-def test_files_larger_than_a_batch_are_scored_as_if_read_at_once(sortal, trained, churn, tmp_path):
+def test_files_larger_than_a_batch_are_scored_as_if_read_at_once(sortal, churn_run, churn, tmp_path):
     repeats = 55
     pl.concat([churn] * repeats).write_csv(tmp_path / "large.csv")
     (tmp_path / "parts").mkdir()
     for i in range(2):
         churn.write_csv(tmp_path / "parts" / f"{i}.csv")
-    once = score(sortal, trained, tmp_path / "parts" / "0.csv", tmp_path / "once.parquet")
-    large = score(sortal, trained, tmp_path / "large.csv", tmp_path / "large.parquet")
-    parts = score(sortal, trained, tmp_path / "parts", tmp_path / "parts.parquet")
+    once = score(sortal, churn_run, tmp_path / "parts" / "0.csv", tmp_path / "once.parquet")
+    large = score(sortal, churn_run, tmp_path / "large.csv", tmp_path / "large.parquet")
+    parts = score(sortal, churn_run, tmp_path / "parts", tmp_path / "parts.parquet")
     assert large.height == repeats * churn.height > 65_536
     assert large.equals(pl.concat([once] * repeats))
     assert parts.equals(pl.concat([once] * 2))
 
 
-def score(sortal, trained, data, out):
-    outcome = sortal("predict", trained.model, data, "-o", out)
+def score(sortal, churn_run, data, out):
+    outcome = sortal("predict", churn_run.model, data, "-o", out)
     assert (outcome.code, outcome.err) == (0, "")
     output = pl.read_parquet(out)
     assert f"{output.height:,} rows scored" in outcome.out
     return output
 
 
-def test_an_output_that_exists_is_replaced(sortal, trained, churn_csv, tmp_path):
+def test_an_output_that_exists_is_replaced(sortal, churn_run, churn_csv, tmp_path):
     out = tmp_path / "scored.csv"
     out.write_text("old")
-    assert sortal("predict", trained.model, churn_csv, "-o", out).code == 0
+    assert sortal("predict", churn_run.model, churn_csv, "-o", out).code == 0
     assert pl.read_csv(out).height == 1_200
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_rows_without_the_target_and_with_more_columns_in_another_order(sortal, trained, churn, churn_csv, tmp_path):
-    expected = score(sortal, trained, churn_csv, tmp_path / "whole.parquet")
+def test_rows_without_the_target_and_with_more_columns_in_another_order(sortal, churn_run, churn, churn_csv, tmp_path):
+    expected = score(sortal, churn_run, churn_csv, tmp_path / "whole.parquet")
     names = [name for name in reversed(churn.columns) if name not in ("Churn", "customerID")]
     churn.select(*names, pl.lit("new").alias("more")).write_parquet(tmp_path / "new.parquet")
-    output = score(sortal, trained, tmp_path / "new.parquet", tmp_path / "found.parquet")
+    output = score(sortal, churn_run, tmp_path / "new.parquet", tmp_path / "found.parquet")
     assert output.columns[: len(names) + 1] == [*names, "more"]
     assert output["probability_Yes"].equals(expected["probability_Yes"])
 
 
-def test_values_that_training_never_saw_are_scored_and_said(sortal, trained, churn, tmp_path):
+def test_values_that_training_never_saw_are_scored_and_said(sortal, churn_run, churn, tmp_path):
     odd_rows = churn.head(3).with_columns(Contract=pl.lit("Decade"), PaymentMethod=pl.lit(""), tenure=pl.lit("1e6"))
     odd_rows.write_csv(tmp_path / "odd.csv")
-    outcome = sortal("predict", trained.model, tmp_path / "odd.csv", "-o", tmp_path / "odd.parquet", "--warnings")
+    outcome = sortal("predict", churn_run.model, tmp_path / "odd.csv", "-o", tmp_path / "odd.parquet", "--warnings")
     assert outcome.code == 0
     assert outcome.err.splitlines() == [
         "sortal: not as in training: 'tenure': all values lie outside 1 to 72, about the range in training, such as "
@@ -125,31 +125,31 @@ def test_values_that_training_never_saw_are_scored_and_said(sortal, trained, chu
     assert output["warnings"].str.contains("'Contract': 'Decade' was never seen in training", literal=True).all()
 
 
-def test_evaluate_never_says_as_promised_of_rows_unlike_those_of_training(sortal, trained, churn, tmp_path):
+def test_evaluate_never_says_as_promised_of_rows_unlike_those_of_training(sortal, churn_run, churn, tmp_path):
     """Another spelling of every category, and numbers a thousand times too small."""
     churn.reverse().write_csv(tmp_path / "as_before.csv")
     odd_rows = churn.with_columns(
         pl.col("Contract", "PaymentMethod").str.to_uppercase(), pl.col("tenure").cast(pl.Float64) / 1000
     )
     odd_rows.write_csv(tmp_path / "odd.csv")
-    before, after = (sortal("evaluate", trained.model, tmp_path / f"{name}.csv") for name in ("as_before", "odd"))
+    before, after = (sortal("evaluate", churn_run.model, tmp_path / f"{name}.csv") for name in ("as_before", "odd"))
     assert "not as in training" not in before.out
     assert "as promised" in before.out
     assert "as promised" not in after.out
-    for text in (after.out, sortal("evaluate", trained.model, tmp_path / "odd.csv", "--json").out):
+    for text in (after.out, sortal("evaluate", churn_run.model, tmp_path / "odd.csv", "--json").out):
         words = " ".join(text.split())
         assert "'Contract': none of its 1,200 values was seen in training" in words
         assert "'tenure': " in words
 
 
-def test_a_column_may_be_missing_where_that_is_allowed(sortal, trained, churn, tmp_path):
+def test_a_column_may_be_missing_where_that_is_allowed(sortal, churn_run, churn, tmp_path):
     churn.drop("tenure").write_csv(tmp_path / "less.csv")
     for command in ("predict", "evaluate"):
-        refusal = sortal(command, trained.model, tmp_path / "less.csv")
+        refusal = sortal(command, churn_run.model, tmp_path / "less.csv")
         assert refusal.code == 2
         assert "no column 'tenure'" in refusal.err
         assert "--allow-missing" in refusal.err
-        outcome = sortal(command, trained.model, tmp_path / "less.csv", "--allow-missing")
+        outcome = sortal(command, churn_run.model, tmp_path / "less.csv", "--allow-missing")
         assert outcome.code == 0
         assert "no column 'tenure', which the model reads" in outcome.err + outcome.out
         assert "as promised" not in outcome.out

@@ -21,10 +21,10 @@ HEAVY = (
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "show"])
-def test_what_only_scores_loads_nothing_that_trains(trained, tmp_path: Path, command: str) -> None:
+def test_what_only_scores_loads_nothing_that_trains(churn_run, tmp_path: Path, command: str) -> None:
     """In a process of its own, from the command line to the last figure."""
     rows = Path(__file__).parent.parent / "examples" / "churn.csv"
-    words = [command, str(trained.model), *([] if command == "show" else [str(rows)])]
+    words = [command, str(churn_run.model), *([] if command == "show" else [str(rows)])]
     if command == "predict":
         words += ["-o", str(tmp_path / "out.csv")]
     code = (

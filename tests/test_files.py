@@ -25,8 +25,8 @@ def pipe(sortal, monkeypatch):
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "audit"])
-def test_a_pipe_is_a_file(command, sortal, pipe, trained, churn_csv):
-    arguments = [] if command == "audit" else [trained.model]
+def test_a_pipe_is_a_file(command, sortal, pipe, churn_run, churn_csv):
+    arguments = [] if command == "audit" else [churn_run.model]
     options = ["--target", "Churn"] if command == "audit" else []
     by_path = sortal(command, *arguments, churn_csv, *options)
     by_pipe = pipe(churn_csv.read_bytes(), command, *arguments, "-", *options)
@@ -43,10 +43,10 @@ def test_a_run_from_a_pipe(pipe, churn, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
-def test_what_was_unusual_about_a_file_is_said(command, sortal, trained, churn, tmp_path):
+def test_what_was_unusual_about_a_file_is_said(command, sortal, churn_run, churn, tmp_path):
     text = churn.head(200).write_csv(separator=";")
     (tmp_path / "twice.csv").write_text(text + text)
-    outcome = sortal(command, trained.model, tmp_path / "twice.csv")
+    outcome = sortal(command, churn_run.model, tmp_path / "twice.csv")
     assert outcome.code == 0
     assert "sortal: fields are separated by ';'\n" in outcome.err
     assert "sortal: 1 row is the header again: left out\n" in outcome.err

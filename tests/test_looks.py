@@ -16,8 +16,8 @@ from sortal.data.ledger import Seal
 
 
 @pytest.fixture
-def run(trained, tmp_path) -> Path:
-    return shutil.copytree(trained.folder, tmp_path / "run")
+def run(churn_run, tmp_path) -> Path:
+    return shutil.copytree(churn_run.folder, tmp_path / "run")
 
 
 @pytest.fixture

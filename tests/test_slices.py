@@ -19,7 +19,7 @@ from sortal.cli import main
 from sortal.core.plan import Planned
 from sortal.core.recipe import Recipe
 from sortal.record.run import RunRecord
-from tests.conftest import UNHURRIED, Trained
+from tests.conftest import UNHURRIED, TrainedRun
 
 PLAN = tuple(Planned(name, (effort,) * 5) for name, effort in (("majority", {}), ("logistic", {"iterations": 5})))
 SLOW = ("A101", "A102", "A103", "A104", "A106", "A205", "A206", "A207", "A208")
@@ -48,13 +48,13 @@ def people(n: int, seed: int) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     home = tmp_path_factory.mktemp("runs")
     people(1600, seed=1).drop("town").write_csv(home / "people.csv")
     recipe_file = recipe(home / "asked.toml", slice="sex", ignore="sex")
     with redirect_stdout(io.StringIO()) as output:
         main(["train", str(home / "people.csv"), "--recipe", str(recipe_file), "-o", str(home / "first")])
-    return Trained(home / "first", output.getvalue())
+    return TrainedRun(home / "first", output.getvalue())
 
 
 def test_a_run_names_the_slice_that_it_is_worse_on_and_those_asked_for(run):

@@ -32,34 +32,34 @@ TRAINING = {"sklearn", "scipy", "lightgbm", "xgboost", "catboost", "torch", "pan
 UNHURRIED = ("--budget", "1h", "--models", "svm")
 
 
-def score(sortal, trained, data, out):
-    assert sortal("predict", trained.model, data, "-o", out).code == 0
+def score(sortal, churn_run, data, out):
+    assert sortal("predict", churn_run.model, data, "-o", out).code == 0
     return out
 
 
-def test_a_run_folder_holds_what_it_should_and_nothing_else(trained):
+def test_a_run_folder_holds_what_it_should_and_nothing_else(churn_run):
     # What none is faster than is for the clock to say, and so whether another candidate is kept.
-    has_front = any(row["file"] for row in json.loads((trained.folder / "run.json").read_text())["leaderboard"])
-    assert {path.name for path in trained.folder.iterdir()} == FILES | ({"front"} if has_front else set())
-    assert [path.name for path in trained.folder.parent.iterdir()] == [trained.folder.name]
+    has_front = any(row["file"] for row in json.loads((churn_run.folder / "run.json").read_text())["leaderboard"])
+    assert {path.name for path in churn_run.folder.iterdir()} == FILES | ({"front"} if has_front else set())
+    assert [path.name for path in churn_run.folder.parent.iterdir()] == [churn_run.folder.name]
 
 
-def test_json_is_run_json_and_follows_its_schema(trained):
+def test_json_is_run_json_and_follows_its_schema(churn_run):
     schema = json.loads(files("sortal.record").joinpath("run.schema.json").read_text())
-    record = json.loads(trained.output)
+    record = json.loads(churn_run.output)
     jsonschema.validate(record, schema)
-    assert record == trained.record
+    assert record == churn_run.record
 
 
-def test_the_record_agrees_with_itself(trained):
-    record = trained.record
+def test_the_record_agrees_with_itself(churn_run):
+    record = churn_run.record
     split = record["split"]
     assert split["train"] + split["test"] == record["data"]["rows"] == 1_200
     assert record["task"]["cost"] == [[0, 1], [8, 0]]
     assert record["decision"]["threshold"] == pytest.approx(1 / 9)
     assert record["ledger"]["opens"] == 1
     assert record["artifact"]["parity"]["label_flips"] == 0
-    assert record["artifact"]["sha256"] == hashlib.sha256(trained.model.read_bytes()).hexdigest()
+    assert record["artifact"]["sha256"] == hashlib.sha256(churn_run.model.read_bytes()).hexdigest()
     assert sum(map(sum, record["confusion"]["counts"])) == split["test"]
     winners = [row for row in record["leaderboard"] if row["selected"]]
     assert [row["name"] for row in winners] == [record["selection"]["chosen"]]
@@ -69,12 +69,12 @@ def test_the_record_agrees_with_itself(trained):
         assert items[name]["status"] == "holds", (items[name], record["audit_skipped"], record["timing"])
 
 
-def test_the_leaderboard_is_as_uncertain_as_its_rows(trained):
+def test_the_leaderboard_is_as_uncertain_as_its_rows(churn_run):
     """Folds are stratified, so that their scores of the majority are alike; fresh rows would have other shares of the
     classes.
     """
-    oof = pl.read_parquet(trained.folder / "oof.parquet")
-    row = next(row["score"] for row in trained.record["leaderboard"] if row["name"] == "majority")
+    oof = pl.read_parquet(churn_run.folder / "oof.parquet")
+    row = next(row["score"] for row in churn_run.record["leaderboard"] if row["name"] == "majority")
     share = (oof["truth"] == "Yes").mean()
     loss = -np.log(np.where(oof["truth"] == "Yes", share, 1 - share))
     half_width = 1.96 * loss.std(ddof=1) / np.sqrt(len(loss))
@@ -82,41 +82,41 @@ def test_the_leaderboard_is_as_uncertain_as_its_rows(trained):
     assert row["low"] < row["value"] < row["high"]
 
 
-def test_the_test_compares_with_a_baseline_as_it_would_have_shipped(trained):
+def test_the_test_compares_with_a_baseline_as_it_would_have_shipped(churn_run):
     """By hand: the class shares of all development rows, and the saved model, on the sealed rows."""
-    sealed = pl.read_parquet(trained.folder / "sealed" / "test.parquet")
-    oof = pl.read_parquet(trained.folder / "oof.parquet")
+    sealed = pl.read_parquet(churn_run.folder / "sealed" / "test.parquet")
+    oof = pl.read_parquet(churn_run.folder / "oof.parquet")
     yes, share = (sealed["Churn"] == "Yes").to_numpy(), (oof["truth"] == "Yes").mean()
-    p = package.load(trained.model).predict_proba(sealed)[:, 1]
+    p = package.load(churn_run.model).predict_proba(sealed)[:, 1]
     gain = -np.log(np.where(yes, share, 1 - share)) + np.log(np.where(yes, p, 1 - p))
-    majority = next(b for b in trained.record["baselines"] if b["name"] == "majority")
+    majority = next(b for b in churn_run.record["baselines"] if b["name"] == "majority")
     assert majority["on_test"]["value"] == pytest.approx(gain.mean(), abs=1e-3)
     assert majority["on_test"]["low"] < majority["on_test"]["value"] < majority["on_test"]["high"]
     assert majority["margin"]["low"] > 0
 
 
-def test_the_corrected_figure_is_that_of_what_ships(trained):
-    selection = trained.record["selection"]
+def test_the_corrected_figure_is_that_of_what_ships(churn_run):
+    selection = churn_run.record["selection"]
     gain = selection["refit_gain"]
     assert gain is not None
-    calibration = trained.record["calibration"]
+    calibration = churn_run.record["calibration"]
     calibration_gain = calibration["log_loss_after"] - calibration["log_loss_before"]
     assert (selection["calibration_gain"] or 0.0) == pytest.approx(calibration_gain)
     assert selection["refit_spread"] > 0
-    figure = next(row["score"] for row in trained.record["leaderboard"] if row["selected"])
+    figure = next(row["score"] for row in churn_run.record["leaderboard"] if row["selected"])
     assert figure == selection["corrected"]
     # The margin over a baseline is that of the same model, but of rows, where scores of folds are means.
-    majority = next(b for b in trained.record["baselines"] if b["name"] == "majority")
+    majority = next(b for b in churn_run.record["baselines"] if b["name"] == "majority")
     assert majority["margin"]["value"] == pytest.approx(
         majority["mean"] - selection["corrected"]["value"], abs=abs(gain) / 2
     )
 
 
-def test_sealed_rows_are_nowhere_in_the_out_of_fold_predictions(trained):
-    oof = pl.read_parquet(trained.folder / "oof.parquet")
-    split = trained.record["split"]
+def test_sealed_rows_are_nowhere_in_the_out_of_fold_predictions(churn_run):
+    oof = pl.read_parquet(churn_run.folder / "oof.parquet")
+    split = churn_run.record["split"]
     assert oof["row"].n_unique() == split["train"]
-    assert pl.read_parquet(trained.folder / "sealed" / "test.parquet").height == split["test"]
+    assert pl.read_parquet(churn_run.folder / "sealed" / "test.parquet").height == split["test"]
 
 
 def test_the_story_in_a_pipe_is_plain_text(sortal, churn_csv, tmp_path):
@@ -128,24 +128,24 @@ def test_the_story_in_a_pipe_is_plain_text(sortal, churn_csv, tmp_path):
         assert word in outcome.out
 
 
-def test_predict_scores_every_row_in_order(sortal, trained, churn, churn_csv, tmp_path):
-    output = pl.read_parquet(score(sortal, trained, churn_csv, tmp_path / "scored.parquet"))
+def test_predict_scores_every_row_in_order(sortal, churn_run, churn, churn_csv, tmp_path):
+    output = pl.read_parquet(score(sortal, churn_run, churn_csv, tmp_path / "scored.parquet"))
     assert output["customerID"].to_list() == churn["customerID"].to_list()
     p = output["probability_Yes"]
     assert np.allclose(p + output["probability_No"], 1)
     assert output["prediction"].to_list() == ["Yes" if v > 0.5 else "No" for v in p]
-    threshold = trained.record["decision"]["threshold"]
+    threshold = churn_run.record["decision"]["threshold"]
     assert output["decision"].to_list() == ["Yes" if v >= threshold else "No" for v in p]
-    model = package.load(trained.model)
+    model = package.load(churn_run.model)
     assert np.array_equal(model.predict_proba(churn)[:, 1], p.to_numpy())
     row = churn.row(0, named=True)
     assert model.predict_proba(row)[0, 1] == pytest.approx(p[0], abs=1e-12)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "arrow"])
-def test_every_format_says_the_same(sortal, trained, churn_csv, tmp_path, suffix):
-    expected = pl.read_parquet(score(sortal, trained, churn_csv, tmp_path / "scored.parquet"))
-    out = score(sortal, trained, churn_csv, tmp_path / f"scored.{suffix}")
+def test_every_format_says_the_same(sortal, churn_run, churn_csv, tmp_path, suffix):
+    expected = pl.read_parquet(score(sortal, churn_run, churn_csv, tmp_path / "scored.parquet"))
+    out = score(sortal, churn_run, churn_csv, tmp_path / f"scored.{suffix}")
     readers = {
         "csv": pl.read_csv,
         "tsv": lambda p: pl.read_csv(p, separator="\t"),
@@ -157,47 +157,47 @@ def test_every_format_says_the_same(sortal, trained, churn_csv, tmp_path, suffix
     assert np.allclose(output["probability_Yes"], expected["probability_Yes"], atol=1e-12)
 
 
-def test_without_a_file_the_rows_go_to_the_screen(sortal, trained, churn_csv):
-    outcome = sortal("predict", trained.model, churn_csv)
+def test_without_a_file_the_rows_go_to_the_screen(sortal, churn_run, churn_csv):
+    outcome = sortal("predict", churn_run.model, churn_csv)
     assert outcome.code == 0
     assert pl.read_csv(outcome.out.encode()).height == 1_200
 
 
-def test_fresh_rows_are_held_against_the_promise(sortal, trained, churn, tmp_path):
+def test_fresh_rows_are_held_against_the_promise(sortal, churn_run, churn, tmp_path):
     churn.head(1_199).write_csv(fresh := tmp_path / "fresh.csv")
-    report = sortal("evaluate", trained.model, fresh, "--json").json
+    report = sortal("evaluate", churn_run.model, fresh, "--json").json
     assert (report["rows"], report["trained_on"]) == (1_199, False)
     assert report["ledger"] is None
     auc = next(c for c in report["comparisons"] if c["metric"] == "roc_auc")
-    assert auc["promised"]["value"] == pytest.approx(trained.record["test"]["roc_auc"]["value"])
-    assert "as promised" in sortal("evaluate", trained.model, fresh).out
+    assert auc["promised"]["value"] == pytest.approx(churn_run.record["test"]["roc_auc"]["value"])
+    assert "as promised" in sortal("evaluate", churn_run.model, fresh).out
 
 
-def test_the_data_of_training_is_known_again(sortal, trained, churn_csv, tmp_path):
-    assert trained.record["data"]["sha256"] == hashlib.sha256(churn_csv.read_bytes()).hexdigest()
+def test_the_data_of_training_is_known_again(sortal, churn_run, churn_csv, tmp_path):
+    assert churn_run.record["data"]["sha256"] == hashlib.sha256(churn_csv.read_bytes()).hexdigest()
     copy = shutil.copy(churn_csv, tmp_path / "other name.csv")
-    report = sortal("evaluate", trained.model, copy, "--json").json
+    report = sortal("evaluate", churn_run.model, copy, "--json").json
     assert report["trained_on"]
     assert "as promised" not in {c["verdict"] for c in report["comparisons"]}
-    assert "not fresh" in sortal("evaluate", trained.model, copy).out
+    assert "not fresh" in sortal("evaluate", churn_run.model, copy).out
 
 
 @pytest.mark.parametrize("source", [("--sealed",), ("sealed/test.parquet",)])
-def test_a_second_look_is_recorded_and_no_longer_blind(sortal, trained, tmp_path, source):
+def test_a_second_look_is_recorded_and_no_longer_blind(sortal, churn_run, tmp_path, source):
     folder = tmp_path / "copy"
-    shutil.copytree(trained.folder, folder)
+    shutil.copytree(churn_run.folder, folder)
     arguments = [word if word.startswith("--") else folder / word for word in source]
     report = sortal("evaluate", folder / "model.sortal", *arguments, "--json").json
     assert (report["ledger"]["opens"], report["ledger"]["blind"]) == (2, False)
     figures = {c["metric"]: c["observed"] for c in report["comparisons"]}
-    assert {name: trained.record["test"][name] for name in figures} == figures  # their intervals, too
+    assert {name: churn_run.record["test"][name] for name in figures} == figures  # their intervals, too
     assert json.loads((folder / "run.json").read_bytes())["ledger"]["opens"] == 2
     assert Seal(folder).opens == 2
 
 
-def test_a_ledger_that_lost_its_end_keeps_the_test_closed(sortal, trained, tmp_path):
+def test_a_ledger_that_lost_its_end_keeps_the_test_closed(sortal, churn_run, tmp_path):
     folder = tmp_path / "copy"
-    shutil.copytree(trained.folder, folder)
+    shutil.copytree(churn_run.folder, folder)
     ledger = folder / "ledger.jsonl"
     ledger.write_bytes(ledger.read_bytes().splitlines(keepends=True)[0])
     outcome = sortal("evaluate", folder / "model.sortal", "--sealed")
@@ -205,21 +205,21 @@ def test_a_ledger_that_lost_its_end_keeps_the_test_closed(sortal, trained, tmp_p
     assert "was cut or replaced" in outcome.err
 
 
-def test_show_tells_of_the_model(sortal, trained):
-    outcome = sortal("show", trained.model)
+def test_show_tells_of_the_model(sortal, churn_run):
+    outcome = sortal("show", churn_run.model)
     assert outcome.code == 0
     assert all(word in outcome.out for word in ("Churn", "fp=1 fn=8", "tenure", "CHECKLIST", "sortal show --json"))
-    report = sortal("show", trained.model, "--json").json
+    report = sortal("show", churn_run.model, "--json").json
     assert "test opened once" in {item["item"] for item in report["card"]["checklist"]}
     assert report["task"]["classes"] == ["No", "Yes"]
-    assert report["metrics"]["test"]["roc_auc"]["value"] == trained.record["test"]["roc_auc"]["value"]
+    assert report["metrics"]["test"]["roc_auc"]["value"] == churn_run.record["test"]["roc_auc"]["value"]
 
 
 @pytest.mark.parametrize("command", ["show", "predict"])
-def test_scoring_and_showing_load_no_training_library(trained, churn_csv, tmp_path, command):
-    arguments = ["show", str(trained.model)]
+def test_scoring_and_showing_load_no_training_library(churn_run, churn_csv, tmp_path, command):
+    arguments = ["show", str(churn_run.model)]
     if command == "predict":
-        arguments = ["predict", str(trained.model), str(churn_csv), "-o", str(tmp_path / "scored.csv")]
+        arguments = ["predict", str(churn_run.model), str(churn_csv), "-o", str(tmp_path / "scored.csv")]
     code = (
         f"import sys; from sortal.cli import main\nmain({arguments!r})\n"
         f"print('LOADED', sorted({TRAINING!r} & set(sys.modules)))"
@@ -229,11 +229,11 @@ def test_scoring_and_showing_load_no_training_library(trained, churn_csv, tmp_pa
     assert "LOADED []" in process.stdout
 
 
-def test_a_recipe_repeats_its_run_byte_for_byte(sortal, trained, churn_csv, tmp_path):
+def test_a_recipe_repeats_its_run_byte_for_byte(sortal, churn_run, churn_csv, tmp_path):
     repeat = tmp_path / "again"
-    recipe = trained.folder / "recipe.toml"
+    recipe = churn_run.folder / "recipe.toml"
     assert sortal("train", churn_csv, "--recipe", recipe, "--out", repeat).code == 0
-    assert (repeat / "model.sortal").read_bytes() == trained.model.read_bytes()
+    assert (repeat / "model.sortal").read_bytes() == churn_run.model.read_bytes()
     assert (repeat / "recipe.toml").read_text() == recipe.read_text()
 
 

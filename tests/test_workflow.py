@@ -100,20 +100,20 @@ def test_a_run_may_be_moved(rows, tmp_path):
     assert evaluation.ledger.opens == 2
 
 
-def test_unlabelled_rows_are_left_out_of_an_evaluation(trained, churn, tmp_path):
+def test_unlabelled_rows_are_left_out_of_an_evaluation(churn_run, churn, tmp_path):
     half_labelled = churn.with_columns(Churn=pl.when(pl.int_range(pl.len()) % 2 == 0).then("Churn"))
     half_labelled.write_csv(tmp_path / "half.csv")
     churn.gather_every(2).write_csv(tmp_path / "labelled.csv")
-    one, other = (evaluate(trained.model, [str(tmp_path / name)]) for name in ("half.csv", "labelled.csv"))
+    one, other = (evaluate(churn_run.model, [str(tmp_path / name)]) for name in ("half.csv", "labelled.csv"))
     assert one.rows == other.rows == 600
     assert one.comparisons == other.comparisons
 
 
-def test_a_copy_of_the_sealed_rows_counts_as_a_look(trained, tmp_path):
+def test_a_copy_of_the_sealed_rows_counts_as_a_look(churn_run, tmp_path):
     """By its content, wherever it lies."""
     import shutil
 
-    run = shutil.copytree(trained.folder, tmp_path / "run")
+    run = shutil.copytree(churn_run.folder, tmp_path / "run")
     copy = shutil.copy(run / "sealed" / "test.parquet", tmp_path / "innocent.parquet")
     evaluation = evaluate(run / "model.sortal", [copy])
     assert evaluation.ledger is not None
@@ -121,10 +121,10 @@ def test_a_copy_of_the_sealed_rows_counts_as_a_look(trained, tmp_path):
     assert Seal(run).entries[-1].reason == "sortal evaluate"
 
 
-def test_a_model_that_got_worse_is_told(trained, churn, tmp_path):
+def test_a_model_that_got_worse_is_told(churn_run, churn, tmp_path):
     flipped_labels = churn.with_columns(Churn=pl.col("Churn").replace({"Yes": "No", "No": "Yes"}))
     flipped_labels.write_csv(tmp_path / "swapped.csv")
-    evaluation = evaluate(trained.model, [str(tmp_path / "swapped.csv")])
+    evaluation = evaluate(churn_run.model, [str(tmp_path / "swapped.csv")])
     assert {"roc_auc", "log_loss", "accuracy", "expected_cost"} <= set(evaluation.worse)
 
 
@@ -180,10 +180,10 @@ def test_the_time_of_a_row_is_what_whoever_asks_for_one_waits(rows, tmp_path):
     assert record.artifact.row_microseconds > record.chosen.program_microseconds
 
 
-def test_the_test_is_told_from_how_many_rows_its_shares_of_classes_are(trained):
+def test_the_test_is_told_from_how_many_rows_its_shares_of_classes_are(churn_run):
     """Nothing but its interval differs from that of rows that came one by one, and it is narrower."""
-    model, record = load(trained.model), trained.record
-    sealed = Source(pl.read_parquet(trained.folder / "sealed" / "test.parquet"), "the sealed test")
+    model, record = load(churn_run.model), churn_run.record
+    sealed = Source(pl.read_parquet(churn_run.folder / "sealed" / "test.parquet"), "the sealed test")
     rows = score_labelled(model, sealed, "test").predictions
     decided = model.decision.decide(rows)
     by_row = figures(model.task, rows, decided, record["seed"])
