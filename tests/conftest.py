@@ -69,9 +69,9 @@ def sortal(capfd: pytest.CaptureFixture[str]) -> Sortal:
             main([str(argument) for argument in arguments])
         except SystemExit as end:
             code = end.code
-        written = capfd.readouterr()
+        streams = capfd.readouterr()
         assert isinstance(code, int)
-        return Outcome(code, written.out, written.err)
+        return Outcome(code, streams.out, streams.err)
 
     return run
 
@@ -84,7 +84,9 @@ def _hurried() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(develop, "REPEATS", 1)
         patch.setattr(workflow, "may_guess", lambda deadline, closing: False)
-        patch.setattr(timetable, "plan_closing", lambda size, left, busyness: timetable.Closing(0.0, figures=False))
+        patch.setattr(
+            timetable, "plan_closing", lambda size, seconds_left, busyness: timetable.Closing(0.0, figures=False)
+        )
         yield
 
 
@@ -124,11 +126,11 @@ def churn_csv(churn: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRun:
     """A run folder, and what ``train --json`` printed of it."""
 
     folder: Path
-    printed: str
+    output: str
 
     @property
     def model(self) -> Path:
@@ -136,17 +138,17 @@ class Trained:
 
     @property
     def record(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "run.json").read_bytes())
-        return found
+        record: dict[str, Any] = json.loads((self.folder / "run.json").read_bytes())
+        return record
 
 
 @pytest.fixture(scope="session")
-def trained(churn_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def churn_run(churn_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """A run on ``churn_csv``, by a process of its own: whatever a module changes in this one while it asks for the run,
     it is everybody's. Tests that change its folder work on a copy.
     """
     folder = tmp_path_factory.mktemp("runs") / "churn"
     options = ["--target", "Churn", "--cost", "fp=1,fn=8", "--models", "lightgbm", "--budget", UNHURRIED]
     command = [sys.executable, "-m", "sortal.cli", "train", str(churn_csv), *options, "--out", str(folder), "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Trained(folder, done.stdout)
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return TrainedRun(folder, process.stdout)

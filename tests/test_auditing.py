@@ -21,10 +21,10 @@ def report() -> AuditReport:
     rng = np.random.default_rng(0)
     y = rng.choice(["no", "yes"], size=300)
     columns = {"x": rng.normal(size=300), "code": [{"no": "n", "yes": "j"}[label] for label in y]}
-    more = {"row": np.arange(300), "again": [label.upper() for label in y], "y": y}
-    found = sortal.audit(pl.DataFrame(columns | more), "y")
-    assert {f.column: f.severity for f in found.findings} == {"code": "severe", "again": "severe", "row": "warning"}
-    return found
+    extra_columns = {"row": np.arange(300), "again": [label.upper() for label in y], "y": y}
+    result = sortal.audit(pl.DataFrame(columns | extra_columns), "y")
+    assert {f.column: f.severity for f in result.findings} == {"code": "severe", "again": "severe", "row": "warning"}
+    return result
 
 
 def test_severe_columns_alone_are_left_out(report: AuditReport, tmp_path: Path) -> None:
@@ -32,8 +32,8 @@ def test_severe_columns_alone_are_left_out(report: AuditReport, tmp_path: Path) 
     left_out = write_fix(path, Recipe.of("y", ignore=("x", "again"), budget="9s"), report)
     assert left_out[:2] == ("x", "again")
     assert sorted(left_out) == ["again", "code", "x"]
-    written = Recipe.read(path)
-    assert (written.rows.ignore, written.search.budget, written.goal.target) == (left_out, 9.0, "y")
+    recipe = Recipe.read(path)
+    assert (recipe.rows.ignore, recipe.search.budget, recipe.goal.target) == (left_out, 9.0, "y")
 
 
 def test_a_recipe_that_is_there_keeps_its_options_but_for_what_was_run(report: AuditReport, tmp_path: Path) -> None:
@@ -41,10 +41,10 @@ def test_a_recipe_that_is_there_keeps_its_options_but_for_what_was_run(report: A
     plan = (Planned("majority", ({}, {}), None),)
     path.write_text(Recipe.of("y", models=("svm",), ignore=("row",), seed=7, plan=plan).to_toml(), "utf-8")
     left_out = write_fix(path, Recipe.of("y", seed=1), report)
-    written = Recipe.read(path)
-    assert written.rows.ignore == left_out
+    recipe = Recipe.read(path)
+    assert recipe.rows.ignore == left_out
     assert sorted(left_out) == ["again", "code", "row"]
-    assert (written.search.models, written.search.seed, written.search.plan) == (("svm",), 7, ())
+    assert (recipe.search.models, recipe.search.seed, recipe.search.plan) == (("svm",), 7, ())
     with pytest.raises(OptionError, match="is there already and predicts 'y'; move it away"):
         write_fix(path, Recipe.of("z"), report)
-    assert Recipe.read(path) == written
+    assert Recipe.read(path) == recipe

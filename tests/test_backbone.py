@@ -40,51 +40,53 @@ def textures(n: int, seed: int) -> tuple[pl.DataFrame, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory) -> SortalClassifier:
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> SortalClassifier:
     folder = image_folder(tmp_path_factory.mktemp("networks") / "net")
     X, y = textures(240, 0)
     options = {"kind": {"photo": "image"}, "models": "logistic", "effort": 20, "embed_backbone": "no"}
     return SortalClassifier(backbone=str(folder), **options).fit(X, y)
 
 
-def test_it_is_chosen_where_only_it_tells_and_scores_from_the_file(fitted: SortalClassifier, tmp_path: Path) -> None:
-    best = fitted.leaderboard_.row(0, named=True)
+def test_it_is_chosen_where_only_it_tells_and_scores_from_the_file(
+    classifier: SortalClassifier, tmp_path: Path
+) -> None:
+    best = classifier.leaderboard_.row(0, named=True)
     assert best["name"].startswith("logistic_images on net ")
     assert best["chosen"]
     fresh, truth = textures(60, 1)
-    probability = fitted.predict_proba(fresh)
-    assert (fitted.classes_[probability.argmax(axis=1)] == np.array(truth)).mean() > 0.9
-    replace(fitted.model_, embedded=True).save(tmp_path / "m.sortal")
+    probability = classifier.predict_proba(fresh)
+    assert (classifier.classes_[probability.argmax(axis=1)] == np.array(truth)).mean() > 0.9
+    replace(classifier.model_, embedded=True).save(tmp_path / "m.sortal")
     assert_allclose(package.load(tmp_path / "m.sortal").predict_proba(fresh), probability, atol=1e-9)
     assert [file.name for file in tmp_path.iterdir()] == ["m.sortal"]
 
 
 def test_a_network_that_is_not_embedded_is_found_by_its_sha256(
-    fitted: SortalClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    classifier: SortalClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted.model_.save(tmp_path / "m.sortal")
+    classifier.model_.save(tmp_path / "m.sortal")
     (network,) = tmp_path.glob("*.onnx")
     content = network.read_bytes()
     assert network.name == f"network-{hashlib.sha256(content).hexdigest()[:16]}.onnx"
     assert content[100:300] not in b"".join(_members(tmp_path / "m.sortal"))
     fresh, _ = textures(5, 2)
-    expected = fitted.predict_proba(fresh)
+    expected = classifier.predict_proba(fresh)
     model = package.load(tmp_path / "m.sortal")
     assert_allclose(model.predict_proba(fresh), expected, atol=1e-9)
     assert not model.embedded
 
     (tmp_path / "elsewhere").mkdir()
-    kept = network.rename(tmp_path / "elsewhere" / network.name)
+    new_path = network.rename(tmp_path / "elsewhere" / network.name)
     with pytest.raises(ArtifactError, match=rf"m\.sortal needs the network {network.name}, which is not beside it"):
         package.load(tmp_path / "m.sortal")
     monkeypatch.setenv("SORTAL_NETWORKS", os.pathsep.join([str(tmp_path / "none"), str(tmp_path / "elsewhere")]))
     assert_allclose(package.load(tmp_path / "m.sortal").predict_proba(fresh), expected, atol=1e-9)
 
-    kept.write_bytes(content[:-1] + b"!")
+    new_path.write_bytes(content[:-1] + b"!")
     with pytest.raises(ArtifactError, match=r"was changed: it has another SHA-256; copy it anew"):
         package.load(tmp_path / "m.sortal")
     network.write_bytes(content[:-1] + b"!")
-    fitted.model_.save(tmp_path / "m.sortal")
+    classifier.model_.save(tmp_path / "m.sortal")
     assert network.read_bytes() == content
 
 
@@ -97,14 +99,14 @@ def test_a_run_repeats_unless_the_network_has_changed(sortal: Sortal, tmp_path: 
     texts = [f"{word} film {number}" for number in range(30) for word in ("a good", "the bad")]
     pl.DataFrame({"text": texts, "label": ["yes", "no"] * 30}).write_csv(tmp_path / "t.csv")
     folder = bert_folder(tmp_path / "tiny")
-    asked = ("--target", "label", "--kind", "text=text", "--models", "logistic", "--effort", "20", "--json")
-    done = sortal("train", tmp_path / "t.csv", *asked, "--backbone", folder, "--out", tmp_path / "run")
-    assert done.code == 0, done.err
-    names = [row["name"] for row in done.json["leaderboard"]]
+    options = ("--target", "label", "--kind", "text=text", "--models", "logistic", "--effort", "20", "--json")
+    outcome = sortal("train", tmp_path / "t.csv", *options, "--backbone", folder, "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    names = [row["name"] for row in outcome.json["leaderboard"]]
     assert sum(name.startswith("logistic_sentences on tiny ") for name in names) == 2
     recipe = tmp_path / "run" / "recipe.toml"
-    again = sortal("train", tmp_path / "t.csv", "--recipe", recipe, "--out", tmp_path / "again", "--json")
-    assert again.code == 0, again.err
+    repeat = sortal("train", tmp_path / "t.csv", "--recipe", recipe, "--out", tmp_path / "again", "--json")
+    assert repeat.code == 0, repeat.err
     assert (tmp_path / "again" / "model.sortal").read_bytes() == (tmp_path / "run" / "model.sortal").read_bytes()
     shutil.rmtree(folder)
     bert_folder(folder, layer_norm_eps=1e-3)
@@ -124,9 +126,9 @@ def test_a_network_that_has_nothing_to_read_is_refused_before_anything_is_traine
     sortal: Sortal, tmp_path: Path, network: Callable[[Path], Path], message: str
 ) -> None:
     pl.DataFrame({"x": range(40), "y": ["a", "b"] * 20}).write_csv(tmp_path / "t.csv")
-    done = sortal(
+    outcome = sortal(
         "train", tmp_path / "t.csv", "--target", "y", "--backbone", network(tmp_path), "--out", tmp_path / "r"
     )
-    assert done.code == 2
-    assert message in " ".join(done.err.split())
+    assert outcome.code == 2
+    assert message in " ".join(outcome.err.split())
     assert not (tmp_path / "r").exists()

@@ -39,8 +39,8 @@ def table(tmp_path):
     """``table(x=[...])`` is a file of good rows with other columns x; None leaves a column out."""
 
     def write(name="data.csv", rows=ROWS, **columns) -> Path:
-        kept = {n: values[:rows] for n, values in {**GOOD, **columns}.items() if values is not None}
-        frame = pl.DataFrame(kept)
+        data = {n: values[:rows] for n, values in {**GOOD, **columns}.items() if values is not None}
+        frame = pl.DataFrame(data)
         path = tmp_path / name
         frame.write_parquet(path) if path.suffix == ".parquet" else frame.write_csv(path)
         return path
@@ -49,28 +49,28 @@ def table(tmp_path):
 
 
 @pytest.fixture
-def refused(sortal, tmp_path):
+def refusal(sortal, tmp_path):
     """Run a command that has to be refused; gives the sentence."""
 
     def run(*arguments) -> str:
         before = contents(tmp_path)
-        done = sortal(*arguments)
-        assert done.code == 2, done
-        assert done.out == ""
-        assert re.fullmatch(r"sortal: [^\n]+\n", done.err), done.err
-        assert "Traceback" not in done.err
+        outcome = sortal(*arguments)
+        assert outcome.code == 2, outcome
+        assert outcome.out == ""
+        assert re.fullmatch(r"sortal: [^\n]+\n", outcome.err), outcome.err
+        assert "Traceback" not in outcome.err
         assert contents(tmp_path) == before
-        return done.err.removeprefix("sortal: ").strip()
+        return outcome.err.removeprefix("sortal: ").strip()
 
     return run
 
 
 @pytest.fixture
-def train(refused, tmp_path):
+def train(refusal, tmp_path):
     """Run a training that has to be refused; gives the sentence."""
 
     def run(data, *options, target="churn") -> str:
-        return refused("train", data, "--target", target, "--budget", "1h", "--out", tmp_path / "run", *options)
+        return refusal("train", data, "--target", target, "--budget", "1h", "--out", tmp_path / "run", *options)
 
     return run
 
@@ -90,7 +90,7 @@ def test_missing_file(train, table, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("empty.csv", b"", "empty.csv is empty"),
         ("blank.csv", b"\n \n", "blank.csv is empty"),
@@ -106,10 +106,10 @@ def test_missing_file(train, table, tmp_path):
         ("ragged.csv", b"x,churn\n1,yes\n2,no,5,6\n3,no\n" * 5, "ragged.csv"),
     ],
 )
-def test_a_file_that_is_no_table(train, tmp_path, name, content, told):
+def test_a_file_that_is_no_table(train, tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     sentence = train(tmp_path / name)
-    assert told in sentence
+    assert message in sentence
     assert name in sentence
 
 
@@ -130,8 +130,8 @@ def test_one_row(train, table):
 def test_no_column_to_predict_from(train, table):
     only = dict.fromkeys(("x", "y", "city", "size"))
     assert "no column left to predict from: the target is its only column" in train(table(**only))
-    same = {**only, "x": [None] * ROWS}
-    assert "x: all values are missing" in train(table(**same))
+    empty = {**only, "x": [None] * ROWS}
+    assert "x: all values are missing" in train(table(**empty))
 
 
 # The target
@@ -144,7 +144,7 @@ def test_no_such_target(train, table):
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         (["yes"] * ROWS, "has one class only ('yes' in 60 rows)"),
         ([None] * ROWS, "has no values: all 60 rows are missing"),
@@ -155,14 +155,14 @@ def test_no_such_target(train, table):
         ([str(100 + i // 2) for i in range(ROWS)], "bins cut at its quartiles"),
     ],
 )
-def test_a_target_that_cannot_be_learned(train, table, values, told):
+def test_a_target_that_cannot_be_learned(train, table, values, message):
     sentence = train(table(churn=values))
-    assert told in sentence
+    assert message in sentence
     assert "'churn'" in sentence
 
 
-def test_no_target_given(refused, table, tmp_path):
-    assert "--target" in refused("train", table(), "--out", tmp_path / "run")
+def test_no_target_given(refusal, table, tmp_path):
+    assert "--target" in refusal("train", table(), "--out", tmp_path / "run")
 
 
 # The features
@@ -181,7 +181,7 @@ def test_infinity(train, table, name):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--cost", "fp=1"], "the cost of fn is not given; name both errors"),
         (["--cost", "fn=8"], "the cost of fp is not given"),
@@ -223,12 +223,12 @@ def test_infinity(train, table, name):
         (["--f1", "--cost", "fp=1,fn=2"], "two different goals"),
     ],
 )
-def test_an_option_that_does_not_fit(train, table, options, told):
-    assert told in train(table(), *options)
+def test_an_option_that_does_not_fit(train, table, options, message):
+    assert message in train(table(), *options)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--cost", "fp=1,fn=8"], "fp and fn are the errors of two classes, but the target has 4"),
         (["--positive", "huge"], "a positive class needs two classes"),
@@ -237,12 +237,12 @@ def test_an_option_that_does_not_fit(train, table, options, told):
         (["--metric", "recall_at_precision"], "is for two classes"),
     ],
 )
-def test_an_option_that_is_for_two_classes(train, table, options, told):
-    assert told in train(table(), *options, target="size")
+def test_an_option_that_is_for_two_classes(train, table, options, message):
+    assert message in train(table(), *options, target="size")
 
 
 @pytest.mark.parametrize(
-    ("matrix", "told"),
+    ("matrix", "message"),
     [
         ("truth,small,medium,large\nsmall,0,1,1\n", "lack"),
         ("truth,small,medium,large,tiny\nsmall,0,1,1,1\n", "'tiny'"),
@@ -250,30 +250,30 @@ def test_an_option_that_is_for_two_classes(train, table, options, told):
         ("truth,small,medium,large,huge\nsmall,0,1,1,inf\n", "finite"),
     ],
 )
-def test_a_cost_matrix_that_does_not_fit(train, table, tmp_path, matrix, told):
+def test_a_cost_matrix_that_does_not_fit(train, table, tmp_path, matrix, message):
     (tmp_path / "costs.csv").write_text(matrix)
-    assert told in train(table(), "--cost", tmp_path / "costs.csv", target="size")
+    assert message in train(table(), "--cost", tmp_path / "costs.csv", target="size")
 
 
-def test_an_existing_out(refused, table, tmp_path):
+def test_an_existing_out(refusal, table, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("keep")
-    sentence = refused("train", table(), "--target", "churn", "--out", tmp_path / "run")
+    sentence = refusal("train", table(), "--target", "churn", "--out", tmp_path / "run")
     assert "run' exists already; choose another name or remove it" in sentence
 
 
 @pytest.mark.parametrize("command", ["train", "predict", "evaluate", "show", "audit"])
-def test_a_mistake_in_the_usage(refused, command):
-    assert f"see sortal {command} --help" in refused(command)
-    assert "no such option: --nonsense" in refused(command, "--nonsense")
+def test_a_mistake_in_the_usage(refusal, command):
+    assert f"see sortal {command} --help" in refusal(command)
+    assert "no such option: --nonsense" in refusal(command, "--nonsense")
 
 
-def test_no_such_command(refused):
-    assert "did you mean 'train', 'retrain'?" in refused("trian").lower()
+def test_no_such_command(refusal):
+    assert "did you mean 'train', 'retrain'?" in refusal("trian").lower()
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (None, "no recipe can be read from"),
         (b"\xff\xfe", "no recipe can be read from"),
@@ -284,46 +284,46 @@ def test_no_such_command(refused):
         (b'target = "churn"\ntraget = "chrun"\n', "traget"),
     ],
 )
-def test_an_unreadable_recipe(refused, table, tmp_path, content, told):
+def test_an_unreadable_recipe(refusal, table, tmp_path, content, message):
     path = tmp_path / "recipe.toml"
     if content is not None:
         path.write_bytes(content)
-    sentence = refused("train", table(), "--recipe", path, "--out", tmp_path / "run")
-    assert told in sentence
+    sentence = refusal("train", table(), "--recipe", path, "--out", tmp_path / "run")
+    assert message in sentence
     assert "recipe.toml" in sentence
 
 
-def test_a_recipe_and_other_options(refused, table, tmp_path):
+def test_a_recipe_and_other_options(refusal, table, tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text('target = "churn"\nseed = 2\n')
-    sentence = refused("train", table(), "--recipe", path, "--f1", "--seed", 3, "--out", tmp_path / "run")
+    sentence = refusal("train", table(), "--recipe", path, "--f1", "--seed", 3, "--out", tmp_path / "run")
     assert "--seed contradicts recipe.toml, which says seed = 2; leave one of them out" in sentence
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [(["--target", "chrun"], "did you mean 'churn'?"), (["--target", "churn", "--time", "city"], "cannot be the time")],
 )
-def test_an_audit_that_cannot_be(refused, table, options, told):
-    assert told in refused("audit", table(), *options)
+def test_an_audit_that_cannot_be(refusal, table, options, message):
+    assert message in refusal("audit", table(), *options)
 
 
 # Model files
 
 
-def damaged(content: bytes) -> dict[str, bytes]:
-    changed = bytearray(content)
-    changed[len(content) // 3] ^= 1
+def damaged_versions(content: bytes) -> dict[str, bytes]:
+    copy = bytearray(content)
+    copy[len(content) // 3] ^= 1
     return {
         "empty": b"",
         "truncated": content[: len(content) // 2],
         "cut at the end": content[:-1],
-        "changed byte": bytes(changed),
+        "changed byte": bytes(copy),
         "something else": b"customerID,gender\n1,Female\n",
     }
 
 
-def rewritten(model: Path, path: Path, change) -> None:
+def rewrite(model: Path, path: Path, change) -> None:
     """The members of a model file, changed, in a zip that is well formed."""
     with zipfile.ZipFile(model) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -345,38 +345,38 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("damage", list(damaged(bytes(100))))
-def test_a_damaged_model_file(refused, trained, churn_csv, tmp_path, command, damage):
+@pytest.mark.parametrize("damage", list(damaged_versions(bytes(100))))
+def test_a_damaged_model_file(refusal, churn_run, churn_csv, tmp_path, command, damage):
     path = tmp_path / "m.sortal"
-    path.write_bytes(damaged(trained.model.read_bytes())[damage])
-    assert "m.sortal" in refused(*COMMANDS[command](path, churn_csv, tmp_path))
+    path.write_bytes(damaged_versions(churn_run.model.read_bytes())[damage])
+    assert "m.sortal" in refusal(*COMMANDS[command](path, churn_csv, tmp_path))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_unknown_protocol(refused, trained, churn_csv, tmp_path, command):
+def test_an_unknown_protocol(refusal, churn_run, churn_csv, tmp_path, command):
     path = tmp_path / "m.sortal"
-    rewritten(trained.model, path, with_protocol)
-    sentence = refused(*COMMANDS[command](path, churn_csv, tmp_path))
+    rewrite(churn_run.model, path, with_protocol)
+    sentence = refusal(*COMMANDS[command](path, churn_csv, tmp_path))
     assert "m.sortal" in sentence
     assert "protocol 99" in sentence
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["../outside.json", "/etc/outside.json", "arrays/../../x.npy", "C:\\x.json"])
-def test_a_path_outside_of_the_model_file(refused, trained, churn_csv, tmp_path, command, name):
+def test_a_path_outside_of_the_model_file(refusal, churn_run, churn_csv, tmp_path, command, name):
     path = tmp_path / "m.sortal"
-    rewritten(trained.model, path, lambda members: {**members, name: b"{}"})
-    assert "m.sortal is unsafe" in refused(*COMMANDS[command](path, churn_csv, tmp_path))
+    rewrite(churn_run.model, path, lambda members: {**members, name: b"{}"})
+    assert "m.sortal is unsafe" in refusal(*COMMANDS[command](path, churn_csv, tmp_path))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_model_file(refused, churn_csv, tmp_path, command):
-    assert "nowhere.sortal" in refused(*COMMANDS[command](tmp_path / "nowhere.sortal", churn_csv, tmp_path))
-    assert str(tmp_path) in refused(*COMMANDS[command](tmp_path, churn_csv, tmp_path))
+def test_no_model_file(refusal, churn_csv, tmp_path, command):
+    assert "nowhere.sortal" in refusal(*COMMANDS[command](tmp_path / "nowhere.sortal", churn_csv, tmp_path))
+    assert str(tmp_path) in refusal(*COMMANDS[command](tmp_path, churn_csv, tmp_path))
 
 
-def test_a_model_in_the_place_of_the_data(refused, trained):
-    assert "a sortal model" in refused("predict", trained.model, trained.model)
+def test_a_model_in_the_place_of_the_data(refusal, churn_run):
+    assert "a sortal model" in refusal("predict", churn_run.model, churn_run.model)
 
 
 # Prediction and evaluation
@@ -401,29 +401,29 @@ def second(column: str, value: str) -> pl.Expr:
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("columns", "message"),
     [
         ({"tenure": None}, "has no column 'tenure', which the model needs"),
         ({"tenure": second("tenure", "long")}, "column 'tenure'"),
         ({"tenure": second("tenure", "inf")}, "(infinity) in row 2"),
     ],
 )
-def test_rows_that_do_not_fit_the_model(refused, trained, rows, tmp_path, command, changed, told):
-    data = rows(**changed)
-    sentence = refused(*COMMANDS[command](trained.model, data, tmp_path))
-    assert told in sentence
+def test_rows_that_do_not_fit_the_model(refusal, churn_run, rows, tmp_path, command, columns, message):
+    data = rows(**columns)
+    sentence = refusal(*COMMANDS[command](churn_run.model, data, tmp_path))
+    assert message in sentence
     assert "rows.csv" in sentence
 
 
-def test_the_row_of_a_misfit_counts_from_the_start_of_the_file(refused, trained, churn, tmp_path):
+def test_the_row_of_a_misfit_counts_from_the_start_of_the_file(refusal, churn_run, churn, tmp_path):
     late = pl.concat([churn] * 60)
     late = late.with_columns(tenure=pl.when(pl.int_range(pl.len()) == 70_000).then(pl.lit("x")).otherwise("tenure"))
     late.write_csv(tmp_path / "late.csv")
-    assert "in row 70,001" in refused("predict", trained.model, tmp_path / "late.csv", "-o", tmp_path / "scored.csv")
+    assert "in row 70,001" in refusal("predict", churn_run.model, tmp_path / "late.csv", "-o", tmp_path / "scored.csv")
 
 
 @pytest.mark.parametrize(
-    ("out", "told"),
+    ("out", "message"),
     [
         ("scored.xlsx", "names no format that can be written"),
         ("scored", "names no format that can be written"),
@@ -431,40 +431,40 @@ def test_the_row_of_a_misfit_counts_from_the_start_of_the_file(refused, trained,
         ("folder.csv", "is a folder"),
     ],
 )
-def test_an_output_that_cannot_be(refused, trained, churn_csv, tmp_path, out, told):
+def test_an_output_that_cannot_be(refusal, churn_run, churn_csv, tmp_path, out, message):
     (tmp_path / "folder.csv").mkdir()
-    assert told in refused("predict", trained.model, churn_csv, "-o", tmp_path / out)
+    assert message in refusal("predict", churn_run.model, churn_csv, "-o", tmp_path / out)
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("columns", "message"),
     [
         ({"Churn": None}, "has no column 'Churn'"),
         ({"Churn": second("Churn", "Maybe")}, "holds 'Maybe', which is none of its classes"),
         ({"Churn": pl.lit("")}, "no row of rows.csv has a label in 'Churn'"),
     ],
 )
-def test_labels_that_cannot_be_evaluated(refused, trained, rows, changed, told):
-    assert told in refused("evaluate", trained.model, rows(**changed))
+def test_labels_that_cannot_be_evaluated(refusal, churn_run, rows, columns, message):
+    assert message in refusal("evaluate", churn_run.model, rows(**columns))
 
 
-def test_evaluate_needs_rows(refused, trained, churn_csv):
-    assert "--sealed" in refused("evaluate", trained.model)
-    assert "--sealed" in refused("evaluate", trained.model, churn_csv, "--sealed")
+def test_evaluate_needs_rows(refusal, churn_run, churn_csv):
+    assert "--sealed" in refusal("evaluate", churn_run.model)
+    assert "--sealed" in refusal("evaluate", churn_run.model, churn_csv, "--sealed")
 
 
-def test_nothing_is_sealed_here(refused, trained, tmp_path):
-    shutil.copy(trained.model, tmp_path)
-    assert "cannot be read" in refused("evaluate", tmp_path / "model.sortal", "--sealed")
+def test_nothing_is_sealed_here(refusal, churn_run, tmp_path):
+    shutil.copy(churn_run.model, tmp_path)
+    assert "cannot be read" in refusal("evaluate", tmp_path / "model.sortal", "--sealed")
 
 
-def test_a_ledger_that_was_changed_opens_nothing(refused, trained, tmp_path):
-    run = shutil.copytree(trained.folder, tmp_path / "run")
+def test_a_ledger_that_was_changed_opens_nothing(refusal, churn_run, tmp_path):
+    run = shutil.copytree(churn_run.folder, tmp_path / "run")
     ledger = run / "ledger.jsonl"
     ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
-    assert "ledger" in refused("evaluate", run / "model.sortal", "--sealed")
+    assert "ledger" in refusal("evaluate", run / "model.sortal", "--sealed")
     ledger.write_text("")
-    assert "ledger" in refused("evaluate", run / "model.sortal", run / "sealed" / "test.parquet")
+    assert "ledger" in refusal("evaluate", run / "model.sortal", run / "sealed" / "test.parquet")
 
 
 # The machine
@@ -474,7 +474,7 @@ def command(*arguments) -> list[str]:
     return [sys.executable, "-m", "sortal.cli", *map(str, arguments)]
 
 
-def limited(size: int) -> None:
+def limit_file_size(size: int) -> None:
     """Files may have this many bytes: for whoever writes, the disk is full."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
@@ -484,98 +484,98 @@ def test_a_full_disk_while_training(churn_csv, tmp_path, size):
     """Too small for the sealed rows, for the model, and for the report, also where there is no time for its figures."""
     out = tmp_path / "run"
     options = ["--target", "Churn", "--models", "logistic", "--budget", "20s", "--out", out]
-    done = subprocess.run(
+    process = subprocess.run(
         command("train", churn_csv, *options, "--json"),
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # or what it compiles is cut off, for all that come later
-        preexec_fn=partial(limited, size),
+        preexec_fn=partial(limit_file_size, size),
         check=False,
     )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"sortal: [^\n]*(full|larger than is allowed|too large)[^\n]*\n", done.stderr)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert re.fullmatch(r"sortal: [^\n]*(full|larger than is allowed|too large)[^\n]*\n", process.stderr)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl", ".arrow"])
-def test_a_full_disk_while_predicting(trained, churn_csv, tmp_path, suffix):
-    done = subprocess.run(
-        command("predict", trained.model, churn_csv, "-o", tmp_path / f"scored{suffix}"),
+def test_a_full_disk_while_predicting(churn_run, churn_csv, tmp_path, suffix):
+    process = subprocess.run(
+        command("predict", churn_run.model, churn_csv, "-o", tmp_path / f"scored{suffix}"),
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # or what it compiles is cut off, for all that come later
-        preexec_fn=partial(limited, 2_000),
+        preexec_fn=partial(limit_file_size, 2_000),
         check=False,
     )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"sortal: [^\n]*(full|larger than is allowed)[^\n]*\n", done.stderr)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert re.fullmatch(r"sortal: [^\n]*(full|larger than is allowed)[^\n]*\n", process.stderr)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_screen(trained, churn_csv):
+def test_a_full_screen(churn_run, churn_csv):
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            command("predict", trained.model, churn_csv), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        process = subprocess.run(
+            command("predict", churn_run.model, churn_csv), stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
-    assert done.returncode == 2
-    assert re.fullmatch(r"sortal: [^\n]*No space left on device\n", done.stderr)
+    assert process.returncode == 2
+    assert re.fullmatch(r"sortal: [^\n]*No space left on device\n", process.stderr)
 
 
-def test_a_reader_that_has_seen_enough(trained, churn_csv):
+def test_a_reader_that_has_seen_enough(churn_run, churn_csv):
     """``sortal predict ... | head``."""
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        command("predict", trained.model, churn_csv), stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = subprocess.run(
+        command("predict", churn_run.model, churn_csv), stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
     )
-    os.close(write)
-    assert (done.returncode, done.stderr) == (1, "")
+    os.close(write_end)
+    assert (process.returncode, process.stderr) == (1, "")
 
 
-@pytest.mark.parametrize(("interrupt", "awaited"), [(signal.SIGINT, 0.0), (signal.SIGINT, 1.0), (signal.SIGTERM, 1.0)])
-def test_an_interrupted_run_leaves_nothing(churn_csv, tmp_path, interrupt, awaited):
+@pytest.mark.parametrize(("interrupt", "delay"), [(signal.SIGINT, 0.0), (signal.SIGINT, 1.0), (signal.SIGTERM, 1.0)])
+def test_an_interrupted_run_leaves_nothing(churn_csv, tmp_path, interrupt, delay):
     """While rows are audited, before a model is in hand (then the run is finished with it), and by a scheduler."""
     out = tmp_path / "run"
-    running = subprocess.Popen(
+    process = subprocess.Popen(
         command("train", churn_csv, "--target", "Churn", "--budget", "60s", "--out", out),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.monotonic() + 60
+    deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".run.partial-*/ledger.jsonl")):
-        assert running.poll() is None
-        assert time.monotonic() < until
+        assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(awaited)
-    running.send_signal(interrupt)
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == 130
+    time.sleep(delay)
+    process.send_signal(interrupt)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
     assert err == "sortal: interrupted; nothing was written\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_run_leaves_files_that_the_next_one_names(sortal, trained, churn_csv, tmp_path):
+def test_a_killed_run_leaves_files_that_the_next_one_names(sortal, churn_run, churn_csv, tmp_path):
     """It could not clean up. What it left is for its owner alone, and nobody but the owner removes it."""
-    running = subprocess.Popen(
+    process = subprocess.Popen(
         command("train", churn_csv, "--target", "Churn", "--budget", "60s", "--out", tmp_path / "run"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    until = time.monotonic() + 60
-    while not (left := list(tmp_path.glob(".run.partial-*/ledger.jsonl"))):
-        assert running.poll() is None
-        assert time.monotonic() < until
+    deadline = time.monotonic() + 60
+    while not (ledgers := list(tmp_path.glob(".run.partial-*/ledger.jsonl"))):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    (folder,) = (ledger.parent for ledger in left)
-    score = ("predict", trained.model, churn_csv, "-o", tmp_path / "scored.csv")
+    (folder,) = (ledger.parent for ledger in ledgers)
+    score = ("predict", churn_run.model, churn_csv, "-o", tmp_path / "scored.csv")
     assert sortal(*score).err == ""
-    running.kill()
-    running.wait()
-    told = sortal(*score)
-    assert told.code == 0
-    assert told.err.startswith(f"sortal: {str(folder)!r} was left unfinished by a process that was killed")
-    assert len(told.err.splitlines()) == 1
+    process.kill()
+    process.wait()
+    outcome = sortal(*score)
+    assert outcome.code == 0
+    assert outcome.err.startswith(f"sortal: {str(folder)!r} was left unfinished by a process that was killed")
+    assert len(outcome.err.splitlines()) == 1
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "sealed" / "test.parquet").exists()
 
@@ -586,16 +586,16 @@ def test_a_killed_run_leaves_files_that_the_next_one_names(sortal, trained, chur
 @pytest.mark.usefixtures("hurried")
 def test_nan_and_blanks_are_missing_values(sortal, table, tmp_path):
     holes = [None, "NaN", "nan", "NA", "?"] * 2 + GOOD["x"][10:]
-    done = sortal("train", table(x=holes), "--target", "churn", *QUICK, "--out", tmp_path / "run", "--json")
-    column = next(c for c in done.json["columns"] if c["name"] == "x")
+    outcome = sortal("train", table(x=holes), "--target", "churn", *QUICK, "--out", tmp_path / "run", "--json")
+    column = next(c for c in outcome.json["columns"] if c["name"] == "x")
     assert (column["kind"], column["missing"]) == ("number", pytest.approx(10 / ROWS))
 
 
 @pytest.mark.usefixtures("hurried")
 def test_a_column_of_mixed_types_is_a_category_with_a_reason(sortal, table, tmp_path):
-    mixed = ["12", "3.5", "unknown", "2024-01-01"] * 15
-    done = sortal("train", table(x=mixed), "--target", "churn", *QUICK, "--out", tmp_path / "run", "--json")
-    column = next(c for c in done.json["columns"] if c["name"] == "x")
+    values = ["12", "3.5", "unknown", "2024-01-01"] * 15
+    outcome = sortal("train", table(x=values), "--target", "churn", *QUICK, "--out", tmp_path / "run", "--json")
+    column = next(c for c in outcome.json["columns"] if c["name"] == "x")
     assert (column["kind"], column["role"]) == ("category", "feature")
     assert "30 of 60 are numbers, but 'unknown' is not" in column["reason"]
 

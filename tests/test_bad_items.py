@@ -37,16 +37,16 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def of_classes(*classes: str, each: int = 12) -> list[str]:
-    return [f"{name}/{i}.png" for name in classes for i in range(each)]
+def of_classes(*classes: str, per_class: int = 12) -> list[str]:
+    return [f"{name}/{i}.png" for name in classes for i in range(per_class)]
 
 
-def framed(data: object, target: str = "label", **options: object) -> Problem:
+def problem_of(data: object, target: str = "label", **options: object) -> Problem:
     return frame_problem(data, GoalOptions(target), RowOptions(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "message"),
     [
         (["1.png", "2.png"], "holds images, but not in folders of classes; make one for each class, or give a table"),
         (of_classes("cat"), "has one class only"),
@@ -56,11 +56,11 @@ def framed(data: object, target: str = "label", **options: object) -> Problem:
         ),
     ],
 )
-def test_a_folder_that_cannot_be_learned_from(photos, names: list[str], said: str, sortal: Sortal, tmp_path) -> None:
-    done = sortal("train", photos(*names), "--budget", "1h", "--out", tmp_path / "run")
-    assert (done.code, done.out) == (2, "")
-    assert re.fullmatch(r"sortal: [^\n]+\n", done.err)
-    assert said in done.err
+def test_a_folder_that_cannot_be_learned_from(photos, names: list[str], message: str, sortal: Sortal, tmp_path) -> None:
+    outcome = sortal("train", photos(*names), "--budget", "1h", "--out", tmp_path / "run")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert re.fullmatch(r"sortal: [^\n]+\n", outcome.err)
+    assert message in outcome.err
     assert not (tmp_path / "run").exists()
 
 
@@ -68,38 +68,38 @@ def test_an_empty_folder_and_one_that_is_not_there(photos, sortal: Sortal, tmp_p
     (tmp_path / "photos").mkdir()
     assert "holds no data files" in sortal("train", tmp_path / "photos", "--target", "y", "--out", tmp_path / "run").err
     assert "no file 'photo' in" in sortal("train", tmp_path / "photo", "--target", "y", "--out", tmp_path / "run").err
-    said = f"sortal: there is no file and no folder {str(tmp_path / 'photo')!r}\n"
-    assert sortal("train", tmp_path / "photo", "--out", tmp_path / "run").err == said
+    message = f"sortal: there is no file and no folder {str(tmp_path / 'photo')!r}\n"
+    assert sortal("train", tmp_path / "photo", "--out", tmp_path / "run").err == message
 
 
 def test_a_class_of_one_image_is_left_out_and_named(photos) -> None:
-    problem = framed(photos(*of_classes("cat", "dog"), "emu/1.png"))
+    problem = problem_of(photos(*of_classes("cat", "dog"), "emu/1.png"))
     assert problem.task.classes == ("cat", "dog")
     (note,) = problem.notes
     assert note.startswith("1 class of 'label' has one row (row 25), which cannot be both learned and tested")
 
 
 def test_what_cannot_be_read_is_counted_and_left_out(photos) -> None:
-    broken = {
+    bad_files = {
         "cat/a.png": b"",
         "cat/b.jpg": b"no image",
         "dog/c.png": picture("dog", 1)[:60],
     }
-    problem = framed(photos(*of_classes("cat", "dog"), other=broken))
+    problem = problem_of(photos(*of_classes("cat", "dog"), other=bad_files))
     assert len(problem.codes) == 24
     (note,) = problem.notes
     assert note.startswith("image: 3 images cannot be read: ")
     assert note.endswith("their rows were left out")
-    for name, why in (
+    for name, reason in (
         ("a.png", "no image"),
         ("b.jpg", "no image"),
         ("c.png", "damaged or cut off"),
     ):
-        assert re.search(rf"/{name}' in row \d+ \({why}\)", note), name
+        assert re.search(rf"/{name}' in row \d+ \({reason}\)", note), name
 
 
 def test_a_bomb_is_one_of_them(photos) -> None:
-    problem = framed(photos(*of_classes("cat", "dog"), other={"dog/d.png": bomb(50_000, 50_000)}))
+    problem = problem_of(photos(*of_classes("cat", "dog"), other={"dog/d.png": bomb(50_000, 50_000)}))
     assert len(problem.codes) == 24
     assert problem.notes[0].endswith("(more than 89,478,485 pixels); its row was left out")
 
@@ -114,7 +114,7 @@ def test_names_of_files_of_which_some_are_nowhere(photos, tmp_path: Path) -> Non
         }
     )
     rows.write_csv(tmp_path / "rows.csv")
-    problem = framed(tmp_path / "rows.csv")
+    problem = problem_of(tmp_path / "rows.csv")
     assert len(problem.codes) == 24
     assert problem.notes == (
         "photo: 2 images cannot be read: 'photos/gone.png' in row 25 (no such file), '/nowhere/at/all.png' "
@@ -138,10 +138,10 @@ def test_a_text_of_a_megabyte_is_read_in_bounded_time(tmp_path: Path, sortal: So
     pl.DataFrame(table).write_csv(tmp_path / "rows.csv")
     run = sortal_package.train(tmp_path / "rows.csv", "label", models=["logistic"], budget="1h", out=tmp_path / "run")
     assert run.test.accuracy.value > 0.9
-    begun = time.perf_counter()
+    start = time.perf_counter()
     (label,) = run.model.predict({"review": ["an utterly awful thing " * 60_000]})
     assert label == "bad"
-    assert time.perf_counter() - begun < 5  # 20,000 characters of it take milliseconds
+    assert time.perf_counter() - start < 5  # 20,000 characters of it take milliseconds
     assert (
         sortal("predict", tmp_path / "run" / "model.sortal", tmp_path / "rows.csv", "--out", tmp_path / "out.csv").code
         == 0
@@ -152,7 +152,7 @@ def test_texts_of_mixed_types_are_what_they_are_as_text() -> None:
     table = reviews()
     for row, value in {3: 12, 4: None, 5: 1.5, 6: True, 8: datetime.date(2026, 11, 28), 9: ""}.items():
         table["review"][row] = value
-    problem = framed(table)
+    problem = problem_of(table)
     assert problem.table.schema["review"].kind == "text"
     assert problem.table["review"][3:10].to_list()[:1] == ["12"]
     assert problem.table["review"].null_count() in (1, 2)
@@ -162,12 +162,12 @@ def test_texts_of_mixed_types_are_what_they_are_as_text() -> None:
 def test_markup_and_nothing_but_blanks_are_texts() -> None:
     table = reviews()
     table["review"][3], table["review"][4] = "<p>&nbsp;<b>" * 100, " \t\n "
-    assert framed(table).table.schema["review"].kind == "text"
+    assert problem_of(table).table.schema["review"].kind == "text"
 
 
 def test_of_more_images_than_there_is_time_for_some_are_drawn(photos, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = photos(*of_classes("cat", "dog", each=60), other={"cat/a.png": b""})
-    assert len(framed(folder).codes) == 120
+    folder = photos(*of_classes("cat", "dog", per_class=60), other={"cat/a.png": b""})
+    assert len(problem_of(folder).codes) == 120
     clock = iter([100.0, 106.4])  # 64 images, a tenth of a second each
     monkeypatch.setattr(images.time, "monotonic", lambda: next(clock))
     problem = frame_problem(

@@ -36,37 +36,37 @@ def table(seed: int = 0, rows: int = ROWS) -> dict[str, list]:
 
 
 @pytest.fixture(scope="module")
-def promised(tmp_path_factory):
+def promise_run(tmp_path_factory):
     out = tmp_path_factory.mktemp("promised") / "run"
     return sortal.train(table(), "y", precision=0.8, sets=0.9, confidence=0.9, out=out, **QUICK)
 
 
-def test_a_promise_is_proven_on_rows_that_the_shipped_model_never_saw(promised):
-    record = promised.record
+def test_a_promise_is_proven_on_rows_that_the_shipped_model_never_saw(promise_run):
+    record = promise_run.record
     certificate = record.decision.certificate
     assert certificate is not None
     assert certificate.rows == record.split.valid > 100
-    assert record.decision.threshold == certificate.threshold == promised.model.decision.threshold
+    assert record.decision.threshold == certificate.threshold == promise_run.model.decision.threshold
     assert (certificate.confidence, certificate.bounds[0].asked) == (0.9, 0.8)
     assert certificate.holds
-    assert promised.model.decision.certificate == certificate
+    assert promise_run.model.decision.certificate == certificate
     # The shipped model decides the valid rows as the certificate counted them.
-    evidence = pl.read_parquet(promised.folder / "oof.parquet")
+    evidence = pl.read_parquet(promise_run.folder / "oof.parquet")
     assert len(evidence) == certificate.rows
     assert (evidence["p yes"] >= certificate.threshold).sum() == certificate.selected
     fresh = table(seed=1, rows=20_000)
-    said = promised.model.decide(fresh) == "yes"
-    assert (np.array(fresh["y"])[said] == "yes").mean() >= 0.8
+    is_yes = promise_run.model.decide(fresh) == "yes"
+    assert (np.array(fresh["y"])[is_yes] == "yes").mean() >= 0.8
 
 
-def test_the_certificate_stands_in_every_file(promised):
-    item = next(i for i in promised.checklist if i.item == "what was promised is certified")
+def test_the_certificate_stands_in_every_file(promise_run):
+    item = next(i for i in promise_run.checklist if i.item == "what was promised is certified")
     assert item.status == "holds"
     assert "precision >= .8 certified at 90 % confidence" in item.evidence
-    assert "certified" in promised.report.html
-    told = json.loads((promised.folder / "run.json").read_bytes())["decision"]["certificate"]
-    assert told["bounds"][0]["measure"] == "precision"
-    assert RunRecord.from_json((promised.folder / "run.json").read_bytes()).decision == promised.record.decision
+    assert "certified" in promise_run.report.html
+    certificate = json.loads((promise_run.folder / "run.json").read_bytes())["decision"]["certificate"]
+    assert certificate["bounds"][0]["measure"] == "precision"
+    assert RunRecord.from_json((promise_run.folder / "run.json").read_bytes()).decision == promise_run.record.decision
 
 
 def test_what_cannot_be_shown_is_refused_and_says_what_would_do(tmp_path):
@@ -87,19 +87,19 @@ def test_recall_and_false_positives_can_be_promised_together():
     assert run.record.test["fpr"].value <= 0.35
 
 
-def test_sets_hold_the_true_class_and_are_written(promised, tmp_path):
-    sets = promised.record.sets
-    assert (sets.asked, sets.rows) == (0.9, promised.record.split.valid)
+def test_sets_hold_the_true_class_and_are_written(promise_run, tmp_path):
+    sets = promise_run.record.sets
+    assert (sets.asked, sets.rows) == (0.9, promise_run.record.split.valid)
     assert sets.coverage.high >= 0.9
     fresh = table(seed=2, rows=5_000)
-    held = promised.model.predict_set(fresh)
-    codes = np.array([promised.model.task.classes.index(label) for label in fresh["y"]])
-    assert held[np.arange(len(codes)), codes].mean() > 0.85
+    members = promise_run.model.predict_set(fresh)
+    codes = np.array([promise_run.model.task.classes.index(label) for label in fresh["y"]])
+    assert members[np.arange(len(codes)), codes].mean() > 0.85
     pl.DataFrame(fresh).write_csv(tmp_path / "fresh.csv")
-    score_file(promised.folder / "model.sortal", [str(tmp_path / "fresh.csv")], tmp_path / "scored.parquet")
-    scored = pl.read_parquet(tmp_path / "scored.parquet")
-    names = np.array(promised.model.task.classes)
-    assert [json.loads(text) for text in scored["set"]] == [names[row].tolist() for row in held]
+    score_file(promise_run.folder / "model.sortal", [str(tmp_path / "fresh.csv")], tmp_path / "scored.parquet")
+    output = pl.read_parquet(tmp_path / "scored.parquet")
+    names = np.array(promise_run.model.task.classes)
+    assert [json.loads(text) for text in output["set"]] == [names[row].tolist() for row in members]
 
 
 def test_a_model_without_sets_says_so():
@@ -127,9 +127,9 @@ def test_their_figures_are_of_what_each_decision_cost(by_amount):
     evidence = pl.read_parquet(by_amount.folder / "oof.parquet").sort("row")
     amount = np.array(table()["amount"])[evidence["row"].to_numpy() - 1]
     p, truth = evidence["p yes"].to_numpy(), (evidence["truth"] == "yes").to_numpy()
-    said = 2 * (1 - p) < amount * p
-    spent = np.where(truth, np.where(said, 0, amount), np.where(said, 2, 0))
-    assert by_amount.record.decision.expected_cost.value == pytest.approx(spent.mean())
+    is_yes = 2 * (1 - p) < amount * p
+    costs = np.where(truth, np.where(is_yes, 0, amount), np.where(is_yes, 2, 0))
+    assert by_amount.record.decision.expected_cost.value == pytest.approx(costs.mean())
     assert by_amount.record.decision.comparison["never yes"] == pytest.approx((amount * truth).mean())
     assert cost.low < cost.value < cost.high
 
@@ -140,10 +140,10 @@ def test_a_row_without_a_cost_is_refused(by_amount, tmp_path):
     with pytest.raises(InputError, match="'amount' of the data has no value in row 2"):
         by_amount.model.decide(rows)
     assert len(by_amount.model.predict_proba(rows)) == 3
-    holed = table(rows=300)
-    holed["amount"][7] = None
+    incomplete = table(rows=300)
+    incomplete["amount"][7] = None
     with pytest.raises(InputError, match="row 8"):
-        sortal.train(holed, "y", cost={"fp": 2}, cost_column={"fn": "amount"}, **QUICK)
+        sortal.train(incomplete, "y", cost={"fp": 2}, cost_column={"fn": "amount"}, **QUICK)
 
 
 def test_rows_in_doubt_go_to_a_person(tmp_path):
@@ -163,45 +163,47 @@ def test_rows_in_doubt_go_to_a_person(tmp_path):
 def test_a_capacity_takes_the_best_rows_of_a_batch(tmp_path, cost):
     run = sortal.train(table(), "y", capacity=30, cost=cost, out=tmp_path / "run", **QUICK)
     rows = table(seed=5, rows=400)
-    p, said = run.model.predict_proba(rows)[:, 1], run.model.decide(rows) == "yes"
-    assert said.sum() == 30
-    assert p[said].min() >= p[~said].max()
+    p, is_yes = run.model.predict_proba(rows)[:, 1], run.model.decide(rows) == "yes"
+    assert is_yes.sum() == 30
+    assert p[is_yes].min() >= p[~is_yes].max()
     pl.DataFrame(rows).write_csv(tmp_path / "rows.csv")
     score_file(run.folder / "model.sortal", [str(tmp_path / "rows.csv")], tmp_path / "scored.csv")
-    assert pl.read_csv(tmp_path / "scored.csv")["decision"].to_list() == np.where(said, "yes", "no").tolist()
+    assert pl.read_csv(tmp_path / "scored.csv")["decision"].to_list() == np.where(is_yes, "yes", "no").tolist()
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def share_run(tmp_path_factory):
     """The model says one of a few probabilities, so that many rows are equal."""
     rows = table()
     rows = {"x": np.clip(np.round(rows["x"]), -1, 1).tolist(), "y": rows["y"]}
     return sortal.train(rows, "y", capacity="10%", out=tmp_path_factory.mktemp("shared") / "run", **QUICK)
 
 
-def coarse(seed: int, rows: int) -> dict[str, list]:
-    drawn = table(seed, rows)
-    return {"x": np.clip(np.round(drawn["x"]), -1, 1).tolist(), "y": drawn["y"]}
+def coarse_table(seed: int, rows: int) -> dict[str, list]:
+    data = table(seed, rows)
+    return {"x": np.clip(np.round(data["x"]), -1, 1).tolist(), "y": data["y"]}
 
 
-def test_a_share_is_kept_exactly_whatever_is_tied(shared):
-    rows = coarse(6, 5_003)
-    p, said = shared.model.predict_proba(rows)[:, 1], shared.model.decide(rows) == "yes"
-    tied = np.flatnonzero(p == p.max())
-    assert len(tied) > 1_000
-    assert np.flatnonzero(said).tolist() == tied[:500].tolist()
+def test_a_share_is_kept_exactly_whatever_is_tied(share_run):
+    rows = coarse_table(6, 5_003)
+    p, is_yes = share_run.model.predict_proba(rows)[:, 1], share_run.model.decide(rows) == "yes"
+    ties = np.flatnonzero(p == p.max())
+    assert len(ties) > 1_000
+    assert np.flatnonzero(is_yes).tolist() == ties[:500].tolist()
 
 
-def test_the_test_and_the_rows_out_of_fold_are_decided_by_the_same_rule(shared):
-    split = shared.record.split
-    decided = np.array(shared.record.confusion.counts).sum(axis=0)
-    assert decided[shared.model.task.classes.index("yes")] == split.test // 10
-    evidence = pl.read_parquet(shared.folder / "oof.parquet").sort("row")
+def test_the_test_and_the_rows_out_of_fold_are_decided_by_the_same_rule(share_run):
+    split = share_run.record.split
+    decided = np.array(share_run.record.confusion.counts).sum(axis=0)
+    assert decided[share_run.model.task.classes.index("yes")] == split.test // 10
+    evidence = pl.read_parquet(share_run.folder / "oof.parquet").sort("row")
     first = np.sort(np.argsort(-evidence["p yes"].to_numpy(), kind="stable")[: split.train // 10])
-    taken = evidence[first]
-    assert shared.record.decision.threshold == pytest.approx(taken["p yes"].min())
-    wrong = (taken["truth"] == "no").sum() + (evidence["truth"] == "yes").sum() - (taken["truth"] == "yes").sum()
-    assert shared.record.decision.expected_cost.value == pytest.approx(wrong / len(evidence))
+    selected = evidence[first]
+    assert share_run.record.decision.threshold == pytest.approx(selected["p yes"].min())
+    n_wrong = (
+        (selected["truth"] == "no").sum() + (evidence["truth"] == "yes").sum() - (selected["truth"] == "yes").sum()
+    )
+    assert share_run.record.decision.expected_cost.value == pytest.approx(n_wrong / len(evidence))
 
 
 @pytest.fixture
@@ -209,32 +211,32 @@ def command(request):
     return request.getfixturevalue("sortal")
 
 
-def test_predict_and_evaluate_keep_a_share_over_batches_of_a_file(shared, command, tmp_path):
-    rows = pl.DataFrame(coarse(7, 1_500))
+def test_predict_and_evaluate_keep_a_share_over_batches_of_a_file(share_run, command, tmp_path):
+    rows = pl.DataFrame(coarse_table(7, 1_500))
     large = pl.concat([rows] * 46).with_columns(x=pl.col("x") - 1)  # most rows of the best are in no one batch
     large = large.with_columns(x=pl.when(pl.int_range(pl.len()) > 66_000).then(1.0).otherwise(pl.col("x")))
     assert large.height > 65_536
     large.write_parquet(tmp_path / "large.parquet")
-    told = command(
-        "predict", shared.folder / "model.sortal", tmp_path / "large.parquet", "-o", tmp_path / "out.parquet"
+    outcome = command(
+        "predict", share_run.folder / "model.sortal", tmp_path / "large.parquet", "-o", tmp_path / "out.parquet"
     )
-    said = pl.read_parquet(tmp_path / "out.parquet")["decision"] == "yes"
-    assert said.sum() == large.height // 10
-    assert said.to_list() == (shared.model.decide(large) == "yes").tolist()
-    assert "6,900 of 69,000 rows are decided 'yes'" in told.err
-    assert "tie at the cut: the first" in told.err
-    small = coarse(8, 333)
+    is_yes = pl.read_parquet(tmp_path / "out.parquet")["decision"] == "yes"
+    assert is_yes.sum() == large.height // 10
+    assert is_yes.to_list() == (share_run.model.decide(large) == "yes").tolist()
+    assert "6,900 of 69,000 rows are decided 'yes'" in outcome.err
+    assert "tie at the cut: the first" in outcome.err
+    small = coarse_table(8, 333)
     pl.DataFrame(small).write_csv(tmp_path / "small.csv")
-    right = float((shared.model.decide(small) == np.array(small["y"])).mean())
-    found = command("evaluate", shared.folder / "model.sortal", tmp_path / "small.csv", "--json").json
-    accuracy = next(c for c in found["comparisons"] if c["metric"] == "accuracy")
-    assert accuracy["observed"]["value"] == pytest.approx(right)
+    expected = float((share_run.model.decide(small) == np.array(small["y"])).mean())
+    report = command("evaluate", share_run.folder / "model.sortal", tmp_path / "small.csv", "--json").json
+    accuracy = next(c for c in report["comparisons"] if c["metric"] == "accuracy")
+    assert accuracy["observed"]["value"] == pytest.approx(expected)
 
 
-def test_a_share_of_too_few_rows_is_none_and_that_is_said(shared):
+def test_a_share_of_too_few_rows_is_none_and_that_is_said(share_run):
     row = {"x": 1.0}
     with pytest.warns(UserWarning, match="10 % of 1 row is no row at all"):
-        assert shared.model.decide(row).tolist() == ["no"]
+        assert share_run.model.decide(row).tolist() == ["no"]
 
 
 def test_recall_may_weigh_more():
@@ -262,9 +264,9 @@ def test_recall_may_weigh_more():
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_sentence(options, complaint):
-    with pytest.raises(InputError, match=complaint) as refused:
+    with pytest.raises(InputError, match=complaint) as error:
         sortal.train(table(rows=120), "y", **options, **QUICK)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_promise_needs_two_classes():
@@ -274,13 +276,13 @@ def test_a_promise_needs_two_classes():
         sortal.train(rows, "y", precision=0.9, models=["logistic"], budget="1h")
 
 
-def test_the_recipe_replays_the_decision(promised, tmp_path: Path):
+def test_the_recipe_replays_the_decision(promise_run, tmp_path: Path):
     from sortal.core.recipe import Recipe
     from sortal.record.events import RunObserver
     from sortal.workflow import train_into
 
-    recipe = Recipe.read(promised.folder / "recipe.toml")
+    recipe = Recipe.read(promise_run.folder / "recipe.toml")
     assert (recipe.goal.precision, recipe.goal.sets, recipe.parts) == (0.8, 0.9, "65/20/15")
-    again = train_into(tmp_path / "again", table(), recipe, RunObserver(), started=0.0)
-    assert again.decision == promised.record.decision
-    assert (tmp_path / "again/model.sortal").read_bytes() == (promised.folder / "model.sortal").read_bytes()
+    repeat = train_into(tmp_path / "again", table(), recipe, RunObserver(), started=0.0)
+    assert repeat.decision == promise_run.record.decision
+    assert (tmp_path / "again/model.sortal").read_bytes() == (promise_run.folder / "model.sortal").read_bytes()

@@ -36,30 +36,30 @@ def make(name: str, folder: Path, *settings: str) -> subprocess.CompletedProcess
 @pytest.mark.parametrize(("name", "rows", "classes"), [("demo-texts", 500, 2), ("demo-images", 200, 10)])
 def test_the_trip_of_an_example(name: str, rows: int, classes: int, tmp_path: Path) -> None:
     """With a budget that trains a baseline."""
-    done = make(name, tmp_path, "BUDGET=3s")
-    assert done.returncode == 0, done.stderr
+    process = make(name, tmp_path, "BUDGET=3s")
+    assert process.returncode == 0, process.stderr
     (run,) = tmp_path.glob(f"runs/{name}-*/run")
-    assert f"{rows} labelled rows scored" in done.stdout
+    assert f"{rows} labelled rows scored" in process.stdout
     (file,) = run.glob("predicted.*")
-    predicted = read(file).frame
-    assert len(predicted) == rows
-    assert sum(column.startswith("probability_") for column in predicted.columns) == classes
+    predictions = read(file).frame
+    assert len(predictions) == rows
+    assert sum(column.startswith("probability_") for column in predictions.columns) == classes
     assert (run / "report.html").stat().st_size > 10_000
 
 
 def test_a_service_is_trained_started_asked_told_the_truth_and_stopped(tmp_path: Path) -> None:
-    done = make("serve-demo", tmp_path, "BUDGET=3s", "SECONDS=2")
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert re.search(r"^look at   http://127\.0\.0\.1:\d+/", done.stdout, re.M)
-    sent, labelled = map(int, re.findall(r"^sent      (\d+) rows and (\d+) labels", done.stdout, re.M)[0])
-    assert sent > 5
-    assert labelled > 0
+    process = make("serve-demo", tmp_path, "BUDGET=3s", "SECONDS=2")
+    assert process.returncode == 0, process.stderr + process.stdout
+    assert re.search(r"^look at   http://127\.0\.0\.1:\d+/", process.stdout, re.M)
+    n_sent, n_labelled = map(int, re.findall(r"^sent      (\d+) rows and (\d+) labels", process.stdout, re.M)[0])
+    assert n_sent > 5
+    assert n_labelled > 0
     (folder,) = (tmp_path / "runs").iterdir()
     store = open_store(f"sqlite:///{folder / 'served.db'}")
-    logged = list(store.read())
+    records = list(store.read())
     store.close()
-    assert len(logged) == sent
-    assert sum(each.label is not None for each in logged) == labelled
+    assert len(records) == n_sent
+    assert sum(record.label is not None for record in records) == n_labelled
     assert '"event":"stopped"' in (folder / "serve.log").read_text("utf-8").splitlines()[-1]
 
 
@@ -73,5 +73,5 @@ def test_the_examples_are_small_and_new_rows_are_new() -> None:
     assert sum(file.stat().st_size for file in folder.glob("digits*.zip")) < 500_000
     assert sum(file.stat().st_size for file in folder.glob("messages*.csv")) < 300_000
     assert isinstance(first, pl.DataFrame)
-    described = (folder / "README.md").read_text("utf-8")
-    assert all(f"`{file.name}`" in described for file in folder.iterdir() if file.suffix in (".csv", ".zip"))
+    text = (folder / "README.md").read_text("utf-8")
+    assert all(f"`{file.name}`" in text for file in folder.iterdir() if file.suffix in (".csv", ".zip"))

@@ -27,11 +27,11 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert blocks
     for block in blocks:
         code = block.replace('budget="60s"', 'budget="5s"')
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
-        assert re.search(r"\d \[.*\d\]", done.stdout)
+        assert process.returncode == 0, process.stderr
+        assert re.search(r"\d \[.*\d\]", process.stdout)
     assert {"report.html", "churn.sortal"} <= {file.name for file in tmp_path.iterdir()}
 
 
@@ -42,10 +42,10 @@ def test_commands_of_the_documents_have_the_options_they_are_given(
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
     _, name, *words = shlex.split(command, comments=True)
-    told = sortal(name, "--help")
-    assert told.code == 0, told.err
+    outcome = sortal(name, "--help")
+    assert outcome.code == 0, outcome.err
     for option in (word for word in words if word.startswith("-")):
-        assert option in told.out.split() or f"{option}," in told.out, f"{name} has no {option}"
+        assert option in outcome.out.split() or f"{option}," in outcome.out, f"{name} has no {option}"
 
 
 @pytest.mark.parametrize("document", TEXT)
@@ -57,8 +57,8 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
 
 def test_every_folder_of_the_package_has_its_line_in_the_readme() -> None:
     folders = {p.name for p in (ROOT / "src" / "sortal").iterdir() if p.is_dir() and p.name != "__pycache__"}
-    told = set(re.findall(r"^ {4}src/sortal/(\w+) ", TEXT["README.md"], re.M))
-    assert told == folders
+    names = set(re.findall(r"^ {4}src/sortal/(\w+) ", TEXT["README.md"], re.M))
+    assert names == folders
 
 
 def test_paths_that_the_documents_name_exist() -> None:

@@ -75,10 +75,10 @@ def test_the_same_rows_have_the_same_probabilities(models, table, tmp_path, door
     rows = table.drop(columns="firmware").head(30)
     expected = models["pandas"].model.predict_proba(rows)
     for run in models.values():
-        given = DOORS[door](rows, tmp_path)
-        if isinstance(given, str):
-            given = read(given).frame
-        np.testing.assert_array_equal(run.model.predict_proba(given), expected)
+        data = DOORS[door](rows, tmp_path)
+        if isinstance(data, str):
+            data = read(data).frame
+        np.testing.assert_array_equal(run.model.predict_proba(data), expected)
         assert set(run.model.predict(rows)) <= {"1.0", "True"}
 
 
@@ -86,7 +86,7 @@ def test_one_row_is_scored_as_the_same_row_of_many(models, table):
     rows = table.drop(columns="firmware").head(5)
     model = models["csv"].model
     for i, row in enumerate(rows.to_dict("records")):
-        known = {name: value for name, value in row.items() if not pd.isna(value)}
-        for given in (row, known, [known], rows.iloc[[i]]):
+        without_missing = {name: value for name, value in row.items() if not pd.isna(value)}
+        for data in (row, without_missing, [without_missing], rows.iloc[[i]]):
             # A product with one row is summed in another order than one with many.
-            np.testing.assert_allclose(model.predict_proba(given)[0], model.predict_proba(rows)[i], rtol=1e-12)
+            np.testing.assert_allclose(model.predict_proba(data)[0], model.predict_proba(rows)[i], rtol=1e-12)

@@ -37,10 +37,10 @@ def one_is_drawn():
 
 @pytest.fixture(scope="module")
 def calm(rows, tmp_path_factory):
-    return trained(rows, tmp_path_factory.mktemp("calm") / "run", models=MODELS, effort=EFFORT)
+    return train(rows, tmp_path_factory.mktemp("calm") / "run", models=MODELS, effort=EFFORT)
 
 
-def trained(rows, out, **options):
+def train(rows, out, **options):
     target = {} if "recipe" in options else {"target": "y"}
     return sortal.train(rows, **target, out=out, **options)
 
@@ -59,7 +59,7 @@ def hurried(monkeypatch):
 
 
 def test_a_machine_that_is_a_thousand_times_slower_gives_the_same_bytes(rows, calm, hurried, tmp_path):
-    slow = trained(rows, tmp_path / "run", models=MODELS, effort=EFFORT)
+    slow = train(rows, tmp_path / "run", models=MODELS, effort=EFFORT)
     assert slow.record.timing.wall_seconds > 100 * calm.record.timing.wall_seconds
     assert names(calm) >= {"majority", "logistic", "tree", "lightgbm", "lightgbm small", "svm", "lightgbm 1"}
     for file in ("model.sortal", "recipe.toml", "oof.parquet"):
@@ -68,7 +68,7 @@ def test_a_machine_that_is_a_thousand_times_slower_gives_the_same_bytes(rows, ca
 
 
 def test_with_a_budget_such_a_machine_does_less(rows, calm, hurried, tmp_path):
-    assert names(trained(rows, tmp_path / "run", models=MODELS, budget=600)) < names(calm)
+    assert names(train(rows, tmp_path / "run", models=MODELS, budget=600)) < names(calm)
 
 
 def test_what_was_asked_stands_in_the_record_and_the_recipe(calm):
@@ -85,25 +85,25 @@ def test_what_was_drawn_at_random_is_told(calm):
 
 
 def test_its_recipe_repeats_it(rows, calm, tmp_path):
-    trained(rows, tmp_path / "run", recipe=calm.folder / "recipe.toml")
+    train(rows, tmp_path / "run", recipe=calm.folder / "recipe.toml")
     assert (tmp_path / "run" / "model.sortal").read_bytes() == (calm.folder / "model.sortal").read_bytes()
 
 
 def test_fits_use_the_same_of_every_machine(monkeypatch):
     monkeypatch.setattr(Resources, "here", classmethod(lambda cls: cls(64)))
     dev, task = small(rows=60)
-    asked = {"effort": 10.0}, {"budget": 10.0}
-    made = [development(dev.table, dev.codes, task, Recipe.of("y", **options)) for options in asked]
-    assert [each.resources for each in made] == [Resources(EFFORT_THREADS, "cpu"), Resources(64)]
+    cases = {"effort": 10.0}, {"budget": 10.0}
+    developments = [development(dev.table, dev.codes, task, Recipe.of("y", **options)) for options in cases]
+    assert [item.resources for item in developments] == [Resources(EFFORT_THREADS, "cpu"), Resources(64)]
 
 
 def test_the_device_is_the_one_that_was_asked_for(monkeypatch):
     monkeypatch.setattr(Resources, "here", classmethod(lambda cls: cls(64)))
     monkeypatch.setattr("sortal.training.trained.require_graphics_processor", lambda: None)
     dev, task = small(rows=60)
-    asked = {"device": "cpu"}, {"device": "cuda"}, {"device": "cuda", "effort": 10.0}
-    made = [development(dev.table, dev.codes, task, Recipe.of("y", **options)) for options in asked]
-    resources = [each.resources for each in made]
+    cases = {"device": "cpu"}, {"device": "cuda"}, {"device": "cuda", "effort": 10.0}
+    developments = [development(dev.table, dev.codes, task, Recipe.of("y", **options)) for options in cases]
+    resources = [item.resources for item in developments]
     assert resources == [Resources(64, "cpu"), Resources(64, "cuda"), Resources(EFFORT_THREADS, "cuda")]
 
 
@@ -111,5 +111,5 @@ def test_the_classifier_takes_it(rows, hurried):
     X, y = rows.drop("y"), rows["y"].to_numpy()
     model = sortal.SortalClassifier(models="svm", effort=10).fit(X, y)
     assert model.skipped_ == {}
-    again = sortal.SortalClassifier(models="svm", effort=10).fit(X, y)
-    assert (model.predict_proba(X) == again.predict_proba(X)).all()
+    repeat = sortal.SortalClassifier(models="svm", effort=10).fit(X, y)
+    assert (model.predict_proba(X) == repeat.predict_proba(X)).all()

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("all_dealt_once")
 UNHURRIED = "1h"
 """No clock decides anything: what is tested here repeats on a busy machine."""
 
-DEALT = develop.REPEATS
+REPEATS = develop.REPEATS
 """How often few rows are dealt into folds."""
 
 
@@ -90,7 +90,7 @@ def answers(people: pd.DataFrame) -> NDArray[np.str_]:
 
 
 @pytest.fixture(scope="module")
-def fitted(people: pd.DataFrame, answers: NDArray[np.str_]) -> SortalClassifier:
+def classifier(people: pd.DataFrame, answers: NDArray[np.str_]) -> SortalClassifier:
     return quick().fit(people, answers)
 
 
@@ -113,18 +113,18 @@ def blobs(labels: NDArray[Any], per_class: int = 20) -> tuple[NDArray[np.float64
 def test_every_table_is_the_same_table(
     people: pd.DataFrame,
     answers: NDArray[np.str_],
-    fitted: SortalClassifier,
+    classifier: SortalClassifier,
     convert: Callable[[pd.DataFrame], Any],
 ) -> None:
     other = quick().fit(convert(people), answers)
-    expected = fitted.predict_proba(people)
+    expected = classifier.predict_proba(people)
     assert np.array_equal(other.predict_proba(people), expected)
-    assert np.array_equal(fitted.predict_proba(convert(people)), expected)
+    assert np.array_equal(classifier.predict_proba(convert(people)), expected)
     assert other.feature_names_in_.tolist() == people.columns.tolist()
 
 
-def test_kinds_come_from_the_table(fitted: SortalClassifier) -> None:
-    kinds = {column.name: column.kind for column in fitted.model_.schema.features}
+def test_kinds_come_from_the_table(classifier: SortalClassifier) -> None:
+    kinds = {column.name: column.kind for column in classifier.model_.schema.features}
     assert kinds == {
         "income": "number",
         "city": "category",
@@ -147,35 +147,35 @@ def test_kinds_come_from_the_table(fitted: SortalClassifier) -> None:
     ids=["reordered", "dropped", "renamed", "added"],
 )
 def test_other_columns_are_refused(
-    people: pd.DataFrame, fitted: SortalClassifier, change: Callable[[pd.DataFrame], pd.DataFrame]
+    people: pd.DataFrame, classifier: SortalClassifier, change: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> None:
     with pytest.raises(ValueError, match="The feature names should match"):
-        fitted.predict(change(people))
+        classifier.predict(change(people))
 
 
-def test_columns_go_by_position_where_one_side_has_no_names(people: pd.DataFrame, fitted: SortalClassifier) -> None:
+def test_columns_go_by_position_where_one_side_has_no_names(people: pd.DataFrame, classifier: SortalClassifier) -> None:
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
-        nameless = fitted.predict_proba(people.to_numpy())
-    assert np.array_equal(nameless, fitted.predict_proba(people))
+        nameless = classifier.predict_proba(people.to_numpy())
+    assert np.array_equal(nameless, classifier.predict_proba(people))
 
     X, y = blobs(np.array([0, 1]))
-    numbered = quick().fit(pd.DataFrame(X), y)
-    assert not hasattr(numbered, "feature_names_in_")
-    assert np.array_equal(numbered.predict_proba(X), numbered.predict_proba(pd.DataFrame(X)))
+    model = quick().fit(pd.DataFrame(X), y)
+    assert not hasattr(model, "feature_names_in_")
+    assert np.array_equal(model.predict_proba(X), model.predict_proba(pd.DataFrame(X)))
 
 
-def test_rows_at_prediction_may_be_few_and_new(people: pd.DataFrame, fitted: SortalClassifier) -> None:
-    assert fitted.predict_proba(people[:0]).shape == (0, 2)
+def test_rows_at_prediction_may_be_few_and_new(people: pd.DataFrame, classifier: SortalClassifier) -> None:
+    assert classifier.predict_proba(people[:0]).shape == (0, 2)
     one = people[:1].assign(city="Quito", income=np.nan)
-    assert fitted.predict_proba(one).sum() == pytest.approx(1)
+    assert classifier.predict_proba(one).sum() == pytest.approx(1)
     with pytest.raises(InputError, match=r"column 'income'.*'a lot' in row 1"):
-        fitted.predict(people[:1].assign(income="a lot"))
+        classifier.predict(people[:1].assign(income="a lot"))
 
 
 def test_text_arrays_hold_numbers_and_categories(people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
     numbers = np.random.default_rng(0).normal(size=(len(people), 2))
-    mixed = np.column_stack([numbers.astype(object), people["city"].to_numpy(dtype=object)])
-    for X in (mixed, mixed.tolist()):
+    table = np.column_stack([numbers.astype(object), people["city"].to_numpy(dtype=object)])
+    for X in (table, table.tolist()):
         model = quick().fit(X, answers)
         assert [column.kind for column in model.model_.schema.features] == ["number", "number", "category"]
         assert model.predict(X).shape == answers.shape
@@ -264,7 +264,7 @@ def test_python_objects_of_one_type_are_labels(labels: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("y", "said"),
+    ("y", "message"),
     [
         (["a", None] * 20, r"y holds no label in row 2 \(20 in all\)"),
         (pd.array([1, None] * 20, dtype="Int64"), "no label in row 2|contains NaN"),
@@ -278,9 +278,9 @@ def test_python_objects_of_one_type_are_labels(labels: list[Any]) -> None:
     ],
     ids=["none", "NA", "nan", "mixed", "continuous", "one class", "lone", "short", "2-d"],
 )
-def test_labels_that_cannot_be_learned(y: Any, said: str) -> None:
+def test_labels_that_cannot_be_learned(y: Any, message: str) -> None:
     X, _ = blobs(np.array([0, 1]))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         quick().fit(X, y)
 
 
@@ -308,8 +308,8 @@ def test_predict_takes_the_least_expected_cost(noisy: tuple[NDArray[np.float64],
     assert model.classes_.tolist() == ["bad", "good"]
     cost = np.array([[0, 8], [1, 0]])
     assert np.array_equal(model.predict(X), model.classes_[(model.predict_proba(X) @ cost).argmin(axis=1)])
-    plain = quick().fit(X, y)
-    assert (model.predict(X) == "bad").sum() > (plain.predict(X) == "bad").sum()
+    cost_free = quick().fit(X, y)
+    assert (model.predict(X) == "bad").sum() > (cost_free.predict(X) == "bad").sum()
 
 
 def test_costs_by_label_hold_in_the_order_of_the_classes() -> None:
@@ -353,24 +353,26 @@ def test_costs_in_columns_are_paid_by_row(noisy: tuple[NDArray[np.float64], NDAr
     amount = np.where(np.arange(len(y)) % 2, 20.0, 0.1)
     rows = pd.DataFrame(X, columns=list("abcd")).assign(amount=amount)
     model = quick(cost={"fp": 1}, cost_column={"fn": "amount"}, ignore="amount", positive="bad").fit(rows, y)
-    bad = model.predict_proba(rows)[:, 0]
-    assert np.array_equal(model.predict(rows) == "bad", bad * amount > 1 - bad)
+    p_bad = model.predict_proba(rows)[:, 0]
+    assert np.array_equal(model.predict(rows) == "bad", p_bad * amount > 1 - p_bad)
     with pytest.raises(ValueError, match="column 'amount' of X has no value in row 1"):
         model.predict(rows.assign(amount=np.nan))
 
 
 def test_f_beta_and_capacity_decide(noisy: tuple[NDArray[np.float64], NDArray[np.str_]]) -> None:
     X, y = noisy
-    many, few = (int((quick(f_beta=b, positive="bad").fit(X, y).predict(X) == "bad").sum()) for b in (5, 0.2))
-    assert many > few
+    n_recall, n_precision = (
+        int((quick(f_beta=b, positive="bad").fit(X, y).predict(X) == "bad").sum()) for b in (5, 0.2)
+    )
+    assert n_recall > n_precision
     model = quick(capacity=7, positive="bad").fit(X, y)
     assert (model.predict(X) == "bad").sum() == 7
 
 
 def test_groups_and_times_part_the_folds(people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
-    grouped = people.assign(who=np.arange(len(people)) // 4)
+    with_group = people.assign(who=np.arange(len(people)) // 4)
     for parameters in ({"group": "who"}, {"time": "since"}):
-        X = grouped if "group" in parameters else people.assign(since=people["since"].fillna(pd.Timestamp("2019")))
+        X = with_group if "group" in parameters else people.assign(since=people["since"].fillna(pd.Timestamp("2019")))
         model = quick(**parameters).fit(X, answers)
         [name] = parameters.values()
         assert name not in {column.name for column in model.model_.schema.features}
@@ -383,15 +385,15 @@ def test_groups_and_times_part_the_folds(people: pd.DataFrame, answers: NDArray[
 def test_a_row_of_no_weight_is_no_row(people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
     weight = np.random.default_rng(3).integers(0, 3, len(people))
     model = quick().fit(people, answers, sample_weight=weight)
-    some = quick().fit(people[weight > 0], answers[weight > 0], sample_weight=4 * weight[weight > 0])
-    assert np.array_equal(model.predict_proba(people), some.predict_proba(people))
-    plain = quick().fit(people[weight > 0], answers[weight > 0])
-    assert not np.array_equal(model.predict_proba(people), plain.predict_proba(people))
+    subset = quick().fit(people[weight > 0], answers[weight > 0], sample_weight=4 * weight[weight > 0])
+    assert np.array_equal(model.predict_proba(people), subset.predict_proba(people))
+    unweighted = quick().fit(people[weight > 0], answers[weight > 0])
+    assert not np.array_equal(model.predict_proba(people), unweighted.predict_proba(people))
     assert "weight" not in model.model_.schema
 
 
 @pytest.mark.parametrize(
-    ("weight", "said"),
+    ("weight", "message"),
     [
         (np.full(40, -1.0), "Negative values"),
         (np.r_[np.nan, np.ones(39)], "contains NaN"),
@@ -401,9 +403,9 @@ def test_a_row_of_no_weight_is_no_row(people: pd.DataFrame, answers: NDArray[np.
     ],
     ids=["negative", "missing", "short", "zeros", "one class"],
 )
-def test_weights_that_cannot_be(weight: NDArray[np.float64], said: str) -> None:
+def test_weights_that_cannot_be(weight: NDArray[np.float64], message: str) -> None:
     X, _ = blobs(np.array([0, 1]))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         quick().fit(X, np.arange(40) // 20, sample_weight=weight)
 
 
@@ -412,18 +414,18 @@ def test_weights_that_cannot_be(weight: NDArray[np.float64], said: str) -> None:
 
 def test_equal_seeds_give_equal_probabilities(people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
     model = SortalClassifier(models=["lightgbm", "svm"], budget=UNHURRIED, random_state=5).fit(people, answers)
-    again = clone(model).fit(people, answers)
-    assert np.array_equal(model.predict_proba(people), again.predict_proba(people))
-    assert unclocked(model).equals(unclocked(again))
+    repeat = clone(model).fit(people, answers)
+    assert np.array_equal(model.predict_proba(people), repeat.predict_proba(people))
+    assert without_times(model).equals(without_times(repeat))
 
 
 def test_a_random_state_is_a_seed_too(people: pd.DataFrame, answers: NDArray[np.str_]) -> None:
-    found = [unclocked(quick(random_state=np.random.RandomState(3)).fit(people, answers)) for _ in range(2)]
-    assert found[0].equals(found[1])
-    assert not found[0].equals(unclocked(quick(random_state=4).fit(people, answers)))
+    boards = [without_times(quick(random_state=np.random.RandomState(3)).fit(people, answers)) for _ in range(2)]
+    assert boards[0].equals(boards[1])
+    assert not boards[0].equals(without_times(quick(random_state=4).fit(people, answers)))
 
 
-def unclocked(model: SortalClassifier) -> Any:
+def without_times(model: SortalClassifier) -> Any:
     return model.leaderboard_.drop(columns="fit_seconds")
 
 
@@ -435,8 +437,8 @@ def test_boosters_take_missing_values(family: str, people: pd.DataFrame, answers
     assert model.skipped_ == {}
 
 
-def test_the_leaderboard_is_in_order(fitted: SortalClassifier) -> None:
-    board = fitted.leaderboard_
+def test_the_leaderboard_is_in_order(classifier: SortalClassifier) -> None:
+    board = classifier.leaderboard_
     assert board["log_loss_mean"].is_monotonic_increasing
     assert board["chosen"].sum() == 1
     assert {"majority", "logistic", "tree"} <= set(board["name"])
@@ -457,20 +459,20 @@ def test_a_budget_is_kept_and_what_it_cost_is_told() -> None:
     assert all(model.skipped_.values())
 
 
-def test_the_model_is_one_that_sortal_saves(fitted: SortalClassifier, people: pd.DataFrame, tmp_path: Path) -> None:
-    fitted.model_.save(tmp_path / "people.sortal")
-    loaded = sortal.load(tmp_path / "people.sortal")
-    assert np.array_equal(loaded.predict_proba(people), fitted.predict_proba(people))
-    assert np.array_equal(loaded.decide(people), fitted.predict(people))
+def test_the_model_is_one_that_sortal_saves(classifier: SortalClassifier, people: pd.DataFrame, tmp_path: Path) -> None:
+    classifier.model_.save(tmp_path / "people.sortal")
+    model = sortal.load(tmp_path / "people.sortal")
+    assert np.array_equal(model.predict_proba(people), classifier.predict_proba(people))
+    assert np.array_equal(model.decide(people), classifier.predict(people))
 
 
 def test_pickles_predict_alike_and_hold_no_rows() -> None:
     X, y = make_classification(2_000, 20, random_state=0)
     model = quick().fit(X, y)
     expected = model.predict_proba(X)
-    stored = pickle.dumps(model)
-    assert len(stored) < X.nbytes / 4
-    assert np.array_equal(pickle.loads(stored).predict_proba(X), expected)  # noqa: S301 - our own
+    content = pickle.dumps(model)
+    assert len(content) < X.nbytes / 4
+    assert np.array_equal(pickle.loads(content).predict_proba(X), expected)  # noqa: S301 - our own
     assert np.array_equal(copy.deepcopy(model).predict_proba(X), expected)
 
 
@@ -503,7 +505,7 @@ def test_pickles_predict_alike_and_hold_no_rows() -> None:
     ],
 )
 def test_odd_data_is_fitted(X: NDArray[Any], y: NDArray[np.int64], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(develop, "REPEATS", DEALT)
+    monkeypatch.setattr(develop, "REPEATS", REPEATS)
     model = SortalClassifier(models=["svm"], budget=UNHURRIED).fit(X, y)
     probability = model.predict_proba(X)
     assert probability.shape == (len(y), len(np.unique(y)))
@@ -512,7 +514,7 @@ def test_odd_data_is_fitted(X: NDArray[Any], y: NDArray[np.int64], monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("X", "said"),
+    ("X", "message"),
     [
         (np.full((40, 2), np.nan), "no column of X can be used .*all values are missing"),
         (np.array([[f"key {i}"] for i in range(40)]), "no column of X can be used .*identifies rows"),
@@ -524,13 +526,13 @@ def test_odd_data_is_fitted(X: NDArray[Any], y: NDArray[np.int64], monkeypatch: 
     ],
     ids=["no values", "keys", "no columns", "no rows", "infinity in a table", "infinity", "1-d"],
 )
-def test_data_that_cannot_be_used(X: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_data_that_cannot_be_used(X: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         quick().fit(X, np.arange(40) % 2)
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"models": "svmm"}, "no model 'svmm'; did you mean 'svm'"),
         ({"models": ["svmm"]}, "no model 'svmm'; did you mean 'svm'"),
@@ -558,9 +560,9 @@ def test_data_that_cannot_be_used(X: Any, said: str) -> None:
         ({"random_state": "a"}, "'a' cannot be used to seed"),
     ],
 )
-def test_parameters_that_cannot_be_used(parameters: dict[str, Any], said: str) -> None:
+def test_parameters_that_cannot_be_used(parameters: dict[str, Any], message: str) -> None:
     X, y = blobs(np.array([0, 1]))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         quick(**parameters).fit(X, y)
 
 
@@ -591,19 +593,21 @@ def test_grid_search_and_pipelines(people: pd.DataFrame, answers: NDArray[np.str
     assert "remainder__city" in search.best_estimator_[-1].feature_names_in_
 
 
-def test_calibration_and_inspection(people: pd.DataFrame, answers: NDArray[np.str_], fitted: SortalClassifier) -> None:
-    for calibrated in (CalibratedClassifierCV(quick(), cv=2), CalibratedClassifierCV(FrozenEstimator(fitted))):
-        assert calibrated.fit(people, answers).predict_proba(people).shape == (len(people), 2)
-    importance = permutation_importance(fitted, people, answers, n_repeats=2, random_state=0).importances_mean
+def test_calibration_and_inspection(
+    people: pd.DataFrame, answers: NDArray[np.str_], classifier: SortalClassifier
+) -> None:
+    for wrapper in (CalibratedClassifierCV(quick(), cv=2), CalibratedClassifierCV(FrozenEstimator(classifier))):
+        assert wrapper.fit(people, answers).predict_proba(people).shape == (len(people), 2)
+    importance = permutation_importance(classifier, people, answers, n_repeats=2, random_state=0).importances_mean
     assert importance.argmax() == people.columns.get_loc("income")
 
 
-def test_parameters_and_pictures(fitted: SortalClassifier) -> None:
+def test_parameters_and_pictures(classifier: SortalClassifier) -> None:
     model = quick(cost={"fp": 1, "fn": 2}, ignore=["a"])
     assert clone(model).get_params() == model.get_params()
     assert model.set_params(budget="9s").budget == "9s"
     assert repr(quick()) == "SortalClassifier(budget='1h', models=['majority'])"
-    assert "leaderboard_" in fitted._repr_html_()
+    assert "leaderboard_" in classifier._repr_html_()
 
 
 def test_importing_sortal_does_not_import_scikit_learn() -> None:

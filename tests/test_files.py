@@ -14,8 +14,8 @@ from sortal.data.problem import frame_problem
 
 
 @pytest.fixture
-def piped(sortal, monkeypatch):
-    """``piped(data, "audit", "-")`` runs a command with these bytes as its standard input."""
+def pipe(sortal, monkeypatch):
+    """``pipe(data, "audit", "-")`` runs a command with these bytes as its standard input."""
 
     def run(data, *arguments):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
@@ -25,33 +25,33 @@ def piped(sortal, monkeypatch):
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "audit"])
-def test_a_pipe_is_a_file(command, sortal, piped, trained, churn_csv):
-    arguments = [] if command == "audit" else [trained.model]
+def test_a_pipe_is_a_file(command, sortal, pipe, churn_run, churn_csv):
+    arguments = [] if command == "audit" else [churn_run.model]
     options = ["--target", "Churn"] if command == "audit" else []
     by_path = sortal(command, *arguments, churn_csv, *options)
-    by_pipe = piped(churn_csv.read_bytes(), command, *arguments, "-", *options)
+    by_pipe = pipe(churn_csv.read_bytes(), command, *arguments, "-", *options)
     assert by_path.code == by_pipe.code == 0
     assert by_pipe.out.splitlines()[1:] == by_path.out.splitlines()[1:]
     assert by_pipe.err == by_path.err
 
 
-def test_a_run_from_a_pipe(piped, churn, tmp_path):
+def test_a_run_from_a_pipe(pipe, churn, tmp_path):
     options = ("--target", " Churn", "--models", "logistic", "--budget", "1h", "--out", tmp_path / "run")
-    done = piped(churn.head(300).write_csv().encode(), "train", "-", *options)
-    assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("data       standard input: 300 rows")
+    outcome = pipe(churn.head(300).write_csv().encode(), "train", "-", *options)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith("data       standard input: 300 rows")
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
-def test_what_was_unusual_about_a_file_is_said(command, sortal, trained, churn, tmp_path):
+def test_what_was_unusual_about_a_file_is_said(command, sortal, churn_run, churn, tmp_path):
     text = churn.head(200).write_csv(separator=";")
     (tmp_path / "twice.csv").write_text(text + text)
-    done = sortal(command, trained.model, tmp_path / "twice.csv")
-    assert done.code == 0
-    assert "sortal: fields are separated by ';'\n" in done.err
-    assert "sortal: 1 row is the header again: left out\n" in done.err
+    outcome = sortal(command, churn_run.model, tmp_path / "twice.csv")
+    assert outcome.code == 0
+    assert "sortal: fields are separated by ';'\n" in outcome.err
+    assert "sortal: 1 row is the header again: left out\n" in outcome.err
     if command == "predict":
-        assert len(done.out.splitlines()) == 401
+        assert len(outcome.out.splitlines()) == 401
 
 
 @pytest.mark.parametrize("write", [" {} ".format, lambda name: unicodedata.normalize("NFD", name)])
@@ -60,8 +60,8 @@ def test_columns_are_known_by_any_form_of_their_name(ask, write, tmp_path):
     names = ["größe", "été", "naïve"]
     table = pl.DataFrame({write(name): [str(i % 20) for i in range(60)] for name in names})
     table.with_columns(pl.Series(write("señal"), ["a", "b"] * 30)).write_csv(tmp_path / "t.csv")
-    asked = Recipe.of(ask("señal"), time=ask("été"), ignore=(ask("naïve"),), kind={ask("größe"): "category"})
-    schema = frame_problem(tmp_path / "t.csv", asked.goal, asked.rows).table.schema
+    recipe = Recipe.of(ask("señal"), time=ask("été"), ignore=(ask("naïve"),), kind={ask("größe"): "category"})
+    schema = frame_problem(tmp_path / "t.csv", recipe.goal, recipe.rows).table.schema
     assert [(column.name, column.role) for column in schema.columns if column.name != "größe"] == [
         ("été", "time"),
         ("naïve", "ignore"),

@@ -70,8 +70,8 @@ def test_what_cannot_be_read_is_named_and_left_out(run: sortal.Run) -> None:
 
 def test_no_bytes_are_shown_and_no_image_leaves_with_the_model(run: sortal.Run, folder: Path) -> None:
     files = folder.parent / "run"
-    shown = [(files / name).read_text() for name in ("report.html", "run.json", "recipe.toml", "leaderboard.csv")]
-    assert not any("x89PNG" in text for text in shown)
+    texts = [(files / name).read_text() for name in ("report.html", "run.json", "recipe.toml", "leaderboard.csv")]
+    assert not any("x89PNG" in text for text in texts)
     assert not any(picture("cat", seed)[:60] in (files / "model.sortal").read_bytes() for seed in range(EACH))
 
 
@@ -79,9 +79,9 @@ def test_sealed_rows_hold_the_images_themselves(run: sortal.Run, folder: Path) -
     sealed = pl.read_parquet(folder.parent / "run" / "sealed" / "test.parquet")
     assert sealed.schema["image"] == pl.Binary
     small = {picture(name, seed) for name in COLOURS for seed in range(EACH) if seed % 9}
-    kept = sealed["image"].to_list()
-    assert {image for image in kept if image.startswith(b"\x89PNG")} <= small
-    assert all(image.startswith((b"\x89PNG", b"\xff\xd8\xff")) for image in kept)
+    images = sealed["image"].to_list()
+    assert {image for image in images if image.startswith(b"\x89PNG")} <= small
+    assert all(image.startswith((b"\x89PNG", b"\xff\xd8\xff")) for image in images)
 
 
 def test_the_same_picture_has_the_same_probabilities_from_every_door(run: sortal.Run, folder: Path, tmp_path) -> None:
@@ -97,23 +97,23 @@ def test_the_same_picture_has_the_same_probabilities_from_every_door(run: sortal
         main(
             ["predict", str(folder.parent / "run" / "model.sortal"), str(file), "--out", str(tmp_path / "out.parquet")]
         )
-        scored = pl.read_parquet(tmp_path / "out.parquet")
-        assert_array_equal(scored.select(pl.col(f"probability_{name}") for name in COLOURS).to_numpy(), expected)
-        assert scored["image"].to_list() == read(file).frame["image"].to_list()
+        output = pl.read_parquet(tmp_path / "out.parquet")
+        assert_array_equal(output.select(pl.col(f"probability_{name}") for name in COLOURS).to_numpy(), expected)
+        assert output["image"].to_list() == read(file).frame["image"].to_list()
     (folder / "names.csv").unlink()
     for column in (names, texts, images, [f"data:image/png;base64,{text}" for text in texts], list(map(Path, names))):
         assert_array_equal(run.model.predict_proba({"image": column}), expected)
         assert_array_equal(run.model.predict_proba([{"image": value} for value in column]), expected)
     assert_array_equal(run.model.predict_proba({"image": [*names[:2], *images[2:4], *texts[4:]]}), expected)
-    alone = np.vstack([run.model.predict_proba({"image": image}) for image in images])
-    assert_allclose(alone, expected, rtol=0, atol=1e-12)
+    single = np.vstack([run.model.predict_proba({"image": image}) for image in images])
+    assert_allclose(single, expected, rtol=0, atol=1e-12)
 
 
 def test_what_cannot_be_read_is_missing_with_a_warning(run: sortal.Run, folder: Path, capsys) -> None:
     with pytest.warns(UserWarning, match=r"^image: 1 image cannot be read: 'nowhere.png' in row 2 \(no such file\)$"):
-        found = run.model.predict_proba({"image": [picture("dog", 100), "nowhere.png", None]})
-    assert_array_equal(found[1], found[2])
-    assert_allclose(found.sum(axis=1), 1)
+        p = run.model.predict_proba({"image": [picture("dog", 100), "nowhere.png", None]})
+    assert_array_equal(p[1], p[2])
+    assert_allclose(p.sum(axis=1), 1)
     main(["predict", str(folder.parent / "run" / "model.sortal"), str(folder), "--out", str(folder.parent / "out.csv")])
     assert "sortal: image: 1 image cannot be read: '" in capsys.readouterr().err
 
@@ -121,8 +121,8 @@ def test_what_cannot_be_read_is_missing_with_a_warning(run: sortal.Run, folder: 
 def test_what_is_odd_about_an_image(run: sortal.Run) -> None:
     white = io.BytesIO()
     Image.new("L", (40, 4), 255).save(white, "PNG")
-    (said,) = run.model.odd_values({"image": white.getvalue()})
-    assert [text.partition(":")[0] for text in said] == ["'image', brightness", "'image', width to height"]
+    (warnings,) = run.model.odd_values({"image": white.getvalue()})
+    assert [text.partition(":")[0] for text in warnings] == ["'image', brightness", "'image', width to height"]
     assert run.model.odd_values({"image": None}) == [["'image': is missing, and never was in training"]]
     assert run.model.odd_values({"image": picture("dog", 100)}) == [[]]
     (shift,) = run.model.compare({"image": [white.getvalue()] * 60})[:1]
@@ -133,17 +133,17 @@ def test_evaluate_and_show(run: sortal.Run, folder: Path, capsys) -> None:
     model = str(folder.parent / "run" / "model.sortal")
     main(["evaluate", model, str(folder)])
     main(["show", model])
-    shown = capsys.readouterr().out
-    assert "photos: 91 labelled rows scored" in shown
-    assert "image   image" in shown
+    output = capsys.readouterr().out
+    assert "photos: 91 labelled rows scored" in output
+    assert "image   image" in output
 
 
 def test_a_table_of_names_is_the_same_data_as_a_folder(run: sortal.Run, folder: Path) -> None:
     rows = [(f"photos/{name}/{seed}.png", name) for name in COLOURS for seed in range(EACH)]
     pl.DataFrame(rows, schema=["photo", "label"], orient="row").write_csv(folder.parent / "pictures.csv")
-    found = sortal.audit(folder.parent / "pictures.csv", "label")
-    assert found.columns[0].kind == "image"
-    assert found.data.rows == len(rows)
+    report = sortal.audit(folder.parent / "pictures.csv", "label")
+    assert report.columns[0].kind == "image"
+    assert report.data.rows == len(rows)
 
 
 def test_copies_are_found_whatever_they_are_called(folder: Path, tmp_path: Path) -> None:
@@ -160,11 +160,11 @@ def test_given_parts_are_used_where_they_are_asked_for(folder: Path, tmp_path: P
             (tmp_path / "data" / part / name).mkdir(parents=True)
             for seed in seeds:
                 shutil.copy(folder / name / f"{seed}.png", tmp_path / "data" / part / name)
-    given = sortal.audit(tmp_path / "data", split="part")
-    assert (given.split.train, given.split.test) == (60, 30)
-    drawn = sortal.audit(tmp_path / "data", split="80/20")
-    assert drawn.split.test == 18
-    part = next(column for column in drawn.columns if column.name == "part")
+    by_part = sortal.audit(tmp_path / "data", split="part")
+    assert (by_part.split.train, by_part.split.test) == (60, 30)
+    at_random = sortal.audit(tmp_path / "data", split="80/20")
+    assert at_random.split.test == 18
+    part = next(column for column in at_random.columns if column.name == "part")
     assert part.role == "ignore"
 
 
@@ -181,9 +181,9 @@ def test_folders_that_cannot_be_learned_from(names: list[str], error: type[Excep
         file = tmp_path / "photos" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(picture("cat", i + 1) if name.endswith("png") else b"no picture")
-    with pytest.raises(error, match=message) as raised:
+    with pytest.raises(error, match=message) as excinfo:
         sortal.train(tmp_path / "photos", out=tmp_path / "run", budget="1h")
-    assert "\n" not in str(raised.value)
+    assert "\n" not in str(excinfo.value)
 
 
 def test_names_of_files_that_are_nowhere(tmp_path: Path) -> None:
@@ -201,12 +201,12 @@ def test_without_pillow_one_sentence_says_what_to_install(monkeypatch, tmp_path:
 
 def test_examples_show_small_pictures_and_what_speaks_for_the_decision(run: sortal.Run, folder: Path) -> None:
     page, examples = (folder.parent / "run" / "examples.html").read_text(), run.record.examples
-    shown = [*examples.mistakes, *examples.uncertain]
+    all_examples = [*examples.mistakes, *examples.uncertain]
     pictures = re.findall(r'src="data:image/jpeg;base64,([^"]*)"', page)
-    assert len(shown) < len(pictures) <= 2 * len(shown)
-    assert all(max(Image.open(io.BytesIO(base64.b64decode(each))).size) == 128 for each in pictures)
+    assert len(all_examples) < len(pictures) <= 2 * len(all_examples)
+    assert all(max(Image.open(io.BytesIO(base64.b64decode(text))).size) == 128 for text in pictures)
     assert len(page) < 500_000
-    for example in shown:
+    for example in all_examples:
         assert f"row {example.row}" in page
     assert re.search(r"(cat|dog|emu)/\d+\.png", page)
 
@@ -218,6 +218,6 @@ def test_a_part_that_tells_the_class_speaks_for_it(run: sortal.Run, tmp_path: Pa
     Image.fromarray(pixels).save(tmp_path / "one.png")
     row = rows_of({"image": str(tmp_path / "one.png")}, run.model.reads)
     dog = run.model.classes_.tolist().index("dog")
-    found = field_effects(run.model, row, "image", dog)
-    assert found.shape == (7, 7)
-    assert found[:3, :3].mean() < 0 < found[4:, 4:].mean()
+    effects = field_effects(run.model, row, "image", dog)
+    assert effects.shape == (7, 7)
+    assert effects[:3, :3].mean() < 0 < effects[4:, 4:].mean()

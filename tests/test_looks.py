@@ -16,25 +16,25 @@ from sortal.data.ledger import Seal
 
 
 @pytest.fixture
-def run(trained, tmp_path) -> Path:
-    return shutil.copytree(trained.folder, tmp_path / "run")
+def run(churn_run, tmp_path) -> Path:
+    return shutil.copytree(churn_run.folder, tmp_path / "run")
 
 
 @pytest.fixture
-def refused(sortal):
+def refusal(sortal):
     """The sentence that a command is refused with."""
 
     def run(*arguments: object) -> str:
-        done = sortal(*arguments)
-        assert (done.code, done.out) == (2, "")
-        assert done.err.startswith("sortal: ")
-        assert len(done.err.splitlines()) == 1
-        return done.err
+        outcome = sortal(*arguments)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err.startswith("sortal: ")
+        assert len(outcome.err.splitlines()) == 1
+        return outcome.err
 
     return run
 
 
-def looked(folder: Path) -> tuple[int, int]:
+def n_looks(folder: Path) -> tuple[int, int]:
     """How often, by the ledger and by run.json."""
     return Seal(folder).opens, json.loads((folder / "run.json").read_bytes())["ledger"]["opens"]
 
@@ -44,40 +44,40 @@ def looked(folder: Path) -> tuple[int, int]:
 def test_scoring_sealed_rows_is_a_look(command, name, sortal, run, tmp_path):
     for copy in ("copy.parquet", "renamed.csv"):
         shutil.copy(run / "sealed" / "test.parquet", tmp_path / copy)
-    done = sortal(command, run / "model.sortal", tmp_path / name)
-    assert done.code == 0
-    assert looked(run) == (2, 2)
+    outcome = sortal(command, run / "model.sortal", tmp_path / name)
+    assert outcome.code == 0
+    assert n_looks(run) == (2, 2)
     assert Seal(run).entries[-1].reason == f"sortal {command}"
-    assert "the sealed test has now been opened twice" in done.out + done.err
+    assert "the sealed test has now been opened twice" in outcome.out + outcome.err
     if command == "predict":
-        assert pl.read_csv(done.out.encode()).height == pl.read_parquet(run / "sealed" / "test.parquet").height
+        assert pl.read_csv(outcome.out.encode()).height == pl.read_parquet(run / "sealed" / "test.parquet").height
 
 
 def test_the_predictions_of_sealed_rows_are_those_of_any_rows(sortal, run, tmp_path):
     pl.read_parquet(run / "sealed" / "test.parquet").write_parquet(tmp_path / "plain.parquet")
     one = sortal("predict", run / "model.sortal", run / "sealed" / "test.parquet").out
     assert one == sortal("predict", run / "model.sortal", tmp_path / "plain.parquet").out
-    assert looked(run) == (2, 2)
+    assert n_looks(run) == (2, 2)
 
 
-def test_a_look_that_would_show_nothing_is_none(refused, run, tmp_path):
+def test_a_look_that_would_show_nothing_is_none(refusal, run, tmp_path):
     """What is wrong with the options is said before the rows are opened."""
-    refused("predict", run / "model.sortal", run / "sealed" / "test.parquet", "-o", tmp_path / "scored.xlsx")
-    refused("predict", run / "model.sortal", run / "sealed" / "test.parquet", "-o", tmp_path / "none" / "scored.csv")
-    refused("evaluate", run / "model.sortal", run / "sealed" / "test.parquet", "--sealed")
-    refused("evaluate", run / "model.sortal", run / "sealed" / "test.parquet", run / "oof.parquet")
-    assert looked(run) == (1, 1)
+    refusal("predict", run / "model.sortal", run / "sealed" / "test.parquet", "-o", tmp_path / "scored.xlsx")
+    refusal("predict", run / "model.sortal", run / "sealed" / "test.parquet", "-o", tmp_path / "none" / "scored.csv")
+    refusal("evaluate", run / "model.sortal", run / "sealed" / "test.parquet", "--sealed")
+    refusal("evaluate", run / "model.sortal", run / "sealed" / "test.parquet", run / "oof.parquet")
+    assert n_looks(run) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["run/sealed/test.parquet", "run/sealed", "copy.parquet"])
 @pytest.mark.parametrize("command", ["train", "audit"])
-def test_nothing_is_learned_from_sealed_rows(command, name, refused, run, tmp_path):
+def test_nothing_is_learned_from_sealed_rows(command, name, refusal, run, tmp_path):
     shutil.copy(run / "sealed" / "test.parquet", tmp_path / "copy.parquet")
-    told = refused(command, tmp_path / name, "--target", "Churn", "--out", tmp_path / "new.json")
-    assert "holds the sealed test of a run, and nothing may be learned from it" in told
+    message = refusal(command, tmp_path / name, "--target", "Churn", "--out", tmp_path / "new.json")
+    assert "holds the sealed test of a run, and nothing may be learned from it" in message
     with pytest.raises(library.InputError, match="holds the sealed test"):
         getattr(library, command)(str(tmp_path / name), "Churn")
-    assert looked(run) == (1, 1)
+    assert n_looks(run) == (1, 1)
     assert not (tmp_path / "new.json").exists()
 
 
@@ -115,16 +115,16 @@ def forget_all_and_restore_record(run: Path, tmp_path: Path) -> None:
 def begin_anew(run: Path, tmp_path: Path) -> None:
     """A ledger of the same rows that was never looked at, and a run.json to go with it."""
     rows = pl.read_parquet(run / "sealed" / "test.parquet")
-    anew = Seal.close(tmp_path / "anew", rows.head(10), by="somebody")
+    new_seal = Seal.close(tmp_path / "anew", rows.head(10), by="somebody")
     for name in ("ledger.jsonl", "sealed/test.parquet"):
-        shutil.copy(anew.folder / name, run / name)
+        shutil.copy(new_seal.folder / name, run / name)
     record = json.loads((run / "run.json").read_bytes())
-    record["ledger"] |= {"opens": 0, "head": anew.head, "entries": []}
+    record["ledger"] |= {"opens": 0, "head": new_seal.head, "entries": []}
     (run / "run.json").write_text(json.dumps(record))
 
 
 @pytest.mark.parametrize(
-    ("tampering", "told"),
+    ("tamper", "message"),
     [
         (swap_model, r"model\.sortal is not the model of the run in .* \(SHA-256 \w{12}, run\.json says \w{12}\)"),
         (forget, r"was cut or replaced: the entry \w{12}, which run\.json knows, is gone"),
@@ -137,47 +137,47 @@ def begin_anew(run: Path, tmp_path: Path) -> None:
         (lambda run, _: (run / "run.json").write_text("{}"), r"run\.json"),
     ],
 )
-def test_what_was_tampered_with_is_noticed(tampering, told, sortal, refused, run, tmp_path):
+def test_what_was_tampered_with_is_noticed(tamper, message, sortal, refusal, run, tmp_path):
     assert sortal("evaluate", run / "model.sortal", "--sealed").code == 0
-    tampering(run, tmp_path)
-    kept = run / "sealed" / "test.parquet"
+    tamper(run, tmp_path)
+    rows = run / "sealed" / "test.parquet"
     for look in (
         ["evaluate", run / "model.sortal", "--sealed"],
-        *([["predict", run / "model.sortal", kept]] if kept.exists() else []),
+        *([["predict", run / "model.sortal", rows]] if rows.exists() else []),
     ):
-        assert re.search(told, refused(*look))
+        assert re.search(message, refusal(*look))
     ledger = run / "ledger.jsonl"
     assert not ledger.exists() or len(ledger.read_text().splitlines()) < 4
 
 
-def test_the_model_of_another_run_opens_nothing(refused, run, tmp_path):
+def test_the_model_of_another_run_opens_nothing(refusal, run, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     shutil.copy(run / "model.sortal", other)
     swap_model(other, tmp_path)
     shutil.copy(run / "sealed" / "test.parquet", tmp_path / "copy.parquet")
-    for rows, told in (
+    for rows, message in (
         (run / "sealed" / "test.parquet", "is not the model of the run"),
         (tmp_path / "copy.parquet", "is a copy of what"),
     ):
         for command in ("evaluate", "predict"):
-            assert told in refused(command, other / "model.sortal", rows)
-    assert looked(run) == (1, 1)
+            assert message in refusal(command, other / "model.sortal", rows)
+    assert n_looks(run) == (1, 1)
 
 
 def test_the_same_model_elsewhere_is_still_the_model(sortal, run, tmp_path):
     shutil.copy(run / "model.sortal", tmp_path / "deployed.sortal")
     assert sortal("evaluate", tmp_path / "deployed.sortal", run / "sealed" / "test.parquet").code == 0
-    assert looked(run) == (2, 2)
+    assert n_looks(run) == (2, 2)
 
 
 def test_a_link_to_the_model_leads_to_its_run(sortal, run, tmp_path):
     (tmp_path / "current.sortal").symlink_to(run / "model.sortal")
     assert sortal("evaluate", tmp_path / "current.sortal", "--sealed").code == 0
-    assert looked(run) == (2, 2)
+    assert n_looks(run) == (2, 2)
 
 
-def test_a_look_that_cannot_be_noted_shows_nothing(refused, run, monkeypatch):
+def test_a_look_that_cannot_be_noted_shows_nothing(refusal, run, monkeypatch):
     """The look is in the ledger by then: rather one too many than one too few."""
     from sortal.core.errors import OutputError
     from sortal.record import looks
@@ -186,8 +186,8 @@ def test_a_look_that_cannot_be_noted_shows_nothing(refused, run, monkeypatch):
         raise OutputError(f"the disk is full: {path.name!r} could not be written; nothing was changed")
 
     monkeypatch.setattr(looks, "replacing", full)
-    assert "'run.json' could not be written" in refused("evaluate", run / "model.sortal", "--sealed")
-    assert looked(run) == (2, 1)
+    assert "'run.json' could not be written" in refusal("evaluate", run / "model.sortal", "--sealed")
+    assert n_looks(run) == (2, 1)
 
 
 def test_the_card_of_the_model_knows_the_ledger(sortal, run):
@@ -200,27 +200,27 @@ def test_the_card_of_the_model_knows_the_ledger(sortal, run):
 @pytest.mark.parametrize(
     "name", ["data.jsonl", "link.jsonl", "run/ledger.jsonl", "run/sealed/test.parquet", "run/sealed/new.csv"]
 )
-def test_predictions_replace_neither_data_nor_model_nor_ledger(name, refused, run, churn, tmp_path):
+def test_predictions_replace_neither_data_nor_model_nor_ledger(name, refusal, run, churn, tmp_path):
     churn.head(20).write_ndjson(tmp_path / "data.jsonl")
     (tmp_path / "link.jsonl").hardlink_to(tmp_path / "data.jsonl")
     before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
-    told = refused("predict", run / "model.sortal", tmp_path / "data.jsonl", "-o", tmp_path / name)
-    assert "is being read, and would be replaced" in told or "belongs to the sealed test" in told
+    message = refusal("predict", run / "model.sortal", tmp_path / "data.jsonl", "-o", tmp_path / name)
+    assert "is being read, and would be replaced" in message or "belongs to the sealed test" in message
     assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
 
 
-def test_other_results_replace_nothing_that_is_read_either(refused, run, churn, tmp_path):
+def test_other_results_replace_nothing_that_is_read_either(refusal, run, churn, tmp_path):
     (tmp_path / "model.csv").hardlink_to(run / "model.sortal")
     churn.head(60).write_csv(tmp_path / "data.json")
     churn.head(60).write_json(tmp_path / "data.json")
-    told = refused("predict", run / "model.sortal", tmp_path / "data.json", "-o", tmp_path / "model.csv")
-    assert "is being read" in told
-    told = refused("audit", tmp_path / "data.json", "--target", "Churn", "-o", tmp_path / "data.json")
-    assert "is being read" in told
+    message = refusal("predict", run / "model.sortal", tmp_path / "data.json", "-o", tmp_path / "model.csv")
+    assert "is being read" in message
+    message = refusal("audit", tmp_path / "data.json", "--target", "Churn", "-o", tmp_path / "data.json")
+    assert "is being read" in message
 
 
-def test_parts_of_a_folder_are_not_replaced(refused, run, churn, tmp_path):
+def test_parts_of_a_folder_are_not_replaced(refusal, run, churn, tmp_path):
     (tmp_path / "parts").mkdir()
     churn.head(20).write_csv(tmp_path / "parts" / "a.csv")
-    told = refused("predict", run / "model.sortal", tmp_path / "parts", "-o", tmp_path / "parts" / "a.csv")
-    assert "is being read" in told
+    message = refusal("predict", run / "model.sortal", tmp_path / "parts", "-o", tmp_path / "parts" / "a.csv")
+    assert "is being read" in message

@@ -21,16 +21,16 @@ def bars(n: int, seed: int) -> tuple[pl.DataFrame, list[str]]:
     rng = np.random.default_rng(seed)
     names, files = [], []
     for _ in range(n):
-        stands, at, start = rng.integers(2), rng.integers(16), rng.integers(8)
+        is_vertical, at, start = rng.integers(2), rng.integers(16), rng.integers(8)
         picture = rng.integers(0, 120, (16, 16), dtype=np.uint8)
-        if stands:
+        if is_vertical:
             picture[start : start + 8, at] = 255
         else:
             picture[at, start : start + 8] = 255
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "PNG")
         files.append(file.getvalue())
-        names.append("stands" if stands else "lies")
+        names.append("stands" if is_vertical else "lies")
     return pl.DataFrame({"photo": pl.Series(files, dtype=pl.Binary)}), names
 
 
@@ -51,7 +51,7 @@ model = sortal.load({str(tmp_path / "bars.sortal")!r})
 print(model.predict_proba(polars.read_parquet({str(tmp_path / "fresh.parquet")!r}))[0, 0])
 print([name for name in ("torch", "sklearn") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    first, loaded = done.stdout.splitlines()
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, modules = process.stdout.splitlines()
     assert abs(float(first) - probability[0, 0]) < 1e-9
-    assert loaded == "[]"
+    assert modules == "[]"

@@ -19,8 +19,8 @@ from sortal.core.sheets import AUDIT_OPTIONS, TRAIN_OPTIONS
 from sortal.keywords import AuditOptions, TrainOptions
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "options.md"
-OPTIONS = [each.name for each in TRAIN_OPTIONS]
-TAKEN_BY = {"train": OPTIONS, "audit": [each.name for each in AUDIT_OPTIONS]}
+OPTIONS = [option.name for option in TRAIN_OPTIONS]
+OPTIONS_OF = {"train": OPTIONS, "audit": [option.name for option in AUDIT_OPTIONS]}
 ONLY_WITH_A_TEST = {
     "target",
     "precision",
@@ -76,7 +76,7 @@ UNUSUAL = {
 }
 """For every option a value that differs from the default: on the command line and in Python."""
 EXPECTED = {
-    **{name: written for name, (_, written) in UNUSUAL.items()},
+    **{name: value for name, (_, value) in UNUSUAL.items()},
     "cost_column": ("fn=amount",),
     "missing": ("none",),
     "ignore": ("a",),
@@ -93,63 +93,63 @@ BY_THE_CLOCK, BY_WORK = ("effort",), ("budget", "max_latency")
 """What cannot be asked for together with the rest."""
 
 
-def asked_by(monkeypatch, call):
+def options_of_call(monkeypatch, call):
     """The options that reach the workflow."""
-    got = []
+    recipes = []
 
-    def hear(*arguments, **more):
-        got.extend(a for a in (*arguments, *more.values()) if isinstance(a, Recipe))
+    def capture(*arguments, **options):
+        recipes.extend(a for a in (*arguments, *options.values()) if isinstance(a, Recipe))
         raise sortal.InputError("far enough")
 
-    monkeypatch.setattr(auditing, "audit", hear)
-    monkeypatch.setattr(runs, "train_into", hear)
+    monkeypatch.setattr(auditing, "audit", capture)
+    monkeypatch.setattr(runs, "train_into", capture)
     call()
-    [recipe] = got
+    [recipe] = recipes
     return recipe.options()
 
 
 def words(names):
-    told = []
+    arguments = []
     for name in names:
         value = UNUSUAL[name][0]
         for one in value if isinstance(value, list) else [value]:
-            told += [flag(name)] if one is True else [flag(name), str(one)]
-    return told
+            arguments += [flag(name)] if one is True else [flag(name), str(one)]
+    return arguments
 
 
 @pytest.mark.parametrize("without", [BY_THE_CLOCK, BY_WORK])
 @pytest.mark.parametrize("command", ["train", "audit"])
 def test_every_option_of_a_command_reaches_the_workflow(sortal, command, without, monkeypatch):
-    names = [name for name in TAKEN_BY[command] if name not in without]
-    got = asked_by(monkeypatch, lambda: sortal(command, "data.csv", *words(names)))
-    assert got == {**defaults(), **{name: EXPECTED[name] for name in names}}
-    assert all(got[name] != defaults()[name] for name in names if name != "target")
+    names = [name for name in OPTIONS_OF[command] if name not in without]
+    options = options_of_call(monkeypatch, lambda: sortal(command, "data.csv", *words(names)))
+    assert options == {**defaults(), **{name: EXPECTED[name] for name in names}}
+    assert all(options[name] != defaults()[name] for name in names if name != "target")
 
 
 @pytest.mark.parametrize("without", [BY_THE_CLOCK, BY_WORK])
 @pytest.mark.parametrize("function", ["train", "audit"])
 def test_every_option_in_python_reaches_the_workflow(function, without, monkeypatch):
-    names = [name for name in TAKEN_BY[function] if name not in without]
+    names = [name for name in OPTIONS_OF[function] if name not in without]
 
     def call():
         with pytest.raises(sortal.InputError, match="far enough"):
             getattr(sortal, function)({}, **{name: UNUSUAL[name][1] for name in names})
 
-    assert asked_by(monkeypatch, call) == {**defaults(), **{name: EXPECTED[name] for name in names}}
+    assert options_of_call(monkeypatch, call) == {**defaults(), **{name: EXPECTED[name] for name in names}}
 
 
 def test_the_same_options_everywhere():
     for command, types in (("train", TrainOptions), ("audit", AuditOptions)):
-        wanted = set(TAKEN_BY[command])
+        expected = set(OPTIONS_OF[command])
         flags = {o.removeprefix("--").replace("-", "_") for p in COMMANDS[command].params for o in p.opts}
-        shown = set(signature(getattr(sortal, command)).parameters)
-        assert wanted <= flags
-        assert shown - wanted == {"data", "recipe"} | (
+        parameters = set(signature(getattr(sortal, command)).parameters)
+        assert expected <= flags
+        assert parameters - expected == {"data", "recipe"} | (
             {"out", "progress", "executor", "resume"} if command == "train" else set()
         )
-        assert types.__optional_keys__ == wanted - {"target"} == shown & wanted - {"target"}
-    taken = set(signature(sortal.SortalClassifier).parameters) - {"random_state"}
-    assert taken == set(OPTIONS) - ONLY_WITH_A_TEST
+        assert types.__optional_keys__ == expected - {"target"} == parameters & expected - {"target"}
+    classifier_parameters = set(signature(sortal.SortalClassifier).parameters) - {"random_state"}
+    assert classifier_parameters == set(OPTIONS) - ONLY_WITH_A_TEST
 
 
 def test_an_option_that_a_function_does_not_have_is_refused():
@@ -163,8 +163,8 @@ def test_an_option_that_a_function_does_not_have_is_refused():
 def test_a_default_is_the_same_everywhere(function):
     for name, parameter in signature(function).parameters.items():
         if name in defaults():
-            plain = Recipe.from_options({"target": "y", name: parameter.default})
-            assert plain == Recipe.of("y"), name
+            recipe = Recipe.from_options({"target": "y", name: parameter.default})
+            assert recipe == Recipe.of("y"), name
 
 
 def test_defaults_of_the_command_line_are_those_of_a_recipe():
@@ -177,56 +177,56 @@ def test_defaults_of_the_command_line_are_those_of_a_recipe():
 def table() -> str:
     """The table of docs/options.md, from the sheets."""
     lines = ["| option | train | audit | classifier | default | |", "|---|---|---|---|---|---|"]
-    instead = {"target": "`y`", "weight": "`sample_weight`", "seed": "`random_state`"}
+    replacements = {"target": "`y`", "weight": "`sample_weight`", "seed": "`random_state`"}
     for option in TRAIN_OPTIONS:
-        name, written = option.name, option.metadata["written"]
-        shown = "" if written in (None, (), {}, False, "") else f"`{written}`"
-        classifier = "x" if name not in ONLY_WITH_A_TEST else instead.get(name, "")
+        name, default = option.name, option.metadata["written"]
+        text = "" if default in (None, (), {}, False, "") else f"`{default}`"
+        classifier = "x" if name not in ONLY_WITH_A_TEST else replacements.get(name, "")
         audit = "x" if option in AUDIT_OPTIONS else ""
-        lines.append(f"| `{flag(name)}` `{name}` | x | {audit} | {classifier} | {shown} | {option.metadata['help']} |")
+        lines.append(f"| `{flag(name)}` `{name}` | x | {audit} | {classifier} | {text} | {option.metadata['help']} |")
     return "\n".join(lines)
 
 
 def test_the_table_in_the_docs_is_what_the_signatures_say():
-    [found] = re.findall(r"^\| option .*?(?=\n\n)", DOCUMENT.read_text("utf-8"), re.M | re.S)
-    assert found == table()
+    [document_table] = re.findall(r"^\| option .*?(?=\n\n)", DOCUMENT.read_text("utf-8"), re.M | re.S)
+    assert document_table == table()
 
 
 # What a recipe says, and what it leaves open
 
 
 @pytest.fixture
-def written(tmp_path):
+def recipe_file(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text('target = "y"\nseed = 3\nignore = ["a"]\n')
     return path
 
 
-def test_what_a_recipe_does_not_mention_may_be_added(written):
-    asked = Recipe.from_options({"cost": "fp=1,fn=8", "budget": "20s", "seed": 3}, written)
-    assert asked == Recipe.of("y", seed=3, ignore=("a",), cost="fp=1,fn=8", budget=20.0)
+def test_what_a_recipe_does_not_mention_may_be_added(recipe_file):
+    recipe = Recipe.from_options({"cost": "fp=1,fn=8", "budget": "20s", "seed": 3}, recipe_file)
+    assert recipe == Recipe.of("y", seed=3, ignore=("a",), cost="fp=1,fn=8", budget=20.0)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"seed": 0}, "--seed contradicts recipe.toml, which says seed = 3; leave one of them out"),
         ({"target": "z"}, "--target contradicts recipe.toml, which says target = 'y'"),
         ({"ignore": ["a", "b"]}, r"--ignore contradicts recipe.toml, which says ignore = \['a'\]"),
     ],
 )
-def test_what_a_recipe_says_may_not_be_contradicted(written, options, said):
-    with pytest.raises(sortal.InputError, match=said):
-        Recipe.from_options(options, written)
+def test_what_a_recipe_says_may_not_be_contradicted(recipe_file, options, message):
+    with pytest.raises(sortal.InputError, match=message):
+        Recipe.from_options(options, recipe_file)
 
 
-def test_another_run_of_a_recipe_is_searched_anew(written):
-    ran = '\nunchecked = ["A103"]\n[[plan]]\nname = "majority"\nefforts = [{}]\n'
-    written.write_text(written.read_text() + ran)
-    assert Recipe.from_options({}, written).search.plan
-    assert Recipe.from_options({"seed": 3, "confidence": 0.95}, written) == Recipe.read(written)
-    changed = Recipe.from_options({"cost": "fp=1,fn=8"}, written)
-    assert (changed.search.plan, changed.search.unchecked) == ((), ())
+def test_another_run_of_a_recipe_is_searched_anew(recipe_file):
+    text = '\nunchecked = ["A103"]\n[[plan]]\nname = "majority"\nefforts = [{}]\n'
+    recipe_file.write_text(recipe_file.read_text() + text)
+    assert Recipe.from_options({}, recipe_file).search.plan
+    assert Recipe.from_options({"seed": 3, "confidence": 0.95}, recipe_file) == Recipe.read(recipe_file)
+    recipe = Recipe.from_options({"cost": "fp=1,fn=8"}, recipe_file)
+    assert (recipe.search.plan, recipe.search.unchecked) == ((), ())
 
 
 def test_a_recipe_says_nothing_of_what_is_as_usual():
@@ -235,7 +235,7 @@ def test_a_recipe_says_nothing_of_what_is_as_usual():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({}, "say which column is to be predicted"),
         ({"target": "y", "precision": "high"}, "precision cannot be 'high'"),
@@ -248,30 +248,30 @@ def test_a_recipe_says_nothing_of_what_is_as_usual():
         ({"target": "y", "effort": 30, "max_latency": "2ms"}, "max_latency is measured by a clock.*give max_size"),
     ],
 )
-def test_options_of_another_type_are_refused(options, said):
-    with pytest.raises(sortal.InputError, match=said):
+def test_options_of_another_type_are_refused(options, message):
+    with pytest.raises(sortal.InputError, match=message):
         Recipe.from_options(options)
 
 
 def test_numbers_of_numpy_are_numbers():
     import numpy as np
 
-    asked = Recipe.from_options(
+    recipe = Recipe.from_options(
         {"target": 3, "seed": np.int64(4), "precision": np.float32(0.5), "cost": {"fp": np.int8(2)}}
     )
-    assert (asked.goal.target, asked.search.seed, asked.goal.precision, asked.goal.cost) == ("3", 4, 0.5, {"fp": 2})
-    assert type(asked.goal.cost["fp"]) is int
+    assert (recipe.goal.target, recipe.search.seed, recipe.goal.precision, recipe.goal.cost) == ("3", 4, 0.5, {"fp": 2})
+    assert type(recipe.goal.cost["fp"]) is int
 
 
-def test_the_command_line_hands_a_recipe_on(sortal, written, monkeypatch):
-    got = []
+def test_the_command_line_hands_a_recipe_on(sortal, recipe_file, monkeypatch):
+    recipes = []
     monkeypatch.setattr(
         auditing,
         "audit",
-        lambda data, recipe: got.append(recipe) or SimpleNamespace(findings=(), print=lambda console: None),
+        lambda data, recipe: recipes.append(recipe) or SimpleNamespace(findings=(), print=lambda console: None),
     )
-    assert sortal("audit", "data.csv", "--recipe", written, "--cost", "fp=1,fn=8").code == 0
-    assert got == [Recipe.of("y", seed=3, ignore=("a",), cost="fp=1,fn=8")]
-    refused = sortal("audit", "data.csv", "--recipe", written, "--seed", "4")
-    assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "--seed contradicts recipe.toml" in refused.err
+    assert sortal("audit", "data.csv", "--recipe", recipe_file, "--cost", "fp=1,fn=8").code == 0
+    assert recipes == [Recipe.of("y", seed=3, ignore=("a",), cost="fp=1,fn=8")]
+    refusal = sortal("audit", "data.csv", "--recipe", recipe_file, "--seed", "4")
+    assert (refusal.code, refusal.err.count("\n")) == (2, 1)
+    assert "--seed contradicts recipe.toml" in refusal.err

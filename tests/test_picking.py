@@ -21,9 +21,9 @@ from sortal.run import Run
 @pytest.fixture(scope="module")
 def rows() -> pl.DataFrame:
     rng = np.random.default_rng(0)
-    x, z, who = rng.normal(size=500), rng.normal(size=500), np.arange(500) // 2
+    x, z, person = rng.normal(size=500), rng.normal(size=500), np.arange(500) // 2
     y = np.where(rng.random(500) < 1 / (1 + np.exp(-2 * x - z * x)), "yes", "no")
-    return pl.DataFrame({"x": x, "z": z, "who": who, "pain": rng.uniform(1, 9, size=500), "y": y})
+    return pl.DataFrame({"x": x, "z": z, "who": person, "pain": rng.uniform(1, 9, size=500), "y": y})
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,11 @@ def other(run: Run) -> str:
 def test_the_front_is_kept_but_for_what_says_the_same_of_all_rows(run: Run) -> None:
     points = [row for row in run.record.leaderboard if row.front]
     assert [row.mean for row in points] == sorted(row.mean for row in points)
-    took = [row.program_microseconds for row in points]
-    assert took == sorted(took, reverse=True)
+    times = [row.program_microseconds for row in points]
+    assert times == sorted(times, reverse=True)
     for row in run.record.leaderboard:
-        wanted = row.front and not row.selected and row.name != "majority"
-        assert (row.file is not None) == wanted
+        is_expected = row.front and not row.selected and row.name != "majority"
+        assert (row.file is not None) == is_expected
         assert row.file is None or (run.folder / row.file).exists()
     assert "front" not in str(run.model.card.details["leaderboard"])
 
@@ -86,15 +86,15 @@ def test_equal_picks_are_equal_bytes_and_land_in_the_run(run: Run, tmp_path: Pat
 
 
 def test_what_was_not_kept_is_refused_with_the_reason(run: Run, tmp_path: Path) -> None:
-    def refused(name: str) -> str:
-        with pytest.raises(OptionError) as told:
+    def refusal(name: str) -> str:
+        with pytest.raises(OptionError) as error:
             pick(run.folder, name, tmp_path / "m.sortal")
-        return str(told.value)
+        return str(error.value)
 
-    assert "nothing to pick" in refused(run.record.selection.chosen)
-    assert "no candidate 'lightgbn'" in refused("lightgbn")
-    beaten = next(row for row in run.record.leaderboard if not row.selected and (not row.front or row.file is None))
-    assert f"kept no program of {beaten.name!r}" in refused(beaten.name)
+    assert "nothing to pick" in refusal(run.record.selection.chosen)
+    assert "no candidate 'lightgbn'" in refusal("lightgbn")
+    candidate = next(row for row in run.record.leaderboard if not row.selected and (not row.front or row.file is None))
+    assert f"kept no program of {candidate.name!r}" in refusal(candidate.name)
     assert not (tmp_path / "m.sortal").exists()
     with pytest.raises(DataError, match="holds no run"):
         pick(tmp_path, "logistic", tmp_path / "m.sortal")

@@ -54,15 +54,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def python(site: Path, *arguments: str) -> str:
     """Standard output of a fresh interpreter that finds the plug-in."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def test_without_the_plugin_nothing_of_it_is_there() -> None:
@@ -78,10 +78,10 @@ import json
 from sortal.core import registry
 print(json.dumps({{group: registry.names(group) for group in {list(GROUPS)}}}))
 """
-    found = json.loads(python(site, "-c", code))
+    names = json.loads(python(site, "-c", code))
     for group, name in GROUPS.items():
-        assert name in found[group]
-        assert len(found[group]) > 1
+        assert name in names[group]
+        assert len(names[group]) > 1
 
 
 def test_each_part_meets_the_requirements(site: Path) -> None:
@@ -151,8 +151,8 @@ import json
 import pandas as pd
 import sortal
 model, rows = sortal.load({model!r}), {rows}
-each = [model.predict_proba(row)[0].tolist() for row in rows]
-print(json.dumps([each, model.predict_proba(pd.DataFrame(rows), allow_missing=True).tolist()]))
+by_row = [model.predict_proba(row)[0].tolist() for row in rows]
+print(json.dumps([by_row, model.predict_proba(pd.DataFrame(rows), allow_missing=True).tolist()]))
 try:
     model.predict_proba({{"paint": "red"}})
 except sortal.SortalError as error:
@@ -170,7 +170,7 @@ except sortal.SortalError as error:
     by_file = pl.read_csv(scores)
     assert by_file["probability_yes"].to_list() == pytest.approx([by_row[0][1]] * 2, abs=1e-12)
     fresh = json.loads(python(site, "-m", "sortal.cli", "evaluate", model, data, "--json"))
-    (matthews,) = (each for each in fresh["comparisons"] if each["metric"] == "matthews")
+    (matthews,) = (entry for entry in fresh["comparisons"] if entry["metric"] == "matthews")
     assert matthews["observed"]["value"] > 0.3
     assert "colour" in python(site, "-m", "sortal.cli", "show", model)
     with pytest.raises(ArtifactError, match="column 'paint' is of kind 'colour', which is not installed here"):

@@ -41,7 +41,7 @@ def people() -> pl.DataFrame:
     score = rng.normal(50.0, 10.0, N)
     income = rng.lognormal(7.0, 1.0, N)
     income[[3, 4]] = 98_765_432.1234, -7_654_321.4321
-    spent = np.where(rng.random(N) < 0.15, -999.0, rng.normal(100.0, 5.0, N))
+    spending = np.where(rng.random(N) < 0.15, -999.0, rng.normal(100.0, 5.0, N))
     visits = rng.poisson(3.0, N).astype(float)
     visits[5] = 8_123.0
     rare_sum = np.full(N, np.nan)
@@ -63,7 +63,7 @@ def people() -> pl.DataFrame:
             "score": score,
             "income": income,
             "price": [f"{v:.3f}".replace(".", ",") for v in rng.uniform(1_000, 9_999, N)],
-            "spent": spent,
+            "spent": spending,
             "visits": visits,
             "refund": rare_sum,
             "clinic": clinic.tolist(),
@@ -91,14 +91,14 @@ def holdings(folder: Path, without: str = "sealed") -> Iterator[tuple[str, str, 
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         name = path.relative_to(folder).as_posix()
         if name.split("/")[0] != without:
-            yield from _held(name, path.read_bytes())
+            yield from _contents(name, path.read_bytes())
 
 
-def _held(name: str, content: bytes) -> Iterator[tuple[str, str, np.ndarray]]:
+def _contents(name: str, content: bytes) -> Iterator[tuple[str, str, np.ndarray]]:
     if content[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for member in archive.namelist():
-                yield from _held(f"{name}/{member}", archive.read(member))
+                yield from _contents(f"{name}/{member}", archive.read(member))
     elif content[:6] == b"\x93NUMPY":
         array = np.load(io.BytesIO(content), allow_pickle=False)
         yield name, "", np.asarray(array, dtype=np.float64).ravel()
@@ -108,15 +108,15 @@ def _held(name: str, content: bytes) -> Iterator[tuple[str, str, np.ndarray]]:
         yield name, frame.write_csv(), np.concatenate([*numbers, []])
     else:
         text = content.decode("utf-8")
-        unescaped = text.replace("&#39;", "'").replace("&quot;", '"').replace("&#34;", '"').replace("&amp;", "&")
-        yield name, unescaped, np.array(list(_numbers(text)))
+        plain_text = text.replace("&#39;", "'").replace("&quot;", '"').replace("&#34;", '"').replace("&amp;", "&")
+        yield name, plain_text, np.array(list(_numbers(text)))
 
 
 def _numbers(text: str) -> Iterator[float]:
     with suppress(ValueError):
         yield from _within(json.loads(text))
-    for found in NUMBER.findall(text):
-        yield float(found.replace(",", ""))
+    for match in NUMBER.findall(text):
+        yield float(match.replace(",", ""))
 
 
 def _within(value: object) -> Iterator[float]:
@@ -138,9 +138,11 @@ class Rare:
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Rare:
-        texts = {text for name in TEXTS for text in few(frame[name])}
-        numbers = {float(v) for name in NUMBERS for v in few(frame[name].fill_nan(None).drop_nulls()) if abs(v) > 100}
-        numbers |= {float(v) for v in few(frame["score"])}
+        texts = {text for name in TEXTS for text in rare_values(frame[name])}
+        numbers = {
+            float(v) for name in NUMBERS for v in rare_values(frame[name].fill_nan(None).drop_nulls()) if abs(v) > 100
+        }
+        numbers |= {float(v) for v in rare_values(frame["score"])}
         numbers |= {float(v.replace(",", ".")) for v in frame["price"]}
         # Whole days come about as means of days; a second of a day does not.
         seconds = {float(np.datetime64(v, "s").astype(int)) for v in [*frame["seen"], "1931-02-03", "2087-11-12"]}
@@ -148,21 +150,21 @@ class Rare:
 
     def within(self, folder: Path, without: str = "sealed") -> dict[str, list[object]]:
         """What of it stands where."""
-        found: dict[str, list[object]] = {}
+        by_file: dict[str, list[object]] = {}
         for name, text, numbers in holdings(folder, without):
             with np.errstate(over="ignore"):
                 single = numbers.astype(np.float32)
-            held = [t for t in self.texts if t in text]
-            held += [
+            values = [t for t in self.texts if t in text]
+            values += [
                 v for v in self.numbers if (numbers == v).any() or (abs(v) < 1e6 and (single == np.float32(v)).any())
             ]
-            held += [v for v in self.numbers if v > 1e5 and f"{v:,.0f}" in text]
-            if held:
-                found[name] = held
-        return found
+            values += [v for v in self.numbers if v > 1e5 and f"{v:,.0f}" in text]
+            if values:
+                by_file[name] = values
+        return by_file
 
 
-def few(values: pl.Series) -> list[object]:
+def rare_values(values: pl.Series) -> list[object]:
     counts = values.alias("value").value_counts(name="rows")
     return [value for value, rows in counts.iter_rows() if rows < 5]
 
@@ -172,7 +174,7 @@ def frame() -> pl.DataFrame:
     return people()
 
 
-ASKED: dict[str, dict[str, object]] = {"usual": {}, "private": {"private": True}, "open": {"smallest_count": 1}}
+RUN_OPTIONS: dict[str, dict[str, object]] = {"usual": {}, "private": {"private": True}, "open": {"smallest_count": 1}}
 PLAN = tuple(
     Planned(name, (effort,) * 15)
     for name, effort in (("majority", {}), ("xgboost", {"rounds": 12, "learning_rate": 0.15}))
@@ -188,11 +190,11 @@ def folders(frame, tmp_path_factory) -> dict[str, Path]:
     home = tmp_path_factory.mktemp("runs")
     data = home / "people.csv"
     frame.write_csv(data, separator=";")
-    for name, options in ASKED.items():
+    for name, options in RUN_OPTIONS.items():
         recipe = Recipe.of("outcome", plan=PLAN, unchecked=SLOW, budget=3600.0, **options)
         (home / f"{name}.toml").write_text(recipe.to_toml())
         sortal.train(str(data), recipe=home / f"{name}.toml", out=home / name)
-    return {name: home / name for name in ASKED}
+    return {name: home / name for name in RUN_OPTIONS}
 
 
 def test_it_is_looked_for_in_a_model_that_has_looked_at_the_rows(folders):
@@ -220,21 +222,21 @@ def test_the_page_of_examples_shows_texts_and_nothing_else_of_a_row(frame, folde
 
 
 def test_without_a_smallest_count_it_is_there_and_would_have_been_found(frame, folders):
-    found = Rare.of(frame).within(folders["open"])
-    assert {"model.sortal/profile.json", "model.sortal/program.json", "run.json", "report.html"} <= set(found)
-    held = {str(value) for values in found.values() for value in values}
-    assert {"HIV clinic", "Four Oaks", "confession", "98765432.1234", "-7654321.4321"} <= held
+    by_file = Rare.of(frame).within(folders["open"])
+    assert {"model.sortal/profile.json", "model.sortal/program.json", "run.json", "report.html"} <= set(by_file)
+    texts = {str(value) for values in by_file.values() for value in values}
+    assert {"HIV clinic", "Four Oaks", "confession", "98765432.1234", "-7654321.4321"} <= texts
 
 
 def test_a_private_run_quotes_no_value_however_many_rows_hold_it(frame, folders):
     common = ["north", "south", "usual", "town 1", "-999"]
     files = {name: text for name, text, _ in holdings(folders["private"])}
-    quoting = [
+    quotes = [
         name for name, text in files.items() if any(f"{value!r}" in text or f" {value}" in text for value in common)
     ]
-    assert quoting == []
-    told = {name for name, text, _ in holdings(folders["usual"]) if "'usual'" in text or "usual in all" in text}
-    assert {"run.json", "report.html", "model.sortal/card.json"} <= told
+    assert quotes == []
+    names = {name for name, text, _ in holdings(folders["usual"]) if "'usual'" in text or "usual in all" in text}
+    assert {"run.json", "report.html", "model.sortal/card.json"} <= names
     model = sortal.load(folders["private"] / "model.sortal")
     assert "north" in model.profile["clinic"].levels  # what scores rows has to know them
     assert model.schema["smoker"].levels == ("off", "on")
@@ -261,11 +263,11 @@ def test_only_the_owner_reads_the_sealed_rows(folders):
 
 
 def test_a_copy_of_a_run_guards_them_as_well(folders):
-    copied = Run.__new__(Run)
-    copied.__setstate__({"temporary": False, "files": {"sealed/test.parquet": b"rows"}})
-    assert stat.S_IMODE((copied.folder / "sealed").stat().st_mode) == 0o700
-    assert stat.S_IMODE((copied.folder / "sealed" / "test.parquet").stat().st_mode) == 0o600
-    shutil.rmtree(copied.folder.parent)
+    run = Run.__new__(Run)
+    run.__setstate__({"temporary": False, "files": {"sealed/test.parquet": b"rows"}})
+    assert stat.S_IMODE((run.folder / "sealed").stat().st_mode) == 0o700
+    assert stat.S_IMODE((run.folder / "sealed" / "test.parquet").stat().st_mode) == 0o600
+    shutil.rmtree(run.folder.parent)
 
 
 def test_a_rare_value_is_scored_as_one_never_seen(frame, folders):
@@ -278,7 +280,7 @@ def test_a_rare_value_is_scored_as_one_never_seen(frame, folders):
     assert (rare == unseen).all()
     odd = model.odd_values(rows.with_columns(pl.lit("HIV clinic").alias("clinic")))
     if "clinic" in model.reads.names:
-        assert all("'clinic': 'HIV clinic' is rare or was never seen in training" in said for said in odd)
+        assert all("'clinic': 'HIV clinic' is rare or was never seen in training" in text for text in odd)
 
 
 def test_columns_of_too_few_values_are_left_out_and_said(frame):
@@ -301,23 +303,23 @@ def test_a_class_of_few_rows_is_named_and_that_is_said():
 
 
 def test_an_audit_quotes_by_the_same_rule(frame, tmp_path, sortal):
-    some = frame[:160]
-    some.write_csv(tmp_path / "people.csv")
-    rare = Rare.of(some)
-    for options, quoted in (((), True), (("--private",), False)):
+    rows = frame[:160]
+    rows.write_csv(tmp_path / "people.csv")
+    rare = Rare.of(rows)
+    for options, is_quoted in (((), True), (("--private",), False)):
         folder = tmp_path / f"found{len(options)}"
         folder.mkdir()
-        said = sortal("audit", tmp_path / "people.csv", "--target", "outcome", *options, "-o", folder / "found.json")
-        assert said.code == 0
+        outcome = sortal("audit", tmp_path / "people.csv", "--target", "outcome", *options, "-o", folder / "found.json")
+        assert outcome.code == 0
         assert rare.within(folder) == {}
-        assert ("'usual'" in said.out) == quoted
-        assert not any(text in said.out for text in rare.texts)
+        assert ("'usual'" in outcome.out) == is_quoted
+        assert not any(text in outcome.out for text in rare.texts)
 
 
 def test_the_classifier_keeps_to_it_too(frame, tmp_path):
     X = frame.select("score", "income", "clinic", "town").to_pandas()
-    fitted = sortal.SortalClassifier(models="tree", budget="20s").fit(X, frame["outcome"].to_numpy())
-    fitted.model_.save(tmp_path / "model.sortal")
+    classifier = sortal.SortalClassifier(models="tree", budget="20s").fit(X, frame["outcome"].to_numpy())
+    classifier.model_.save(tmp_path / "model.sortal")
     assert Rare.of(frame).within(tmp_path) == {}
 
 
@@ -328,6 +330,6 @@ def test_a_smallest_count_is_a_number_of_rows():
 
 def test_the_page_names_every_part_of_a_model_and_every_file_of_a_run(folders):
     page = DOCUMENT.read_text("utf-8")
-    members = {f"`{each.name}`" for each in fields(Contents) if each.name not in ("version", "embedded")}
+    members = {f"`{part.name}`" for part in fields(Contents) if part.name not in ("version", "embedded")}
     files = {f"`{path.name}`" for path in folders["usual"].iterdir() if path.is_file()} | {"`sealed/`"}
     assert {name for name in members | files if name not in page} == set()

@@ -48,8 +48,8 @@ def test_the_clock_of_a_budget_counts_the_imports():
 
 def test_importing_sortal_imports_nothing_heavy():
     code = "import sortal, sys; print(sorted({'numpy', 'polars', 'sklearn', 'rich', 'msgspec'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_the_keys_of_run_json():
     }
 
 
-FRAMING = (
+FRAME_OPTIONS = (
     "--target --metric --cost --cost-column --reject-cost --precision --recall --fpr --confidence --capacity --f1 "
     "--f-beta "
     "--sets --positive --kind --missing --ignore --time --group --slice --weight --split --seed --smallest-count --private "
@@ -131,7 +131,7 @@ FRAMING = (
     [
         (
             "train",
-            FRAMING
+            FRAME_OPTIONS
             + "--select --models --backbone --embed-backbone --max-latency --max-size --budget --effort --device --resume",
         ),
         ("predict", "--out --allow-missing --warnings --verify"),
@@ -139,11 +139,11 @@ FRAMING = (
         ("show", "--verify --json"),
         ("pick", "--out"),
         ("sign", "--key"),
-        ("audit", FRAMING + "--fix"),
+        ("audit", FRAME_OPTIONS + "--fix"),
         ("demo", "--budget --out"),
     ],
 )
 def test_commands_and_their_options(command, options):
     parameters = get_command(app).commands[command].params
-    found = [option for p in parameters for option in p.opts if option.startswith("--")]
-    assert sorted(found) == sorted(options.split())
+    names = [option for p in parameters for option in p.opts if option.startswith("--")]
+    assert sorted(names) == sorted(options.split())

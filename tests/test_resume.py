@@ -19,15 +19,15 @@ from sortal.training.fold import FoldJob
 pytestmark = pytest.mark.usefixtures("all_hurried")
 
 OPTIONS = {"models": "svm", "budget": "1h", "seed": 3}
-KILLED = """
+KILLED_RUN = """
 import os, signal, sys
 import polars as pl, sortal
 
 class Killer:
-    done = 0
+    n_maps = 0
     def map(self, fit, data, jobs):
-        self.done += 1
-        if self.done == 3:
+        self.n_maps += 1
+        if self.n_maps == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return [fit(data, job) for job in jobs]
     def at_once(self, data, candidate):
@@ -37,7 +37,7 @@ sortal.train(pl.read_parquet(sys.argv[1]), "y", out=sys.argv[2], models="svm", b
 """
 
 
-class Counting:
+class CountingExecutor:
     """Which candidates have folds fitted, on all of their rows."""
 
     def __init__(self) -> None:
@@ -64,24 +64,24 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_killed_run_is_picked_up(rows: Path, tmp_path: Path) -> None:
     frame, out = pl.read_parquet(rows), tmp_path / "run"
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(rows), str(out)], check=False)
-    assert killed.returncode == -9
+    process = subprocess.run([sys.executable, "-c", KILLED_RUN, str(rows), str(out)], check=False)
+    assert process.returncode == -9
     with pytest.raises(sortal.InputError, match="of other data or other options"):
         sortal.train(frame[:1_100], "y", out=out, resume=True, **OPTIONS)
-    counting = Counting()
-    resumed = sortal.train(frame, "y", out=out, resume=True, executor=counting, **OPTIONS)
-    tried = [row.name for row in resumed.record.leaderboard if row.family != "ensemble"]
-    assert len(tried) == len(counting.candidates) + 2
-    assert not {"majority", "logistic"} & set(counting.candidates)
+    executor = CountingExecutor()
+    resumed_run = sortal.train(frame, "y", out=out, resume=True, executor=executor, **OPTIONS)
+    candidates = [row.name for row in resumed_run.record.leaderboard if row.family != "ensemble"]
+    assert len(candidates) == len(executor.candidates) + 2
+    assert not {"majority", "logistic"} & set(executor.candidates)
     assert not (out / "folds").exists()
-    again = sortal.train(frame, recipe=out / "recipe.toml", out=tmp_path / "again")
+    repeat = sortal.train(frame, recipe=out / "recipe.toml", out=tmp_path / "again")
     assert digest(tmp_path / "again") == digest(out)
-    assert {row.name: row.mean for row in again.record.leaderboard} == {
-        row.name: row.mean for row in resumed.record.leaderboard
+    assert {row.name: row.mean for row in repeat.record.leaderboard} == {
+        row.name: row.mean for row in resumed_run.record.leaderboard
     }
-    whole = sortal.train(frame, "y", out=tmp_path / "whole", **OPTIONS)
+    full_run = sortal.train(frame, "y", out=tmp_path / "whole", **OPTIONS)
     assert digest(tmp_path / "whole") == digest(out)
-    assert whole.record.checklist == resumed.record.checklist
+    assert full_run.record.checklist == resumed_run.record.checklist
 
 
 def test_where_there_is_nothing_to_resume_a_sentence_says_so(rows: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_columns_classes_and_values(sortal, tmp_path, payload):
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory) -> Path:
+def run_folder(tmp_path_factory) -> Path:
     """A model whose columns, classes and values are payloads."""
     rng = np.random.default_rng(0)
     n, names = 160, list(PAYLOADS.values())
@@ -115,13 +115,13 @@ def shown(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("terminal") / "run"
     run = sortal_package.train(frame, "y", models="logistic", budget="1h", out=folder, seed=1)
     pl.DataFrame(frame).write_parquet(folder / "rows.parquet")
-    for thing in (run, run.model, sortal_package.audit(frame, "y")):
-        assert not UNSAFE.search(repr(thing))
+    for item in (run, run.model, sortal_package.audit(frame, "y")):
+        assert not UNSAFE.search(repr(item))
     return folder
 
 
-def test_a_model_is_shown_evaluated_and_used(sortal, shown, tmp_path):
-    model, rows = shown / "model.sortal", shown / "rows.parquet"
+def test_a_model_is_shown_evaluated_and_used(sortal, run_folder, tmp_path):
+    model, rows = run_folder / "model.sortal", run_folder / "rows.parquet"
     check(sortal("show", model), 0)
     check(sortal("evaluate", model, rows), 0)
     check(sortal("evaluate", model, rows, "--sealed"), 2)
@@ -132,17 +132,19 @@ def test_a_model_is_shown_evaluated_and_used(sortal, shown, tmp_path):
     check(sortal("evaluate", model, tmp_path / "other.parquet"), 0)
 
 
-def test_data_are_written_as_they_are(sortal, shown, tmp_path):
-    rows = pl.read_parquet(shown / "rows.parquet")
-    for name, read in (("s.parquet", pl.read_parquet), ("s.jsonl", pl.read_ndjson)):
-        assert sortal("predict", shown / "model.sortal", shown / "rows.parquet", "-o", tmp_path / name).code == 0
-        assert read(tmp_path / name)[rows.columns].equals(rows)
+def test_data_are_written_as_they_are(sortal, run_folder, tmp_path):
+    rows = pl.read_parquet(run_folder / "rows.parquet")
+    for name, reader in (("s.parquet", pl.read_parquet), ("s.jsonl", pl.read_ndjson)):
+        assert (
+            sortal("predict", run_folder / "model.sortal", run_folder / "rows.parquet", "-o", tmp_path / name).code == 0
+        )
+        assert reader(tmp_path / name)[rows.columns].equals(rows)
 
 
 @everywhere
-def test_a_manifest(sortal, shown, tmp_path, payload):
+def test_a_manifest(sortal, run_folder, tmp_path, payload):
     """What a foreign file says of itself is quoted by the sentence that refuses it, and by what is shown."""
-    with zipfile.ZipFile(shown / "model.sortal") as file:
+    with zipfile.ZipFile(run_folder / "model.sortal") as file:
         members = {name: file.read(name) for name in file.namelist()}
     manifest = json.loads(members.pop("manifest.json"))
     for changes in ({"format": payload}, {"protocol": 99, "sortal": payload}, {"sortal": payload}, {"sortal": 3}):
@@ -152,11 +154,11 @@ def test_a_manifest(sortal, shown, tmp_path, payload):
                 file.writestr(name, content)
             file.writestr("manifest.json", json.dumps({**manifest, **changes}))
         check(sortal("show", path))
-    told = {
+    changed_members = {
         **members,
         "schema.json": members["schema.json"].replace(b'"kind":"number"', b'"kind":' + msgspec.json.encode(payload)),
     }
-    archive.write(path, told, payload)
+    archive.write(path, changed_members, payload)
     check(sortal("show", path), 2)
     with zipfile.ZipFile(path, "a") as file:
         file.writestr(f"{payload}.json", b"{}")

@@ -23,18 +23,18 @@ ROWS = 260
 def table() -> pl.DataFrame:
     """The class follows from a word, and where the text is missing or says nothing from the price."""
     rng = np.random.default_rng(0)
-    good = rng.random(ROWS) < 0.5
-    says = rng.random(ROWS) < 0.8
+    is_good = rng.random(ROWS) < 0.5
+    has_word = rng.random(ROWS) < 0.8
     words = [
         " ".join(rng.permutation([("Wunderbär" if g else "furchtbar") if s else "<br>", *(f"wort{i}" for i in r)]))
-        for g, s, r in zip(good, says, rng.integers(0, 30, (ROWS, 6)), strict=True)
+        for g, s, r in zip(is_good, has_word, rng.integers(0, 30, (ROWS, 6)), strict=True)
     ]
     return pl.DataFrame(
         {
             "review": [None if i % 25 == 3 else word for i, word in enumerate(words)],
-            "price": np.where(good, 1.0, -1.0) + rng.normal(size=ROWS),
+            "price": np.where(is_good, 1.0, -1.0) + rng.normal(size=ROWS),
             "shop": rng.choice(["north", "south"], ROWS),
-            "label": np.where(good, "good", "bad"),
+            "label": np.where(is_good, "good", "bad"),
         }
     )
 
@@ -69,39 +69,39 @@ def test_the_same_rows_get_the_same_numbers_from_every_door(run: sortal.Run, tab
     assert_array_equal(from_file, expected)
     for other in (rows.to_pandas(), rows.to_arrow(), rows.to_dicts(), rows.to_dict(as_series=False)):
         assert_allclose(run.model.predict_proba(other), expected, rtol=0, atol=1e-15)
-    alone = np.vstack([run.model.predict_proba(row) for row in rows.head(5).to_dicts()])
-    assert_allclose(alone, expected[:5], rtol=0, atol=1e-12)
+    single = np.vstack([run.model.predict_proba(row) for row in rows.head(5).to_dicts()])
+    assert_allclose(single, expected[:5], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
     "text", [None, "", " ", "unseen", "x" * 1_000_000, "wort1 " * 200_000, "<p>" * 9, "房间很大", "\x00", 17, True]
 )
 def test_any_text_is_scored(run: sortal.Run, text: object) -> None:
-    found = run.model.predict_proba({"review": text, "price": 0.5, "shop": "north"})
-    assert_allclose(found.sum(), 1.0)
+    p = run.model.predict_proba({"review": text, "price": 0.5, "shop": "north"})
+    assert_allclose(p.sum(), 1.0)
 
 
 def test_the_columns_add_what_was_put_into_them(run: sortal.Run) -> None:
-    adds = {column.column: column for column in run.record.permutation.columns}
-    assert next(iter(adds)) == "review"
-    assert set(adds) == {"review", "price", "shop"}
-    assert 0 < adds["review"].low < adds["review"].value < adds["review"].high
+    importances = {column.column: column for column in run.record.permutation.columns}
+    assert next(iter(importances)) == "review"
+    assert set(importances) == {"review", "price", "shop"}
+    assert 0 < importances["review"].low < importances["review"].value < importances["review"].high
     assert run.model.card.details["permutation"]["columns"][0]["column"] == "review"
 
 
 def test_words_without_which_the_model_would_say_something_else_are_marked(
     run: sortal.Run, table: pl.DataFrame
 ) -> None:
-    good = run.model.classes_.tolist().index("good")
+    code = run.model.classes_.tolist().index("good")
     row = rows_of({"review": "wort1 Wunderbär wort2 wort3", "price": 0.0, "shop": "north"}, run.model.reads)
-    spans, effect = word_effects(run.model, row, "review", good)
+    spans, effect = word_effects(run.model, row, "review", code)
     assert spans == [(0, 5), (6, 15), (16, 21), (22, 27)]
     assert effect.argmax() == 1
     assert effect[1] > 0.5
-    without = run.model.predict_proba({"review": "wort1   wort2 wort3", "price": 0.0, "shop": "north"})[0, good]
-    p = run.model.predict_proba({"review": "wort1 Wunderbär wort2 wort3", "price": 0.0, "shop": "north"})[0, good]
+    without = run.model.predict_proba({"review": "wort1   wort2 wort3", "price": 0.0, "shop": "north"})[0, code]
+    p = run.model.predict_proba({"review": "wort1 Wunderbär wort2 wort3", "price": 0.0, "shop": "north"})[0, code]
     assert_allclose(effect[1], np.log(p / (1 - p)) - np.log(without / (1 - without)), atol=1e-9)
-    assert_allclose(word_effects(run.model, row, "review", 1 - good)[1], -effect, atol=1e-9)
+    assert_allclose(word_effects(run.model, row, "review", 1 - code)[1], -effect, atol=1e-9)
 
 
 def test_examples_are_shown_on_a_page_of_their_own(run: sortal.Run, table: pl.DataFrame) -> None:
@@ -119,17 +119,17 @@ def test_examples_are_shown_on_a_page_of_their_own(run: sortal.Run, table: pl.Da
 
 def test_what_there_is_no_time_for_is_shown_without_marks(run: sortal.Run, table: pl.DataFrame) -> None:
     problem = frame_problem(table, GoalOptions("label"), RowOptions())
-    asked: list[float] = []
+    times: list[float] = []
 
     def twice(seconds: float) -> bool:
-        asked.append(seconds)
-        return len(asked) <= 2
+        times.append(seconds)
+        return len(times) <= 2
 
     page, examples = render_examples(run.record, run.model, problem, twice), run.record.examples
-    shown = len(examples.mistakes) + len(examples.uncertain)
-    assert f"{shown - 2} examples without marks: no time left" in page
-    assert len(asked) == shown
-    assert asked[0] == 0.0 < asked[1] <= asked[2]
+    n_examples = len(examples.mistakes) + len(examples.uncertain)
+    assert f"{n_examples - 2} examples without marks: no time left" in page
+    assert len(times) == n_examples
+    assert times[0] == 0.0 < times[1] <= times[2]
     assert all(f"row {example.row}" in page for example in (*examples.mistakes, *examples.uncertain))
 
 

@@ -21,10 +21,10 @@ def test_with_time_the_end_is_told_by_drawing_a_figure(monkeypatch: pytest.Monke
 
 def test_without_time_no_figure_is_drawn_and_nothing_imported_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "leaderboard", lambda rows: pytest.fail("drawn"))
-    hurried, alone = (plan_closing(SMALL, seconds_left=3.0, busyness=busyness) for busyness in (4.0, 2.0))
-    assert not hurried.figures
-    assert hurried.seconds == pytest.approx(2 * alone.seconds)
-    assert not hurried.may_draw(seconds_left=100.0)
+    busy_plan, calm_plan = (plan_closing(SMALL, seconds_left=3.0, busyness=busyness) for busyness in (4.0, 2.0))
+    assert not busy_plan.figures
+    assert busy_plan.seconds == pytest.approx(2 * calm_plan.seconds)
+    assert not busy_plan.may_draw(seconds_left=100.0)
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,7 @@ def test_the_unit_is_the_time_of_a_figure(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_is_late_is_taken_from_measuring_what_columns_add() -> None:
     plan = Closing(seconds=3.0, figures=True, page=1.0, permuting=0.5)
-    assert [plan.may_permute(left) for left in (9.0, 3.0, 2.8, 2.0)] == pytest.approx([0.5, 0.5, 0.3, 0.0])
+    assert [plan.may_permute(seconds_left) for seconds_left in (9.0, 3.0, 2.8, 2.0)] == pytest.approx(
+        [0.5, 0.5, 0.3, 0.0]
+    )
     assert Closing(seconds=3.0, figures=False).may_permute(seconds_left=9.0) == 0.0

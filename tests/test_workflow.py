@@ -33,21 +33,21 @@ class Witness(RunObserver):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.heard: list[str] = []
+        self.events: list[str] = []
         self.opens: dict[str, int] = {}
 
     def phase(self, name):
-        self.heard.append(name)
+        self.events.append(name)
         partial = list(self.folder.glob(".run.partial-*"))
         if partial and (partial[0] / "ledger.jsonl").exists():
             self.opens[name] = Seal(partial[0]).opens
         assert not (self.folder / "run").exists()
 
     def framed(self, data, columns, task, split):
-        self.heard.append(f"framed {split.train} and {split.test} rows")
+        self.events.append(f"framed {split.train} and {split.test} rows")
 
     def audited(self, findings, timed_out):
-        self.heard.append("audited")
+        self.events.append("audited")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_steps_are_heard_in_order_and_the_test_stays_closed_until_its_step(rows,
     witness = Witness(tmp_path)
     record = train_into(tmp_path / "run", rows, RECIPE, witness, time.monotonic())
     steps = ["READ", "framed 255 and 45 rows", "AUDIT", "audited", "TRAIN", "FINALIZE", "TEST", "REPORT"]
-    assert witness.heard == steps
+    assert witness.events == steps
     assert witness.opens == dict.fromkeys(["AUDIT", "TRAIN", "FINALIZE", "TEST"], 0) | {"REPORT": 1}
     assert [phase.name for phase in record.timing.phases] == ["start", *(s.lower() for s in steps if s.isupper())]
     assert sum(phase.seconds for phase in record.timing.phases) == pytest.approx(record.timing.wall_seconds)
@@ -95,37 +95,37 @@ def test_the_record_on_disk_is_the_record_that_is_returned(rows, tmp_path):
 def test_a_run_may_be_moved(rows, tmp_path):
     train_into(tmp_path / "run", rows, RECIPE, RunObserver(), time.monotonic())
     (tmp_path / "run").rename(tmp_path / "moved")
-    found = evaluate(tmp_path / "moved" / "model.sortal", [], sealed=True)
-    assert found.ledger is not None
-    assert found.ledger.opens == 2
+    evaluation = evaluate(tmp_path / "moved" / "model.sortal", [], sealed=True)
+    assert evaluation.ledger is not None
+    assert evaluation.ledger.opens == 2
 
 
-def test_unlabelled_rows_are_left_out_of_an_evaluation(trained, churn, tmp_path):
-    half = churn.with_columns(Churn=pl.when(pl.int_range(pl.len()) % 2 == 0).then("Churn"))
-    half.write_csv(tmp_path / "half.csv")
+def test_unlabelled_rows_are_left_out_of_an_evaluation(churn_run, churn, tmp_path):
+    half_labelled = churn.with_columns(Churn=pl.when(pl.int_range(pl.len()) % 2 == 0).then("Churn"))
+    half_labelled.write_csv(tmp_path / "half.csv")
     churn.gather_every(2).write_csv(tmp_path / "labelled.csv")
-    one, other = (evaluate(trained.model, [str(tmp_path / name)]) for name in ("half.csv", "labelled.csv"))
+    one, other = (evaluate(churn_run.model, [str(tmp_path / name)]) for name in ("half.csv", "labelled.csv"))
     assert one.rows == other.rows == 600
     assert one.comparisons == other.comparisons
 
 
-def test_a_copy_of_the_sealed_rows_counts_as_a_look(trained, tmp_path):
+def test_a_copy_of_the_sealed_rows_counts_as_a_look(churn_run, tmp_path):
     """By its content, wherever it lies."""
     import shutil
 
-    run = shutil.copytree(trained.folder, tmp_path / "run")
+    run = shutil.copytree(churn_run.folder, tmp_path / "run")
     copy = shutil.copy(run / "sealed" / "test.parquet", tmp_path / "innocent.parquet")
-    found = evaluate(run / "model.sortal", [copy])
-    assert found.ledger is not None
-    assert (found.ledger.opens, found.ledger.blind) == (2, False)
+    evaluation = evaluate(run / "model.sortal", [copy])
+    assert evaluation.ledger is not None
+    assert (evaluation.ledger.opens, evaluation.ledger.blind) == (2, False)
     assert Seal(run).entries[-1].reason == "sortal evaluate"
 
 
-def test_a_model_that_got_worse_is_told(trained, churn, tmp_path):
-    swapped = churn.with_columns(Churn=pl.col("Churn").replace({"Yes": "No", "No": "Yes"}))
-    swapped.write_csv(tmp_path / "swapped.csv")
-    found = evaluate(trained.model, [str(tmp_path / "swapped.csv")])
-    assert {"roc_auc", "log_loss", "accuracy", "expected_cost"} <= set(found.worse)
+def test_a_model_that_got_worse_is_told(churn_run, churn, tmp_path):
+    flipped_labels = churn.with_columns(Churn=pl.col("Churn").replace({"Yes": "No", "No": "Yes"}))
+    flipped_labels.write_csv(tmp_path / "swapped.csv")
+    evaluation = evaluate(churn_run.model, [str(tmp_path / "swapped.csv")])
+    assert {"roc_auc", "log_loss", "accuracy", "expected_cost"} <= set(evaluation.worse)
 
 
 def test_groups_and_missing_columns_reach_the_judgement():
@@ -147,14 +147,14 @@ def test_groups_and_missing_columns_reach_the_judgement():
         program=program,
     )
     rows = pl.DataFrame({"shop": ["a", "b", "a", "c"], "y": ["yes", None, "no", "no"], "age": [1.0, 2.0, None, -4.0]})
-    found = score_labelled(model, Source(rows, "new.csv"), "fresh", allow_missing=True)
-    assert (groups := found.predictions.groups).tolist() == [groups[0], groups[0], groups[2]]
+    result = score_labelled(model, Source(rows, "new.csv"), "fresh", allow_missing=True)
+    assert (groups := result.predictions.groups).tolist() == [groups[0], groups[0], groups[2]]
     assert groups[0] != groups[2]
-    assert (found.unlabelled, found.absent) == (1, ("fee",))
-    assert found.predictions.rows.tolist() == [0, 2, 3]
-    assert found.predictions.truth.tolist() == [1, 0, 0]
-    np.testing.assert_allclose(found.columns["age"], [1.0, np.nan, -4.0])
-    np.testing.assert_allclose(found.predictions.probability[:, 1], 1 / (1 + np.exp([-0.1, 0.0, 0.4])))
+    assert (result.unlabelled, result.absent) == (1, ("fee",))
+    assert result.predictions.rows.tolist() == [0, 2, 3]
+    assert result.predictions.truth.tolist() == [1, 0, 0]
+    np.testing.assert_allclose(result.columns["age"], [1.0, np.nan, -4.0])
+    np.testing.assert_allclose(result.predictions.probability[:, 1], 1 / (1 + np.exp([-0.1, 0.0, 0.4])))
     with pytest.raises(DataError, match="no column 'fee'"):
         score_labelled(model, Source(rows, "new.csv"), "fresh")
 
@@ -180,14 +180,14 @@ def test_the_time_of_a_row_is_what_whoever_asks_for_one_waits(rows, tmp_path):
     assert record.artifact.row_microseconds > record.chosen.program_microseconds
 
 
-def test_the_test_is_told_from_how_many_rows_its_shares_of_classes_are(trained):
+def test_the_test_is_told_from_how_many_rows_its_shares_of_classes_are(churn_run):
     """Nothing but its interval differs from that of rows that came one by one, and it is narrower."""
-    kept, record = load(trained.model), trained.record
-    sealed = Source(pl.read_parquet(trained.folder / "sealed" / "test.parquet"), "the sealed test")
-    rows = score_labelled(kept, sealed, "test").predictions
-    decided = kept.decision.decide(rows)
-    by_row = figures(kept.task, rows, decided, record["seed"])
+    model, record = load(churn_run.model), churn_run.record
+    sealed = Source(pl.read_parquet(churn_run.folder / "sealed" / "test.parquet"), "the sealed test")
+    rows = score_labelled(model, sealed, "test").predictions
+    decided = model.decision.decide(rows)
+    by_row = figures(model.task, rows, decided, record["seed"])
     for name in ("log_loss", "average_precision", "expected_cost"):
-        told, plain = record["test"][name], by_row[name]
-        assert told["value"] == pytest.approx(plain.value)
-        assert 0.5 < (told["high"] - told["low"]) / (plain.high - plain.low) < 0.995
+        stratified, simple = record["test"][name], by_row[name]
+        assert stratified["value"] == pytest.approx(simple.value)
+        assert 0.5 < (stratified["high"] - stratified["low"]) / (simple.high - simple.low) < 0.995

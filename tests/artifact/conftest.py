@@ -27,7 +27,7 @@ TASK = Task("y", ("no", "yes"), (0.75, 0.25), "yes", "log_loss", ("roc_auc",), (
 
 def a_program() -> Program:
     """Four columns, side by side, filled, then a logistic regression and a tree."""
-    read = (
+    readers = (
         Program("number", {"column": "age"}),
         Program(
             "lookup",
@@ -42,7 +42,7 @@ def a_program() -> Program:
     )
     coef = np.array([[0.1, 1.0, -1.0, 0.5, -0.001, 0.02, 0.3]])
     linear = Program("linear", {"link": "sigmoid"}, {"coef": coef, "intercept": np.array([-2.0])})
-    return Program("chain", steps=(Program("table", steps=read), fill, linear))
+    return Program("chain", steps=(Program("table", steps=readers), fill, linear))
 
 
 @pytest.fixture(scope="module")

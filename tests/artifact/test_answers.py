@@ -51,15 +51,15 @@ def test_a_capacity_of_no_row_is_said_by_every_way_to_decide(model):
     rule = Decision("capacity", ("no", "yes"), "yes", threshold=0.5, capacity=Capacity(0.1))
     model = replace(model, decision=rule)
     for ask in (model.answer, model.decide):
-        with pytest.warns(UserWarning, match="10 % of 3 rows is no row at all") as heard:
+        with pytest.warns(UserWarning, match="10 % of 3 rows is no row at all") as warnings:
             ask(ROWS)
-        assert heard[0].filename == __file__
+        assert warnings[0].filename == __file__
 
 
 def test_labels_are_of_their_type_and_a_reject_makes_them_text(model):
     task = replace(model.task, classes=("0", "1"), label_type="int", positive="1")
     rule = Decision("cost", ("0", "1"), "1", cost=((0, 1), (1, 0)))
-    plain = replace(model, task=task, decision=rule).answer(ROWS)
-    assert plain.labels.dtype == plain.decisions.dtype == np.int64
-    rejecting = replace(model, task=task, decision=replace(rule, reject_cost=0.0)).answer(ROWS)
-    assert (rejecting.labels.dtype, rejecting.decisions.tolist()) == (np.int64, ["reject"] * 3)
+    answers = replace(model, task=task, decision=rule).answer(ROWS)
+    assert answers.labels.dtype == answers.decisions.dtype == np.int64
+    rejections = replace(model, task=task, decision=replace(rule, reject_cost=0.0)).answer(ROWS)
+    assert (rejections.labels.dtype, rejections.decisions.tolist()) == (np.int64, ["reject"] * 3)

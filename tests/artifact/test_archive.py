@@ -46,19 +46,19 @@ def small_model() -> Model:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> bytes:
+def model_bytes(tmp_path_factory) -> bytes:
     """The bytes of a good model file."""
     path = tmp_path_factory.mktemp("whole") / "m.sortal"
     small_model().save(path)
     return path.read_bytes()
 
 
-def members_of(whole: bytes) -> Members:
-    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+def members_of(model_bytes: bytes) -> Members:
+    with zipfile.ZipFile(io.BytesIO(model_bytes)) as file:
         return {name: file.read(name) for name in file.namelist()}
 
 
-def listed(members: Members) -> Members:
+def with_manifest(members: Members) -> Members:
     """The same members with a manifest that lists them as they are."""
     manifest = json.loads(members["manifest.json"])
     others = [name for name in members if name != "manifest.json"]
@@ -69,7 +69,7 @@ def listed(members: Members) -> Members:
     return {**members, "manifest.json": json.dumps(manifest).encode()}
 
 
-def zipped(members: Members, change: Callable[[zipfile.ZipInfo], None] = lambda entry: None) -> bytes:
+def zip_of(members: Members, change: Callable[[zipfile.ZipInfo], None] = lambda entry: None) -> bytes:
     """A zip of the members; ``change`` may alter the entries before they are written."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
@@ -81,28 +81,28 @@ def zipped(members: Members, change: Callable[[zipfile.ZipInfo], None] = lambda 
     return file.getvalue()
 
 
-def refused(content: bytes) -> str:
+def refusal(content: bytes) -> str:
     """The one sentence with which a file is refused."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.sortal"
         path.write_bytes(content)
-        with pytest.raises(ArtifactError) as caught:
+        with pytest.raises(ArtifactError) as error:
             load(path)
-    message = str(caught.value)
+    message = str(error.value)
     assert message.startswith("m.sortal")
     assert "\n" not in message
     assert len(message) < 300
     return message
 
 
-def same(a: object, b: object) -> bool:
+def equal(a: object, b: object) -> bool:
     """Equal, arrays included."""
     if isinstance(a, Program) and isinstance(b, Program):
         return (
             (a.op, dict(a.settings), a.arrays.keys()) == (b.op, dict(b.settings), b.arrays.keys())
             and all(np.array_equal(a.arrays[k], b.arrays[k]) for k in a.arrays)
             and len(a.steps) == len(b.steps)
-            and all(map(same, a.steps, b.steps))
+            and all(map(equal, a.steps, b.steps))
         )
     return a == b
 
@@ -110,175 +110,177 @@ def same(a: object, b: object) -> bool:
 PARTS = ("schema", "task", "decision", "program", "metrics", "profile", "scores", "card", "golden", "version")
 
 
-def refused_or_equal(content: bytes, whole: bytes) -> bool:
+def refused_or_equal(content: bytes, model_bytes: bytes) -> bool:
     """True if refused; else the contents must be what they were."""
     with tempfile.TemporaryDirectory() as folder:
         path, original = Path(folder) / "m.sortal", Path(folder) / "whole.sortal"
         path.write_bytes(content)
-        original.write_bytes(whole)
+        original.write_bytes(model_bytes)
         expected = load_contents(original)
         try:
-            found = load(path)
+            model = load(path)
         except ArtifactError:
             return True
-    assert all(same(getattr(found, part), getattr(expected, part)) for part in PARTS)
+    assert all(equal(getattr(model, part), getattr(expected, part)) for part in PARTS)
     return False
 
 
 @settings(max_examples=400)
 @given(data=st.data())
-def test_a_changed_byte_is_refused_or_means_nothing(whole, data):
-    at = data.draw(st.integers(0, len(whole) - 1))
-    changed = bytearray(whole)
-    changed[at] ^= data.draw(st.integers(1, 255))
-    refused_or_equal(bytes(changed), whole)
+def test_a_changed_byte_is_refused_or_means_nothing(model_bytes, data):
+    at = data.draw(st.integers(0, len(model_bytes) - 1))
+    copy = bytearray(model_bytes)
+    copy[at] ^= data.draw(st.integers(1, 255))
+    refused_or_equal(bytes(copy), model_bytes)
 
 
 @settings(max_examples=150)
 @given(data=st.data())
-def test_a_file_that_is_cut_off_is_refused(whole, data):
-    assert refused_or_equal(whole[: data.draw(st.integers(0, len(whole) - 1))], whole)
+def test_a_file_that_is_cut_off_is_refused(model_bytes, data):
+    assert refused_or_equal(model_bytes[: data.draw(st.integers(0, len(model_bytes) - 1))], model_bytes)
 
 
-def test_every_changed_byte_of_the_content_is_noticed(whole):
+def test_every_changed_byte_of_the_content_is_noticed(model_bytes):
     """All but the last of a packed member: the bits that fill it up mean nothing."""
-    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+    with zipfile.ZipFile(io.BytesIO(model_bytes)) as file:
         entries = file.infolist()
     for entry in entries:
         start = entry.header_offset + 30 + len(entry.filename)
         for at in range(start, start + entry.compress_size - 1, 23):
-            changed = bytearray(whole)
-            changed[at] ^= 0x10
-            assert refused_or_equal(bytes(changed), whole), (entry.filename, at - start)
+            copy = bytearray(model_bytes)
+            copy[at] ^= 0x10
+            assert refused_or_equal(bytes(copy), model_bytes), (entry.filename, at - start)
 
 
-def test_every_field_of_the_directory_is_looked_at(whole):
+def test_every_field_of_the_directory_is_looked_at(model_bytes):
     """Of the first member, of the last, and of the end; but for who wrote them and the rights of a file."""
-    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+    with zipfile.ZipFile(io.BytesIO(model_bytes)) as file:
         names = [entry.filename for entry in file.infolist()]
-    ends = len(whole) - 22
-    first = struct.unpack_from("<I", whole, ends + 16)[0]
+    ends = len(model_bytes) - 22
+    first = struct.unpack_from("<I", model_bytes, ends + 16)[0]
     last = ends - 46 - len(names[-1])
     places = [start + at for start in (first, last) for at in range(46) if at not in (4, 5, *range(36, 42))]
-    for at in (*places, *range(ends, len(whole))):
+    for at in (*places, *range(ends, len(model_bytes))):
         for bit in (0x01, 0x80):
-            changed = bytearray(whole)
-            changed[at] ^= bit
-            assert refused_or_equal(bytes(changed), whole), at
+            copy = bytearray(model_bytes)
+            copy[at] ^= bit
+            assert refused_or_equal(bytes(copy), model_bytes), at
 
 
-def test_equal_contents_give_equal_bytes(whole, tmp_path):
+def test_equal_contents_give_equal_bytes(model_bytes, tmp_path):
     small_model().save(tmp_path / "again.sortal")
-    assert (tmp_path / "again.sortal").read_bytes() == whole
-    names = list(members_of(whole))
+    assert (tmp_path / "again.sortal").read_bytes() == model_bytes
+    names = list(members_of(model_bytes))
     assert names == sorted(names)
 
 
-def test_a_zip_of_the_same_members_by_another_program_is_read(whole, tmp_path):
-    (tmp_path / "m.sortal").write_bytes(zipped(members_of(whole)))
+def test_a_zip_of_the_same_members_by_another_program_is_read(model_bytes, tmp_path):
+    (tmp_path / "m.sortal").write_bytes(zip_of(members_of(model_bytes)))
     assert load(tmp_path / "m.sortal").task.classes == ("a", "b")
 
 
-def test_members_that_are_not_packed_are_read_and_held_to_their_sums(whole, tmp_path):
-    def stored(entry: zipfile.ZipInfo) -> None:
+def test_members_that_are_not_packed_are_read_and_held_to_their_sums(model_bytes, tmp_path):
+    def store(entry: zipfile.ZipInfo) -> None:
         entry.compress_type = zipfile.ZIP_STORED
 
-    content = zipped(members_of(whole), stored)
+    content = zip_of(members_of(model_bytes), store)
     (tmp_path / "m.sortal").write_bytes(content)
-    (tmp_path / "whole.sortal").write_bytes(whole)
-    found, expected = load(tmp_path / "m.sortal"), load(tmp_path / "whole.sortal")
-    assert all(same(getattr(found, part), getattr(expected, part)) for part in PARTS)
+    (tmp_path / "whole.sortal").write_bytes(model_bytes)
+    model, expected = load(tmp_path / "m.sortal"), load(tmp_path / "whole.sortal")
+    assert all(equal(getattr(model, part), getattr(expected, part)) for part in PARTS)
     for at in range(40, content.index(b"PK\x01\x02"), 97):
-        changed = bytearray(content)
-        changed[at] ^= 0x10
-        assert refused_or_equal(bytes(changed), whole), at
+        copy = bytearray(content)
+        copy[at] ^= 0x10
+        assert refused_or_equal(bytes(copy), model_bytes), at
 
 
 @pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "arrays\\00000.npy", "arrays/", "a/b.json", "x.PY"])
-def test_a_member_outside_the_file_or_of_another_kind(whole, name):
-    assert "has a name that no model file needs" in refused(zipped(listed({**members_of(whole), name: b"{}"})))
+def test_a_member_outside_the_file_or_of_another_kind(model_bytes, name):
+    assert "has a name that no model file needs" in refusal(
+        zip_of(with_manifest({**members_of(model_bytes), name: b"{}"}))
+    )
 
 
-def test_a_link(whole):
+def test_a_link(model_bytes):
     def link(entry: zipfile.ZipInfo) -> None:
         entry.create_system = 3
         entry.external_attr = 0o120777 << 16 if entry.filename == "card.json" else 0o100644 << 16
 
-    assert "'card.json' is a link or a folder" in refused(zipped(members_of(whole), link))
+    assert "'card.json' is a link or a folder" in refusal(zip_of(members_of(model_bytes), link))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_another_compression(whole, method):
+def test_another_compression(model_bytes, method):
     def compress(entry: zipfile.ZipInfo) -> None:
         entry.compress_type = method
 
-    assert "compressed in another way" in refused(zipped(members_of(whole), compress))
+    assert "compressed in another way" in refusal(zip_of(members_of(model_bytes), compress))
 
 
-def test_an_encrypted_member(whole):
-    content = bytearray(zipped(members_of(whole)))
+def test_an_encrypted_member(model_bytes):
+    content = bytearray(zip_of(members_of(model_bytes)))
     content[6] |= 1
     content[content.index(b"PK\x01\x02") + 8] |= 1
-    assert "is encrypted" in refused(bytes(content))
+    assert "is encrypted" in refusal(bytes(content))
 
 
-def test_two_members_of_one_name(whole):
-    file = io.BytesIO(whole)
+def test_two_members_of_one_name(model_bytes):
+    file = io.BytesIO(model_bytes)
     with zipfile.ZipFile(file, "a") as out, pytest.warns(UserWarning, match="Duplicate"):
         out.writestr("card.json", b"{}")
-    assert "two members of the same name" in refused(file.getvalue())
+    assert "two members of the same name" in refusal(file.getvalue())
 
 
-def test_members_that_the_manifest_does_not_list_or_that_are_gone(whole):
-    members = members_of(whole)
-    assert "has 'extra.json', which its manifest does not list" in refused(zipped({**members, "extra.json": b"{}"}))
+def test_members_that_the_manifest_does_not_list_or_that_are_gone(model_bytes):
+    members = members_of(model_bytes)
+    assert "has 'extra.json', which its manifest does not list" in refusal(zip_of({**members, "extra.json": b"{}"}))
     del members["card.json"]
-    assert "lacks 'card.json'" in refused(zipped(members))
-    assert "has no card.json" in refused(zipped(listed(members)))
+    assert "lacks 'card.json'" in refusal(zip_of(members))
+    assert "has no card.json" in refusal(zip_of(with_manifest(members)))
     del members["manifest.json"]
-    assert "has no manifest.json" in refused(zipped(members))
+    assert "has no manifest.json" in refusal(zip_of(members))
 
 
-def test_a_member_that_was_exchanged(whole):
-    members = members_of(whole)
+def test_a_member_that_was_exchanged(model_bytes):
+    members = members_of(model_bytes)
     card = members["card.json"]
-    assert "has another SHA-256" in refused(zipped({**members, "card.json": b" " * len(card)}))
-    assert "has another size" in refused(zipped({**members, "card.json": card + b" "}))
+    assert "has another SHA-256" in refusal(zip_of({**members, "card.json": b" " * len(card)}))
+    assert "has another size" in refusal(zip_of({**members, "card.json": card + b" "}))
 
 
-def test_a_bomb(whole, monkeypatch):
-    bomb = {**members_of(whole), "arrays/00009.npy": bytes(40_000_000)}
-    assert "would unpack to 40,0" in refused(zipped(listed(bomb)))
+def test_a_bomb(model_bytes, monkeypatch):
+    bomb = {**members_of(model_bytes), "arrays/00009.npy": bytes(40_000_000)}
+    assert "would unpack to 40,0" in refusal(zip_of(with_manifest(bomb)))
     monkeypatch.setattr(archive, "MOST_JSON_BYTES", 1_000_000)
-    assert "bytes of JSON" in refused(zipped(listed({**members_of(whole), "card.json": bytes(1_000_001)})))
+    assert "bytes of JSON" in refusal(zip_of(with_manifest({**members_of(model_bytes), "card.json": bytes(1_000_001)})))
     monkeypatch.setattr(archive, "MOST_MEMBERS", 5)
-    assert "more than 5 members" in refused(whole)
+    assert "more than 5 members" in refusal(model_bytes)
     monkeypatch.setattr(archive, "MOST_BYTES", 100)
-    assert "more than the 100 of any model" in refused(whole)
+    assert "more than the 100 of any model" in refusal(model_bytes)
 
 
 @pytest.mark.parametrize(("beyond", "safe"), [(0, True), (1, False)])
-def test_what_unpacks_to_so_many_times_its_size_is_a_bomb(whole, monkeypatch, beyond, safe):
+def test_what_unpacks_to_so_many_times_its_size_is_a_bomb(model_bytes, monkeypatch, beyond, safe):
     """Where it is more than what every file may unpack to, and never more than the most."""
-    file = zipped(listed({**members_of(whole), "arrays/00009.npy": bytes(60_000)}))
-    with zipfile.ZipFile(io.BytesIO(file)) as opened:
-        unpacked = sum(entry.file_size for entry in opened.infolist())
-    monkeypatch.setattr(archive, "FREE_BYTES", unpacked - beyond)
+    file = zip_of(with_manifest({**members_of(model_bytes), "arrays/00009.npy": bytes(60_000)}))
+    with zipfile.ZipFile(io.BytesIO(file)) as archive_file:
+        n_bytes = sum(entry.file_size for entry in archive_file.infolist())
+    monkeypatch.setattr(archive, "FREE_BYTES", n_bytes - beyond)
     monkeypatch.setattr(archive, "MOST_RATIO", 1)
-    assert ("would unpack to" in refused(file)) != safe
+    assert ("would unpack to" in refusal(file)) != safe
     monkeypatch.setattr(archive, "MOST_RATIO", 1_000)
-    assert "would unpack to" not in refused(file)
-    monkeypatch.setattr(archive, "MOST_BYTES", max(unpacked - beyond, len(file)))
-    assert ("would unpack to" in refused(file)) != safe
+    assert "would unpack to" not in refusal(file)
+    monkeypatch.setattr(archive, "MOST_BYTES", max(n_bytes - beyond, len(file)))
+    assert ("would unpack to" in refusal(file)) != safe
 
 
-def test_a_size_that_lies(whole):
+def test_a_size_that_lies(model_bytes):
     """The central directory tells a small size of a member that unpacks to more."""
-    content = bytearray(zipped(members_of(whole)))
+    content = bytearray(zip_of(members_of(model_bytes)))
     at = content.index(b"PK\x01\x02")
     size = struct.unpack_from("<I", content, at + 24)[0]
     struct.pack_into("<I", content, at + 24, size - 1)
-    refused(bytes(content))
+    refusal(bytes(content))
 
 
 @pytest.mark.parametrize(
@@ -287,21 +289,21 @@ def test_a_size_that_lies(whole):
         (b"", "no sortal model"),
         (b"age,city\n1,Ulm\n", "no sortal model"),
         (pickle.dumps({"a": 1}), "no sortal model"),
-        (zipped({"readme.txt": b"hello"}), "has a name that no model file needs"),
-        (zipped({"a.json": b"{}"}), "has no manifest.json"),
-        (zipped({"manifest.json": b"[1]"}), "manifest.json does not fit"),
-        (zipped({"manifest.json": b"[" * 100_000}), "manifest.json does not fit"),
-        (zipped({"manifest.json": b'{"format": "zip", "protocol": 1, "sortal": "1"}'}), "its format is 'zip'"),
+        (zip_of({"readme.txt": b"hello"}), "has a name that no model file needs"),
+        (zip_of({"a.json": b"{}"}), "has no manifest.json"),
+        (zip_of({"manifest.json": b"[1]"}), "manifest.json does not fit"),
+        (zip_of({"manifest.json": b"[" * 100_000}), "manifest.json does not fit"),
+        (zip_of({"manifest.json": b'{"format": "zip", "protocol": 1, "sortal": "1"}'}), "its format is 'zip'"),
     ],
 )
 def test_other_files(content, message):
-    assert message in refused(content)
+    assert message in refusal(content)
 
 
-def test_bytes_before_after_or_beside_the_archive(whole):
-    assert "no sortal model" in refused(b"#!/bin/sh\n" + whole)
-    assert "bytes after its end" in refused(whole + b"\n")
-    assert "bytes after its end" in refused(whole[:-2] + struct.pack("<H", 3) + b"abc")
+def test_bytes_before_after_or_beside_the_archive(model_bytes):
+    assert "no sortal model" in refusal(b"#!/bin/sh\n" + model_bytes)
+    assert "bytes after its end" in refusal(model_bytes + b"\n")
+    assert "bytes after its end" in refusal(model_bytes[:-2] + struct.pack("<H", 3) + b"abc")
 
 
 def put_together(
@@ -309,93 +311,93 @@ def put_together(
 ) -> bytes:
     """A zip by hand, of names, the bytes as they are packed and unpacked, and the size that is told of them."""
     body, directory = before, b""
-    for name, packed, content, size in parts:
-        at, named = len(body), name.encode()
-        told = (20, 0, 8, 0, 33, zlib.crc32(content), len(packed), size, len(named), len(extra))
-        body += struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", *told) + named + extra + packed + gap
-        fields = (b"PK\x01\x02", 20, *told, 0, 0, 0, 0o100644 << 16, at)
-        directory += struct.pack("<4sHHHHHHIIIHHHHHII", *fields) + named + extra
+    for name, compressed, content, size in parts:
+        at, name_bytes = len(body), name.encode()
+        numbers = (20, 0, 8, 0, 33, zlib.crc32(content), len(compressed), size, len(name_bytes), len(extra))
+        body += struct.pack("<4sHHHHHIIIHH", b"PK\x03\x04", *numbers) + name_bytes + extra + compressed + gap
+        fields = (b"PK\x01\x02", 20, *numbers, 0, 0, 0, 0o100644 << 16, at)
+        directory += struct.pack("<4sHHHHHHIIIHHHHHII", *fields) + name_bytes + extra
     count = len(parts)
     end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
     return body + directory + end
 
 
-def deflated(content: bytes) -> bytes:
+def deflate(content: bytes) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     return packer.compress(content) + packer.flush()
 
 
-def parts_of(whole: bytes) -> list[tuple[str, bytes, bytes, int]]:
-    return [(name, deflated(content), content, len(content)) for name, content in members_of(whole).items()]
+def parts_of(model_bytes: bytes) -> list[tuple[str, bytes, bytes, int]]:
+    return [(name, deflate(content), content, len(content)) for name, content in members_of(model_bytes).items()]
 
 
-def test_the_zip_by_hand_is_read(whole, tmp_path):
-    (tmp_path / "m.sortal").write_bytes(put_together(parts_of(whole)))
+def test_the_zip_by_hand_is_read(model_bytes, tmp_path):
+    (tmp_path / "m.sortal").write_bytes(put_together(parts_of(model_bytes)))
     assert load(tmp_path / "m.sortal").task.classes == ("a", "b")
 
 
-@pytest.mark.parametrize("told", [0, 4, 99_999])
-def test_a_member_that_inflates_to_more_than_it_says_is_not_inflated(whole, told):
-    bomb = ("card.json", deflated(bytes(200_000_000)), b"{}", told)
-    content = put_together([bomb if name == "card.json" else (name, *more) for name, *more in parts_of(whole)])
-    manifest = listed({**members_of(whole), "card.json": bytes(told)})["manifest.json"]
+@pytest.mark.parametrize("size", [0, 4, 99_999])
+def test_a_member_that_inflates_to_more_than_it_says_is_not_inflated(model_bytes, size):
+    bomb = ("card.json", deflate(bytes(200_000_000)), b"{}", size)
+    content = put_together([bomb if name == "card.json" else (name, *rest) for name, *rest in parts_of(model_bytes)])
+    manifest = with_manifest({**members_of(model_bytes), "card.json": bytes(size)})["manifest.json"]
     parts = [
-        (n, deflated(manifest), manifest, len(manifest)) if n == "manifest.json" else (n, *more)
-        for n, *more in parts_of(whole)
+        (n, deflate(manifest), manifest, len(manifest)) if n == "manifest.json" else (n, *rest)
+        for n, *rest in parts_of(model_bytes)
     ]
-    content = put_together([bomb if name == "card.json" else (name, *more) for name, *more in parts])
+    content = put_together([bomb if name == "card.json" else (name, *rest) for name, *rest in parts])
     tracemalloc.start()
-    message = refused(content)
+    message = refusal(content)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert f"card.json does not unpack to the {told:,} bytes" in message
+    assert f"card.json does not unpack to the {size:,} bytes" in message
     assert peak < 5_000_000
 
 
-def test_a_rest_behind_the_packed_bytes_of_a_member(whole):
-    parts = [(name, packed + b"rest", content, size) for name, packed, content, size in parts_of(whole)]
-    assert "does not unpack" in refused(put_together(parts))
-    parts = [(name, packed[:-1], content, size) for name, packed, content, size in parts_of(whole)]
-    assert "does not unpack" in refused(put_together(parts))
+def test_a_rest_behind_the_packed_bytes_of_a_member(model_bytes):
+    parts = [(name, compressed + b"rest", content, size) for name, compressed, content, size in parts_of(model_bytes)]
+    assert "does not unpack" in refusal(put_together(parts))
+    parts = [(name, compressed[:-1], content, size) for name, compressed, content, size in parts_of(model_bytes)]
+    assert "does not unpack" in refusal(put_together(parts))
 
 
-def test_bytes_that_belong_to_no_member(whole):
-    parts = parts_of(whole)
-    assert "no sortal model" in refused(put_together(parts, before=b"MZ"))
-    assert "between its members" in refused(put_together(parts, before=b"PK\x03\x04" + bytes(26)))
-    assert "between its members" in refused(put_together(parts, gap=b"x"))
-    assert "extra fields" in refused(put_together(parts, extra=b"\x01\x00\x00\x00"))
+def test_bytes_that_belong_to_no_member(model_bytes):
+    parts = parts_of(model_bytes)
+    assert "no sortal model" in refusal(put_together(parts, before=b"MZ"))
+    assert "between its members" in refusal(put_together(parts, before=b"PK\x03\x04" + bytes(26)))
+    assert "between its members" in refusal(put_together(parts, gap=b"x"))
+    assert "extra fields" in refusal(put_together(parts, extra=b"\x01\x00\x00\x00"))
 
 
-def test_an_archive_that_is_appended_to_another(whole):
-    other = zipped({"a.json": b"{}"})
-    for content in (whole + whole, other + whole, whole + other):
-        assert "between its parts" in refused(content)
+def test_an_archive_that_is_appended_to_another(model_bytes):
+    other = zip_of({"a.json": b"{}"})
+    for content in (model_bytes + model_bytes, other + model_bytes, model_bytes + other):
+        assert "between its parts" in refusal(content)
 
 
-def test_a_remark_on_the_archive_or_on_a_member(whole):
-    file = io.BytesIO(whole)
+def test_a_remark_on_the_archive_or_on_a_member(model_bytes):
+    file = io.BytesIO(model_bytes)
     with zipfile.ZipFile(file, "a") as out:
         out.comment = b"hello"
-    assert "bytes after its end" in refused(file.getvalue())
+    assert "bytes after its end" in refusal(file.getvalue())
 
     def remark(entry: zipfile.ZipInfo) -> None:
         entry.comment = b"hello"
 
-    assert "is damaged" in refused(zipped(members_of(whole), remark))
+    assert "is damaged" in refusal(zip_of(members_of(model_bytes), remark))
 
 
-def test_a_directory_that_says_other_things_than_the_members(whole):
-    start = whole.index(b"PK\x01\x02")
+def test_a_directory_that_says_other_things_than_the_members(model_bytes):
+    start = model_bytes.index(b"PK\x01\x02")
     for at in (8, 10, 12, 14, 16, 20, 24, 28, 42, 46):
-        changed = bytearray(whole)
-        changed[start + at] ^= 1
-        assert "damaged" in refused(bytes(changed))
+        copy = bytearray(model_bytes)
+        copy[start + at] ^= 1
+        assert "damaged" in refusal(bytes(copy))
 
 
-def test_an_unknown_protocol_tells_who_wrote_it_and_what_can_be_read(whole):
+def test_an_unknown_protocol_tells_who_wrote_it_and_what_can_be_read(model_bytes):
     manifest = {"format": "sortal model", "protocol": 7, "sortal": "9.2.0", "parts": "of another shape"}
-    message = refused(zipped({**members_of(whole), "manifest.json": json.dumps(manifest).encode()}))
+    message = refusal(zip_of({**members_of(model_bytes), "manifest.json": json.dumps(manifest).encode()}))
     assert "written by sortal 9.2.0 with protocol 7" in message
     assert "reads protocol 1;" in message
 
@@ -445,35 +447,37 @@ def header(shape: str, descr: str = "'<f8'") -> bytes:
         (pickle.dumps(1), "no array"),
     ],
 )
-def test_arrays_that_are_not_plain_numbers(whole, content, message):
-    found = refused(zipped(listed({**members_of(whole), "arrays/00000.npy": content})))
-    assert any(part in found for part in message.split("|")), found
+def test_arrays_that_are_not_plain_numbers(model_bytes, content, message):
+    reason = refusal(zip_of(with_manifest({**members_of(model_bytes), "arrays/00000.npy": content})))
+    assert any(part in reason for part in message.split("|")), reason
 
 
-def changed_program(whole: bytes, change: Callable[[dict], object]) -> bytes:
-    members = members_of(whole)
+def changed_program(model_bytes: bytes, change: Callable[[dict], object]) -> bytes:
+    members = members_of(model_bytes)
     program = json.loads(members["program.json"])
-    changed = change(program)
-    return zipped(listed({**members, "program.json": json.dumps(changed or program).encode()}))
+    new_program = change(program)
+    return zip_of(with_manifest({**members, "program.json": json.dumps(new_program or program).encode()}))
 
 
-def nested(levels: int) -> dict:
+def nest(levels: int) -> dict:
     program = {"op": "chain", "settings": {}, "arrays": {}, "steps": []}
     for _ in range(levels):
         program = {"op": "chain", "settings": {}, "arrays": {}, "steps": [program]}
     return program
 
 
-def test_programs_that_do_not_fit(whole):
+def test_programs_that_do_not_fit(model_bytes):
     first = "arrays/00000.npy"
-    assert "name its arrays once" in refused(changed_program(whole, lambda p: p["steps"][1]["arrays"].clear()))
-    twice = changed_program(whole, lambda p: p["steps"][0]["arrays"].update(x=first))
-    assert "name its arrays once" in refused(twice)
-    outside = changed_program(whole, lambda p: p["steps"][1]["arrays"].update(value="../../etc/passwd"))
-    assert "name its arrays once" in refused(outside)
-    assert "nested deeper" in refused(changed_program(whole, lambda p: nested(100)))
-    assert "program.json does not fit" in refused(changed_program(whole, lambda p: {"op": 3}))
-    assert "unknown program op 'import'" in refused(changed_program(whole, lambda p: p["steps"][0].update(op="import")))
+    assert "name its arrays once" in refusal(changed_program(model_bytes, lambda p: p["steps"][1]["arrays"].clear()))
+    twice = changed_program(model_bytes, lambda p: p["steps"][0]["arrays"].update(x=first))
+    assert "name its arrays once" in refusal(twice)
+    outside = changed_program(model_bytes, lambda p: p["steps"][1]["arrays"].update(value="../../etc/passwd"))
+    assert "name its arrays once" in refusal(outside)
+    assert "nested deeper" in refusal(changed_program(model_bytes, lambda p: nest(100)))
+    assert "program.json does not fit" in refusal(changed_program(model_bytes, lambda p: {"op": 3}))
+    assert "unknown program op 'import'" in refusal(
+        changed_program(model_bytes, lambda p: p["steps"][0].update(op="import"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -489,22 +493,22 @@ def test_programs_that_do_not_fit(whole):
         ("metrics.json", {"test": {"log_loss": {"value": "x", "low": None, "high": None}}}),
     ],
 )
-def test_values_of_another_type(whole, name, value):
-    changed = listed({**members_of(whole), name: json.dumps(value).encode()})
-    assert f"its {name} does not fit" in refused(zipped(changed))
+def test_values_of_another_type(model_bytes, name, value):
+    members = with_manifest({**members_of(model_bytes), name: json.dumps(value).encode()})
+    assert f"its {name} does not fit" in refusal(zip_of(members))
 
 
 def test_a_manifest_that_does_not_fit_is_told_with_the_place():
-    assert "(Expected `int`, got `str` - at `$.protocol`)" in refused(
-        zipped({"manifest.json": b'{"format": "sortal", "protocol": "1", "sortal": "1.0"}'})
+    assert "(Expected `int`, got `str` - at `$.protocol`)" in refusal(
+        zip_of({"manifest.json": b'{"format": "sortal", "protocol": "1", "sortal": "1.0"}'})
     )
 
 
 @pytest.mark.parametrize("kind", ["colour", "os:system", "sortal.core.kinds.number", ""])
-def test_a_kind_is_looked_up_and_never_imported_by_its_name(whole, kind):
+def test_a_kind_is_looked_up_and_never_imported_by_its_name(model_bytes, kind):
     schema = json.dumps({"columns": [{"name": "x", "kind": kind}]}).encode()
-    found = refused(zipped(listed({**members_of(whole), "schema.json": schema})))
-    assert f"column 'x' is of kind {kind!r}, which is not installed here" in found
+    message = refusal(zip_of(with_manifest({**members_of(model_bytes), "schema.json": schema})))
+    assert f"column 'x' is of kind {kind!r}, which is not installed here" in message
 
 
 @pytest.mark.parametrize(
@@ -521,15 +525,17 @@ def test_a_kind_is_looked_up_and_never_imported_by_its_name(whole, kind):
     ids=["UTF-8", "surrogate", "infinite", "NaN", "digits", "depth", "nothing"],
 )
 @pytest.mark.parametrize("name", ["card.json", "manifest.json", "program.json"])
-def test_bytes_that_are_no_json(whole, name, content):
-    members = {**members_of(whole), name: content}
-    refused(zipped(members if name == "manifest.json" else listed(members)))
+def test_bytes_that_are_no_json(model_bytes, name, content):
+    members = {**members_of(model_bytes), name: content}
+    refusal(zip_of(members if name == "manifest.json" else with_manifest(members)))
 
 
-def test_labels_that_cannot_be_had(whole):
-    members = members_of(whole)
+def test_labels_that_cannot_be_had(model_bytes):
+    members = members_of(model_bytes)
     task = {**json.loads(members["task.json"]), "label_type": "int"}
-    assert "does not fit together" in refused(zipped(listed({**members, "task.json": json.dumps(task).encode()})))
+    assert "does not fit together" in refusal(
+        zip_of(with_manifest({**members, "task.json": json.dumps(task).encode()}))
+    )
 
 
 def test_what_hardly_packs_is_stored_and_read_back(tmp_path):
@@ -537,15 +543,23 @@ def test_what_hardly_packs_is_stored_and_read_back(tmp_path):
     members = {"arrays/00000.npy": noise, "arrays/00001.npy": zeros}
     archive.write(tmp_path / "m.sortal", members, "1")
     with zipfile.ZipFile(tmp_path / "m.sortal") as file:
-        methods = {each.filename: each.compress_type for each in file.infolist()}
+        methods = {member.filename: member.compress_type for member in file.infolist()}
     assert methods["arrays/00000.npy"] == zipfile.ZIP_STORED
     assert methods["arrays/00001.npy"] == zipfile.ZIP_DEFLATED
     assert archive.read(tmp_path / "m.sortal")[1] == members
 
 
-def entry(name: str = "card.json", **more: int) -> archive._Entry:
-    plain = {"flags": 0, "method": zipfile.ZIP_DEFLATED, "crc": 0, "packed": 1, "size": 1, "mode": 0o100644, "start": 0}
-    return archive._Entry(name, **(plain | more))
+def entry(name: str = "card.json", **options: int) -> archive._Entry:
+    defaults = {
+        "flags": 0,
+        "method": zipfile.ZIP_DEFLATED,
+        "crc": 0,
+        "packed": 1,
+        "size": 1,
+        "mode": 0o100644,
+        "start": 0,
+    }
+    return archive._Entry(name, **(defaults | options))
 
 
 @pytest.mark.parametrize(
@@ -596,9 +610,9 @@ def test_what_a_file_may_unpack_to(members, size, message, monkeypatch):
     if message is None:
         assert list(archive._audited(members, size, "m").values()) == members
     else:
-        with pytest.raises(ArtifactError) as raised:
+        with pytest.raises(ArtifactError) as error:
             archive._audited(members, size, "m")
-        assert str(raised.value) == message
+        assert str(error.value) == message
 
 
 def test_a_file_is_as_large_as_any_model_and_no_larger(tmp_path, monkeypatch):
@@ -613,23 +627,23 @@ def test_a_file_is_as_large_as_any_model_and_no_larger(tmp_path, monkeypatch):
                 archive._content(path)
 
 
-def test_who_approves_of_a_file_sees_all_of_its_bytes_before_anything_else(whole, tmp_path):
-    seen: list[bytes] = []
+def test_who_approves_of_a_file_sees_all_of_its_bytes_before_anything_else(model_bytes, tmp_path):
+    contents: list[bytes] = []
     path = tmp_path / "m.sortal"
-    path.write_bytes(whole)
-    archive.read(path, seen.append)
-    assert seen == [whole]
+    path.write_bytes(model_bytes)
+    archive.read(path, contents.append)
+    assert contents == [model_bytes]
 
     def refuse(content: bytes) -> None:
-        seen.append(content)
+        contents.append(content)
         raise OptionError("not this one")
 
-    for content in (whole, b"no archive"):
+    for content in (model_bytes, b"no archive"):
         path.write_bytes(content)
-        for reading in (archive.read, load_contents):
+        for reader in (archive.read, load_contents):
             with pytest.raises(OptionError, match="not this one"):
-                reading(path, refuse)
-            assert seen[-1] == content
+                reader(path, refuse)
+            assert contents[-1] == content
 
 
 def test_a_file_tells_nothing_of_who_wrote_it_and_when(tmp_path):
@@ -649,17 +663,20 @@ def test_a_file_tells_nothing_of_who_wrote_it_and_when(tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda whole, end: whole[:end] + _counted(whole, end, 1), "its directory is cut off"),
-        (lambda whole, end: whole[:end] + _counted(whole, end, -1), "there are bytes that belong to no member"),
+        (lambda model_bytes, end: model_bytes[:end] + _with_count(model_bytes, end, 1), "its directory is cut off"),
+        (
+            lambda model_bytes, end: model_bytes[:end] + _with_count(model_bytes, end, -1),
+            "there are bytes that belong to no member",
+        ),
     ],
 )
-def test_a_directory_of_another_length_than_it_says(whole, change, reason):
-    with pytest.raises(ArtifactError) as raised:
-        archive._entries(change(whole, len(whole) - 22), "m")
-    assert str(raised.value) == f"m is damaged ({reason}); copy it again"
+def test_a_directory_of_another_length_than_it_says(model_bytes, change, reason):
+    with pytest.raises(ArtifactError) as error:
+        archive._entries(change(model_bytes, len(model_bytes) - 22), "m")
+    assert str(error.value) == f"m is damaged ({reason}); copy it again"
 
 
-def _counted(whole: bytes, end: int, more: int) -> bytes:
+def _with_count(model_bytes: bytes, end: int, extra: int) -> bytes:
     """The end of a zip that tells of so many members more."""
-    mark, first, second, count, total, *rest = struct.unpack("<4sHHHHIIH", whole[end:])
-    return struct.pack("<4sHHHHIIH", mark, first, second, count + more, total + more, *rest)
+    mark, first, second, count, total, *rest = struct.unpack("<4sHHHHIIH", model_bytes[end:])
+    return struct.pack("<4sHHHHIIH", mark, first, second, count + extra, total + extra, *rest)

@@ -44,7 +44,7 @@ Parts = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def rich(model: Model) -> Model:
+def full_model(model: Model) -> Model:
     """A model with everything that a file can hold."""
     classes, cost = ("no", "yes"), ((0.0, 1.0), (5.0, 0.0))
     columns = (CostColumn(1, 0, "amount"),)
@@ -86,7 +86,7 @@ def write(path: Path, parts: Parts) -> None:
             file.writestr(zipfile.ZipInfo(name), content)
 
 
-def changed(path: Path, name: str, change: Callable[[Any], Any]) -> None:
+def change_part(path: Path, name: str, change: Callable[[Any], Any]) -> None:
     parts = parts_of(path)
     value = json.loads(parts[f"{name}.json"])
     value = change(value) or value
@@ -97,8 +97,8 @@ def put(*keys: Any) -> Callable[[Any], None]:
     """A change: the last of ``keys`` becomes the value at the place that the others name."""
 
     def change(value: Any) -> None:
-        *way, last, new = keys
-        for key in way:
+        *parents, last, new = keys
+        for key in parents:
             value = value[key]
         value[last] = new
 
@@ -191,25 +191,25 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "change", "message"), BAD, ids=range(len(BAD)))
-def test_values_that_do_not_fit_are_refused_when_they_are_loaded(rich, tmp_path, name, change, message):
-    rich.save(tmp_path / "m.sortal")
+def test_values_that_do_not_fit_are_refused_when_they_are_loaded(full_model, tmp_path, name, change, message):
+    full_model.save(tmp_path / "m.sortal")
     load(tmp_path / "m.sortal")
-    changed(tmp_path / "m.sortal", name, change)
-    with pytest.raises(ArtifactError, match=message) as caught:
+    change_part(tmp_path / "m.sortal", name, change)
+    with pytest.raises(ArtifactError, match=message) as error:
         load(tmp_path / "m.sortal")
-    assert str(caught.value).startswith("m.sortal")
-    assert len(str(caught.value)) < 300
+    assert str(error.value).startswith("m.sortal")
+    assert len(str(error.value)) < 300
 
 
 @pytest.mark.parametrize("capacity", [Capacity(1.5), Capacity(0.5, -1)])
-def test_a_capacity_that_is_none(rich, capacity):
+def test_a_capacity_that_is_none(full_model, capacity):
     with pytest.raises(ValueError, match="capacity"):
-        check(replace(rich, task=replace(rich.task, capacity=capacity)))
+        check(replace(full_model, task=replace(full_model.task, capacity=capacity)))
 
 
-def test_what_could_not_be_loaded_is_not_saved(rich, tmp_path):
+def test_what_could_not_be_loaded_is_not_saved(full_model, tmp_path):
     with pytest.raises(ValueError, match="beta"):
-        replace(rich, task=replace(rich.task, beta=-1)).save(tmp_path / "m.sortal")
+        replace(full_model, task=replace(full_model.task, beta=-1)).save(tmp_path / "m.sortal")
     assert not list(tmp_path.iterdir())
 
 
@@ -222,7 +222,7 @@ def test_what_could_not_be_loaded_is_not_saved(rich, tmp_path):
 def test_whatever_goes_wrong_is_the_files_fault_in_one_sentence(model, tmp_path, monkeypatch, place, error):
     model.save(tmp_path / "m.sortal")
 
-    def fail(*arguments: object, **named: object) -> None:
+    def fail(*arguments: object, **options: object) -> None:
         raise error
 
     monkeypatch.setattr(model_module, place, fail)
@@ -257,33 +257,33 @@ VALUES = st.sampled_from(
 )
 
 
-def ways(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def key_paths(value: Any, keys: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [way, *(each for key, more in inside for each in ways(more, (*way, key)))]
+    return [keys, *(inner for key, item in inside for inner in key_paths(item, (*keys, key)))]
 
 
 @pytest.fixture(scope="module")
-def saved(rich: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Parts]:
+def saved_model(full_model: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Parts]:
     path = tmp_path_factory.mktemp("rich") / "m.sortal"
-    rich.save(path)
+    full_model.save(path)
     return path, parts_of(path)
 
 
 @settings(max_examples=250)
 @given(data=st.data())
-def test_a_model_that_loads_can_be_shown_and_evaluated_and_scores(saved, data):
-    path, parts = saved
+def test_a_model_that_loads_can_be_shown_and_evaluated_and_scores(saved_model, data):
+    path, parts = saved_model
     name = data.draw(st.sampled_from([n for n in parts if n.endswith(".json") and n != "manifest.json"]))
     value = json.loads(parts[name])
-    way = data.draw(st.sampled_from(ways(value)[1:] or [()]))
-    if way:
-        put(*way, data.draw(VALUES))(value)
+    keys = data.draw(st.sampled_from(key_paths(value)[1:] or [()]))
+    if keys:
+        put(*keys, data.draw(VALUES))(value)
     write(path, {**parts, name: json.dumps(value).encode()})
     try:
-        loaded = load(path)
+        model = load(path)
     except ArtifactError:
         return
-    use(loaded, path)
+    use(model, path)
 
 
 ROWS = {
@@ -296,55 +296,55 @@ ROWS = {
 }
 
 
-def use(loaded: Model, path: Path) -> None:
+def use(model: Model, path: Path) -> None:
     """Everything that is done with a model. Rows may be refused."""
     console = Console(file=io.StringIO(), width=100)
-    summary.model(console, loaded, path.name)
-    assert summary.as_json(loaded)
-    assert repr(loaded)
+    summary.model(console, model, path.name)
+    assert summary.as_json(model)
+    assert repr(model)
     frame = pl.DataFrame(ROWS)
     frame.write_csv(path.with_suffix(".csv"))
-    for call in (loaded.predict, loaded.decide, loaded.predict_set, loaded.compare, loaded.odd_values):
+    for call in (model.predict, model.decide, model.predict_set, model.compare, model.odd_values):
         try:
             call(frame, allow_missing=True)
         except InputError:
             continue
     try:
-        found = evaluate(path, [str(path.with_suffix(".csv"))], allow_missing=True)
+        evaluation = evaluate(path, [str(path.with_suffix(".csv"))], allow_missing=True)
     except InputError:
         return
-    summary.evaluation(console, found)
-    assert found.to_json()
-    assert np.isfinite(loaded.predict_proba(frame, allow_missing=True)).all()
+    summary.evaluation(console, evaluation)
+    assert evaluation.to_json()
+    assert np.isfinite(model.predict_proba(frame, allow_missing=True)).all()
 
 
-def test_data_without_a_hash_is_shown(rich, tmp_path):
-    card = replace(rich.card, data=Data("the data", 9, 7))
-    replace(rich, card=card).save(tmp_path / "m.sortal")
+def test_data_without_a_hash_is_shown(full_model, tmp_path):
+    card = replace(full_model.card, data=Data("the data", 9, 7))
+    replace(full_model, card=card).save(tmp_path / "m.sortal")
     console = Console(file=io.StringIO(), width=100)
     summary.model(console, load(tmp_path / "m.sortal"), "m.sortal")
     assert "the data, 9 rows; seed 0" in console.file.getvalue()
 
 
-def test_a_model_without_a_target_is_not_evaluated(rich, tmp_path):
+def test_a_model_without_a_target_is_not_evaluated(full_model, tmp_path):
     path = tmp_path / "m.sortal"
-    columns = tuple(column for column in rich.schema.columns if column.role != "target")
-    replace(rich, schema=Schema(columns)).save(path)
+    columns = tuple(column for column in full_model.schema.columns if column.role != "target")
+    replace(full_model, schema=Schema(columns)).save(path)
     pl.DataFrame(ROWS).write_csv(tmp_path / "rows.csv")
     with pytest.raises(InputError, match="does not know the column of 'y'"):
         evaluate(path, [str(tmp_path / "rows.csv")])
 
 
-def test_a_model_without_figures_is_evaluated_all_the_same(rich, tmp_path):
+def test_a_model_without_figures_is_evaluated_all_the_same(full_model, tmp_path):
     path = tmp_path / "m.sortal"
-    replace(rich, metrics={}, card=None).save(path)
+    replace(full_model, metrics={}, card=None).save(path)
     use(load(path), path)
     assert load_contents(path).metrics == {}
 
 
 @pytest.mark.clock
-def test_columns_are_checked_in_time_by_their_number(rich: Model, tmp_path: Path) -> None:
-    rich.save(tmp_path / "m.sortal")
+def test_columns_are_checked_in_time_by_their_number(full_model: Model, tmp_path: Path) -> None:
+    full_model.save(tmp_path / "m.sortal")
     contents = load_contents(tmp_path / "m.sortal")
 
     def seconds(columns: int) -> float:
@@ -352,12 +352,12 @@ def test_columns_are_checked_in_time_by_their_number(rich: Model, tmp_path: Path
         names = [f"n{i}" for i in range(columns)]
         schema = Schema((*contents.schema.columns, *(Column(name, "number") for name in names)))
         wide = replace(contents, schema=schema, profile={name: replace(one, name=name) for name in names})
-        took = []
+        times = []
         for _ in range(3):
             start = time.process_time()
             check(wide)
-            took.append(time.process_time() - start)
-        return min(took)
+            times.append(time.process_time() - start)
+        return min(times)
 
     # By the square it would be 64 times; the others are in proportion.
     assert seconds(8_000) < 24 * seconds(1_000)

@@ -24,38 +24,38 @@ from sortal.decide.sets import Sets
 
 COST, COLUMNS = ((0.0, 1.0), (5.0, 0.0)), (CostColumn(1, 0, "amount"),)
 BOUNDS = (Bound("precision", 0.8, 0.8, 0.9, True), Bound("recall", 0.8, 0.5, 0.6, False))
-CERTIFIED = Certificate("yes", 0.6, 0.95, 1310, 300, 210, BOUNDS, 0.22, outlook=Outlook(4200, 0.8, 0.7))
+CERTIFICATE = Certificate("yes", 0.6, 0.95, 1310, 300, 210, BOUNDS, 0.22, outlook=Outlook(4200, 0.8, 0.7))
 HALF = ((0.5, 0.5),)
 
 
 @pytest.fixture(scope="module")
-def whole(model: Model) -> Contents:
+def contents(model: Model) -> Contents:
     """All that a file can hold, and sound."""
     return replace(
         model,
         schema=Schema((*model.schema.columns, Column("amount", "number", "cost"))),
         task=replace(model.task, cost=COST, cost_columns=COLUMNS, coverage=0.9, promise=Promise(0.8, 0.8, 0.1)),
         decision=Decision(
-            "threshold", ("no", "yes"), "yes", threshold=0.6, cost=COST, cost_columns=COLUMNS, certificate=CERTIFIED
+            "threshold", ("no", "yes"), "yes", threshold=0.6, cost=COST, cost_columns=COLUMNS, certificate=CERTIFICATE
         ),
         sets=Sets("lac", 0.9, (60, 39), (0.3, 0.3), 1.2),
         golden=Golden(({"age": 30.0, "city": "Ulm", "since": 10**15, "member": True}, {}), HALF * 2),
     )
 
 
-def altered(value: Any, new: Any, *way: Any) -> Any:
+def alter(value: Any, new: Any, *keys: Any) -> Any:
     """The same with something else at the place where these names, keys and positions lead."""
-    if not way:
+    if not keys:
         return new
-    first, *rest = way
+    first, *rest = keys
     if isinstance(value, Mapping):
-        return {**value, first: altered(value[first], new, *rest)}
+        return {**value, first: alter(value[first], new, *rest)}
     if isinstance(value, tuple):
-        return (*value[:first], altered(value[first], new, *rest), *value[first + 1 :])
-    return replace(value, **{first: altered(getattr(value, first), new, *rest)})
+        return (*value[:first], alter(value[first], new, *rest), *value[first + 1 :])
+    return replace(value, **{first: alter(getattr(value, first), new, *rest)})
 
 
-def refused(fault: str | None) -> AbstractContextManager[Any]:
+def refusal(fault: str | None) -> AbstractContextManager[Any]:
     return nullcontext() if fault is None else pytest.raises(ValueError, match=fault)
 
 
@@ -182,18 +182,18 @@ TABLES: list[tuple[tuple[Any, ...], dict[Any, bool], str]] = [
         "^its golden rows have no 2 probabilities each$",
     ),
 ]
-CASES = [(way, value, None if fits else fault) for way, table, fault in TABLES for value, fits in table.items()]
+CASES = [(keys, value, None if fits else fault) for keys, table, fault in TABLES for value, fits in table.items()]
 
 
-def test_what_is_altered_here_is_sound(whole: Contents) -> None:
-    check(whole)
+def test_what_is_altered_here_is_sound(contents: Contents) -> None:
+    check(contents)
 
 
-@pytest.mark.parametrize(("way", "value", "fault"), CASES, ids=range(len(CASES)))
-def test_both_sides_of_a_bound(whole: Contents, way: tuple[Any, ...], value: Any, fault: str | None) -> None:
-    changed = altered(whole, value, *way)
-    with refused(fault):
-        check(changed)
+@pytest.mark.parametrize(("keys", "value", "fault"), CASES, ids=range(len(CASES)))
+def test_both_sides_of_a_bound(contents: Contents, keys: tuple[Any, ...], value: Any, fault: str | None) -> None:
+    copy = alter(contents, value, *keys)
+    with refusal(fault):
+        check(copy)
 
 
 @pytest.mark.parametrize(
@@ -225,17 +225,17 @@ def test_both_sides_of_a_bound(whole: Contents, way: tuple[Any, ...], value: Any
 )
 @pytest.mark.parametrize("row", [0, 1])
 def test_golden_rows_hold_what_json_can_hold_of_a_kind(
-    whole: Contents, row: int, column: str, value: Any, fits: bool
+    contents: Contents, row: int, column: str, value: Any, fits: bool
 ) -> None:
     rows: tuple[dict[str, Any], ...] = ({}, {})
-    with refused(None if fits else f"^a golden row has no value for '{column}'$"):
-        check(replace(whole, golden=Golden(altered(rows, {column: value}, row), HALF * 2)))
+    with refusal(None if fits else f"^a golden row has no value for '{column}'$"):
+        check(replace(contents, golden=Golden(alter(rows, {column: value}, row), HALF * 2)))
 
 
 @pytest.mark.parametrize(("rows", "fits"), [(0, False), (1, True), (MOST_GOLDEN, True), (MOST_GOLDEN + 1, False)])
-def test_so_many_rows_prove_a_model(whole: Contents, rows: int, fits: bool) -> None:
-    with refused(None if fits else f"^it has {rows} golden rows, where 1 to 32 prove a model$"):
-        check(replace(whole, golden=Golden(({},) * rows, HALF * rows)))
+def test_so_many_rows_prove_a_model(contents: Contents, rows: int, fits: bool) -> None:
+    with refusal(None if fits else f"^it has {rows} golden rows, where 1 to 32 prove a model$"):
+        check(replace(contents, golden=Golden(({},) * rows, HALF * rows)))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_so_many_rows_prove_a_model(whole: Contents, rows: int, fits: bool) -> N
 )
 def test_a_cost_is_of_two_classes(model: Model, truth: int, decided: int, fits: bool) -> None:
     task = replace(model.task, cost=COST, cost_columns=(CostColumn(1, 0, "age"), CostColumn(truth, decided, "age")))
-    with refused(None if fits else "^a cost is of no class$"):
+    with refusal(None if fits else "^a cost is of no class$"):
         check_module._check_task(task, model.schema)
 
 
@@ -261,7 +261,7 @@ def test_a_cost_is_of_two_classes(model: Model, truth: int, decided: int, fits: 
 )
 def test_costs_stand_in_a_column_of_numbers(model: Model, kind: str, role: Any, fits: bool) -> None:
     schema = Schema((*model.schema.columns, Column("amount", kind, role)))
-    with refused(None if fits else "^its costs stand in 'amount', which is no column of numbers$"):
+    with refusal(None if fits else "^its costs stand in 'amount', which is no column of numbers$"):
         check_module._check_task(replace(model.task, cost=COST, cost_columns=COLUMNS), schema)
 
 
@@ -270,7 +270,7 @@ def test_costs_stand_in_a_column_of_numbers(model: Model, kind: str, role: Any, 
 )
 @pytest.mark.parametrize("matrix", [None, COST])
 def test_a_reject_has_a_cost_too(model: Model, matrix: Any, cost: float | None, fits: bool) -> None:
-    with refused(None if fits else "^its costs leave the range of numbers$"):
+    with refusal(None if fits else "^its costs leave the range of numbers$"):
         check_module._check_task(replace(model.task, cost=matrix, reject_cost=cost), model.schema)
 
 
@@ -294,7 +294,7 @@ THREE = Task("y", ("a", "b", "c"), (0.5, 0.25, 0.25), None, "log_loss", (), ())
     ],
 )
 def test_a_task_of_three_classes(model: Model, changes: dict[str, Any], fault: str | None) -> None:
-    with refused(fault):
+    with refusal(fault):
         check_module._check_task(replace(THREE, **changes), model.schema)
 
 
@@ -314,27 +314,27 @@ def test_a_task_of_three_classes(model: Model, changes: dict[str, Any], fault: s
         ({"classes": ("yes", "no")}, "^its decision is over other classes than its task$"),
     ],
 )
-def test_a_decision_fits_its_task(whole: Contents, changes: dict[str, Any], fault: str | None) -> None:
-    with refused(fault):
-        check(replace(whole, decision=replace(whole.decision, **changes)))
+def test_a_decision_fits_its_task(contents: Contents, changes: dict[str, Any], fault: str | None) -> None:
+    with refusal(fault):
+        check(replace(contents, decision=replace(contents.decision, **changes)))
 
 
 @pytest.mark.parametrize(("thresholds", "fits"), [((0.3, 0.3), True), ((0.3,), False), ((0.3, 0.3, 0.3), False)])
-def test_sets_are_of_the_classes_of_the_task(whole: Contents, thresholds: tuple[float, ...], fits: bool) -> None:
+def test_sets_are_of_the_classes_of_the_task(contents: Contents, thresholds: tuple[float, ...], fits: bool) -> None:
     sets = Sets("lac", 0.9, (60,) * len(thresholds), thresholds, 1.0)
-    with refused(None if fits else "^its prediction sets are of other classes than its task$"):
-        check(replace(whole, sets=sets))
+    with refusal(None if fits else "^its prediction sets are of other classes than its task$"):
+        check(replace(contents, sets=sets))
 
 
-def nested(levels: int) -> Any:
-    return [nested(levels - 1)] if levels else 1
+def nest(levels: int) -> Any:
+    return [nest(levels - 1)] if levels else 1
 
 
-def test_a_card_is_so_deep_and_so_wide_and_no_more(whole: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_is_so_deep_and_so_wide_and_no_more(contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
     for levels, fits in ((DEEPEST_CARD - 2, True), (DEEPEST_CARD - 1, False)):
-        for way in ({"a": nested(levels)}, {"b": 1, "a": nested(levels), "c": []}):
-            with refused(None if fits else f"^its card is nested deeper than {DEEPEST_CARD} levels$"):
-                check(altered(whole, way, "card", "details"))
+        for details_value in ({"a": nest(levels)}, {"b": 1, "a": nest(levels), "c": []}):
+            with refusal(None if fits else f"^its card is nested deeper than {DEEPEST_CARD} levels$"):
+                check(alter(contents, details_value, "card", "details"))
     monkeypatch.setattr(check_module, "MOST_CARD", 4)
     for details, fits in (
         ({"a": [1, 2, 3, 4]}, True),
@@ -344,8 +344,8 @@ def test_a_card_is_so_deep_and_so_wide_and_no_more(whole: Contents, monkeypatch:
         (dict.fromkeys("abcd", 1), True),
         (dict.fromkeys("abcde", 1), False),
     ):
-        with refused(None if fits else "^its card has more than 4 values side by side$"):
-            check(altered(whole, details, "card", "details"))
+        with refusal(None if fits else "^its card has more than 4 values side by side$"):
+            check(alter(contents, details, "card", "details"))
 
 
 MOMENT = ColumnProfile("x", "datetime", 90, 9, 60, quantiles=(0.0, 1.0), reached=(2, 81), ends=(0.0, 1.0))
@@ -362,7 +362,7 @@ def test_numbers_of_a_profile_are_in_the_range_of_their_kind(profile: ColumnProf
         ((-1.01 * most, 0.0), False),
         ((0.0, 1.01 * most), False),
     ):
-        with refused(None if fits else "^the profile of 'x' is out of range$"):
+        with refusal(None if fits else "^the profile of 'x' is out of range$"):
             check_module._check_profile("x", replace(profile, **{field: ends}), {"x": profile.kind})
 
 
@@ -389,5 +389,5 @@ def test_numbers_of_a_profile_are_in_the_range_of_their_kind(profile: ColumnProf
     ],
 )
 def test_a_profile_counts_values_that_there_are(changes: dict[str, Any], fault: str | None) -> None:
-    with refused(None if fault is None else f"^the profile of 'x' {fault}$"):
+    with refusal(None if fault is None else f"^the profile of 'x' {fault}$"):
         check_module._check_profile("x", replace(NUMBER, **changes), {"x": "number"})

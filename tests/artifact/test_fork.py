@@ -32,14 +32,14 @@ def answers(name):
             repr(model.compare(rows)), model.odd_values(rows)]
 
 def refusals():
-    said = []
+    messages = []
     for rows in (pl.DataFrame(COLUMNS), {"age": pl.Series([1])}, pl.DataFrame(COLUMNS).lazy()):
         try:
             model.predict_proba(rows)
         except ForkError as error:
             assert isinstance(error, RuntimeError)
-            said.append(str(error))
-    return said
+            messages.append(str(error))
+    return messages
 
 def file_refused(path):
     from sortal.data.read import read
@@ -65,7 +65,7 @@ def model_file(model, tmp_path):
 
 
 def test_a_forked_child_scores_to_the_bit(model_file):
-    found = run(
+    output = run(
         """
         pid = os.fork()
         if pid == 0:
@@ -79,11 +79,11 @@ def test_a_forked_child_scores_to_the_bit(model_file):
         """,
         model_file,
     )
-    assert found == "7\n"
+    assert output == "7\n"
 
 
 def test_processes_that_fork_and_pools_of_them_score_to_the_bit(model_file):
-    found = run(
+    output = run(
         """
         with multiprocessing.get_context("fork").Pool(2) as pool:
             print(dict(zip(TABLES, pool.map(answers, TABLES))) == EXPECTED)
@@ -93,16 +93,18 @@ def test_processes_that_fork_and_pools_of_them_score_to_the_bit(model_file):
         """,
         model_file,
     )
-    assert found.splitlines()[:2] == ["True", "True"]
-    said = found.splitlines()[2:]
-    assert len(said) == 3
-    assert all('start processes by "spawn" or "forkserver", or give the model dicts' in sentence for sentence in said)
+    assert output.splitlines()[:2] == ["True", "True"]
+    messages = output.splitlines()[2:]
+    assert len(messages) == 3
+    assert all(
+        'start processes by "spawn" or "forkserver", or give the model dicts' in sentence for sentence in messages
+    )
 
 
 def test_faults_are_named_in_a_forked_child_as_in_its_parent(model_file):
-    found = run(
+    output = run(
         """
-        def said(rows):
+        def message_of(rows):
             try:
                 model.predict_proba(rows)
             except DataError as error:
@@ -110,18 +112,18 @@ def test_faults_are_named_in_a_forked_child_as_in_its_parent(model_file):
 
         BAD = [{**ROW, "age": "old"}, {**ROW, "age": [1]}, {**ROW, "age": 1e300}, {"Age": 1, **{k: v for k, v in ROW.items() if k != "age"}},
                {"other": 1}, {**ROW, "since": "March"}, {**ROW, "age": dt.timedelta(1)}, {**ROW, "city": b"x"}, {"age": [1], "city": "x"}]
-        before = list(map(said, BAD))
+        before = list(map(message_of, BAD))
         with multiprocessing.get_context("fork").Pool(1) as pool:
-            print(None in before, pool.map(said, BAD) == before)
+            print(None in before, pool.map(message_of, BAD) == before)
         """,
         model_file,
     )
-    assert found == "False True\n"
+    assert output == "False True\n"
 
 
 def test_a_file_in_a_forked_child_is_refused_in_a_sentence(model_file, tmp_path):
     (tmp_path / "rows.csv").write_text("age,city\n1,Ulm\n")
-    found = run(
+    output = run(
         """
         with multiprocessing.get_context("fork").Pool(1) as pool:
             print(pool.apply(file_refused, [sys.argv[2]]))
@@ -129,8 +131,8 @@ def test_a_file_in_a_forked_child_is_refused_in_a_sentence(model_file, tmp_path)
         model_file,
         tmp_path / "rows.csv",
     )
-    assert "rows.csv" in found
-    assert '"spawn" or "forkserver"' in found
+    assert "rows.csv" in output
+    assert '"spawn" or "forkserver"' in output
 
 
 WITHOUT = """

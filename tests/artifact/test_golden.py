@@ -34,10 +34,10 @@ def test_values_are_those_of_the_profile(column: ColumnProfile, values: object) 
 def test_a_text_is_every_hundredth_of_the_usual_words(words: int, texts: int) -> None:
     levels = tuple(f"w{k}" for k in range(words))
     column = ColumnProfile("note", "text", 9, 0, 9, levels=levels, counts=(1,) * words, measures=(NUMBER,))
-    found = _values(column)
-    assert len(found) == texts
-    assert found[0] == " ".join(f"w{k}" for k in range(0, words, WORDS))
-    assert sorted(" ".join(map(str, found)).split()) == sorted(levels)
+    values = _values(column)
+    assert len(values) == texts
+    assert values[0] == " ".join(f"w{k}" for k in range(0, words, WORDS))
+    assert sorted(" ".join(map(str, values)).split()) == sorted(levels)
 
 
 @pytest.mark.parametrize("count", [1, 8])

@@ -11,19 +11,19 @@ from sortal.core.errors import ArtifactError
 from sortal.version import __version__
 
 
-def written(**changes: object) -> bytes:
+def manifest_bytes(**changes: object) -> bytes:
     members = [{"name": "a.json", "sha256": "ab", "size": 3}]
     return json.dumps({"format": FORMAT, "protocol": PROTOCOL, "sortal": "1.2", "members": members} | changes).encode()
 
 
 def test_a_manifest_lists_its_members() -> None:
-    found = read_manifest(written(), "m")
-    assert (found.sortal, found.protocol, found.members) == ("1.2", PROTOCOL, (Member("a.json", "ab", 3),))
+    manifest = read_manifest(manifest_bytes(), "m")
+    assert (manifest.sortal, manifest.protocol, manifest.members) == ("1.2", PROTOCOL, (Member("a.json", "ab", 3),))
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "1", "2.0.0rc1", "1.0+local-x_y!z", "a" * 40])
 def test_versions(version: str) -> None:
-    assert read_manifest(written(sortal=version), "m").sortal == version
+    assert read_manifest(manifest_bytes(sortal=version), "m").sortal == version
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,6 @@ def test_versions(version: str) -> None:
     ],
 )
 def test_other_files_are_refused_in_a_sentence(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(ArtifactError) as raised:
-        read_manifest(written(**changes), "m")
-    assert str(raised.value).startswith(message)
+    with pytest.raises(ArtifactError) as error:
+        read_manifest(manifest_bytes(**changes), "m")
+    assert str(error.value).startswith(message)

@@ -76,32 +76,32 @@ def test_labels_come_back_in_the_type_that_they_had(model, tmp_path, kind, class
     task = replace(model.task, classes=classes, positive=classes[1], label_type=kind)
     decision = replace(model.decision, classes=classes, positive=classes[1], threshold=0.7)
     replace(model, task=task, decision=decision).save(tmp_path / "m.sortal")
-    loaded = load(tmp_path / "m.sortal")
-    probability = loaded.predict_proba(ROWS)[:, 1]
-    assert loaded.predict(ROWS).tolist() == [labels[int(p > 0.5)] for p in probability]
-    assert loaded.decide(ROWS).tolist() == [labels[int(p >= 0.7)] for p in probability]
-    assert loaded.predict(ROWS).tolist() != loaded.decide(ROWS).tolist()
-    assert [type(label) for label in loaded.predict(ROWS).tolist()] == [type(labels[0])] * 3
+    loaded_model = load(tmp_path / "m.sortal")
+    probability = loaded_model.predict_proba(ROWS)[:, 1]
+    assert loaded_model.predict(ROWS).tolist() == [labels[int(p > 0.5)] for p in probability]
+    assert loaded_model.decide(ROWS).tolist() == [labels[int(p >= 0.7)] for p in probability]
+    assert loaded_model.predict(ROWS).tolist() != loaded_model.decide(ROWS).tolist()
+    assert [type(label) for label in loaded_model.predict(ROWS).tolist()] == [type(labels[0])] * 3
 
 
 def test_a_saved_model_scores_as_before_and_keeps_everything(model, tmp_path):
     scores = profile_of_scores(model.task.classes, np.linspace(0, 1, 20).reshape(10, 2))
     model = replace(model, scores=scores)
     model.save(tmp_path / "m.sortal")
-    loaded = load(tmp_path / "m.sortal")
+    loaded_model = load(tmp_path / "m.sortal")
     assert [*scores] == ["yes"]
-    assert_array_equal(loaded.predict_proba(ROWS), model.predict_proba(ROWS))
+    assert_array_equal(loaded_model.predict_proba(ROWS), model.predict_proba(ROWS))
     for part in ("schema", "task", "decision", "metrics", "profile", "scores", "card", "version"):
-        assert getattr(loaded, part) == getattr(model, part)
-    loaded.save(tmp_path / "again.sortal")
+        assert getattr(loaded_model, part) == getattr(model, part)
+    loaded_model.save(tmp_path / "again.sortal")
     assert (tmp_path / "again.sortal").read_bytes() == (tmp_path / "m.sortal").read_bytes()
 
 
 def test_golden_rows_are_no_rows_of_the_data(model, tmp_path):
     rows = [{"age": (i + 1) ** 1.5, "city": f"c{min(i, 40)}", "since": f"20{i:02d}-01-01"} for i in range(60)]
-    known = profile(table(rows), 5)
-    golden = golden_rows(known, count=20)
-    assert golden == golden_rows(known, count=20)
+    profiles = profile(table(rows), 5)
+    golden = golden_rows(profiles, count=20)
+    assert golden == golden_rows(profiles, count=20)
     assert golden.rows[-1] == {}
     years = [datetime.fromisoformat(row["since"]).replace(tzinfo=None) for row in rows]
     microseconds = {int((t - datetime(1970, 1, 1)).total_seconds() * 1e6) for t in years}
@@ -109,19 +109,19 @@ def test_golden_rows_are_no_rows_of_the_data(model, tmp_path):
     assert not {row["since"] for row in golden.rows[:-1]} & microseconds
     assert not {row["age"] for row in golden.rows[:-1]} & {row["age"] for row in rows}
     replace(model, golden=golden).save(tmp_path / "m.sortal")
-    loaded = load(tmp_path / "m.sortal")
-    assert loaded.golden.rows == golden.rows
-    assert np.array(loaded.golden.probability).shape == (21, 2)
+    loaded_model = load(tmp_path / "m.sortal")
+    assert loaded_model.golden.rows == golden.rows
+    assert np.array(loaded_model.golden.probability).shape == (21, 2)
     assert golden_rows({}, count=0).rows == ({},)
 
 
 NUMBER = Program("number", {"column": "age"})
 
 
-def member(read: Program, coef: float) -> Program:
+def member(reader: Program, coef: float) -> Program:
     fill = Program("fill", {}, {"value": np.zeros(1), "indicator": np.zeros(0, dtype=np.int32)})
     arrays = {"coef": np.full((1, 1), coef), "intercept": np.array([0.5])}
-    return Program("table", steps=(read,)).then(fill, Program("linear", {"link": "sigmoid"}, arrays))
+    return Program("table", steps=(reader,)).then(fill, Program("linear", {"link": "sigmoid"}, arrays))
 
 
 def test_an_ensemble_reads_the_columns_of_all_its_members(model, tmp_path):
@@ -129,17 +129,19 @@ def test_an_ensemble_reads_the_columns_of_all_its_members(model, tmp_path):
     calibrator = Program("logit_affine", {}, {"weight": 0.9 * np.eye(2), "bias": np.zeros(2)})
     mean = Program("average", {}, {"weight": np.array([0.3, 0.7])}, members)
     replace(model, program=mean.then(calibrator), golden=golden_rows(model.profile)).save(tmp_path / "m.sortal")
-    loaded = load(tmp_path / "m.sortal")
-    assert loaded.reads.names == ("age", "member")
-    apart = [replace(model, program=each).predict_proba(ROWS) for each in members]
+    loaded_model = load(tmp_path / "m.sortal")
+    assert loaded_model.reads.names == ("age", "member")
+    probabilities = [replace(model, program=program).predict_proba(ROWS) for program in members]
     assert_allclose(
-        loaded.predict_proba(ROWS), compile(calibrator)(np.average(apart, axis=0, weights=[0.3, 0.7])), atol=1e-15
+        loaded_model.predict_proba(ROWS),
+        compile(calibrator)(np.average(probabilities, axis=0, weights=[0.3, 0.7])),
+        atol=1e-15,
     )
-    assert len(loaded.golden.probability) == 9
-    loaded.save(tmp_path / "again.sortal")
+    assert len(loaded_model.golden.probability) == 9
+    loaded_model.save(tmp_path / "again.sortal")
     assert (tmp_path / "again.sortal").read_bytes() == (tmp_path / "m.sortal").read_bytes()
     with pytest.raises(DataError, match="'member'"):
-        loaded.predict_proba(pl.DataFrame(ROWS).drop("member"))
+        loaded_model.predict_proba(pl.DataFrame(ROWS).drop("member"))
     note = member(Program("number", {"column": "note"}), 1.0)
     replace(model, program=Program("average", {}, mean.arrays, (members[0], note))).save(tmp_path / "note.sortal")
     with pytest.raises(ArtifactError, match="reads column 'note'"):
@@ -153,18 +155,18 @@ def test_a_model_that_scores_its_golden_rows_otherwise_is_refused(model, tmp_pat
         load(tmp_path / "m.sortal")
 
 
-@pytest.mark.parametrize(("off", "refused"), [(2e-9, True), (-2e-9, True), (5e-10, False), (np.nan, True)])
-def test_a_billionth_is_as_far_as_golden_rows_may_be_off(model, tmp_path, monkeypatch, off, refused):
+@pytest.mark.parametrize(("off", "is_refused"), [(2e-9, True), (-2e-9, True), (5e-10, False), (np.nan, True)])
+def test_a_billionth_is_as_far_as_golden_rows_may_be_off(model, tmp_path, monkeypatch, off, is_refused):
     model.save(tmp_path / "m.sortal")
     score = Model.score_rows
     monkeypatch.setattr(Model, "score_rows", lambda self, rows: score(self, rows) + off * np.array([1.0, -1.0]))
-    with pytest.raises(ArtifactError, match="golden rows otherwise") if refused else nullcontext():
+    with pytest.raises(ArtifactError, match="golden rows otherwise") if is_refused else nullcontext():
         load(tmp_path / "m.sortal")
 
 
-def chain(read: Program, classes: int = 2) -> Program:
+def chain(reader: Program, classes: int = 2) -> Program:
     constant = Program("constant", {}, {"probability": np.full(classes, 1 / classes)})
-    return Program("chain", steps=(Program("table", steps=(read,)), constant))
+    return Program("chain", steps=(Program("table", steps=(reader,)), constant))
 
 
 def test_a_program_that_does_not_fit_is_not_saved(model, tmp_path):
@@ -192,8 +194,8 @@ def test_a_program_that_does_not_fit_is_not_saved(model, tmp_path):
 def test_contents_that_do_not_fit_each_other_are_refused(model, tmp_path, changes, message):
     from sortal.artifact.store import save
 
-    good = Golden(({},), ((0.5, 0.5),))
-    save(tmp_path / "m.sortal", replace(model, **{"program": chain(NUMBER), "golden": good, **changes}))
+    golden = Golden(({},), ((0.5, 0.5),))
+    save(tmp_path / "m.sortal", replace(model, **{"program": chain(NUMBER), "golden": golden, **changes}))
     with pytest.raises(ArtifactError, match=message):
         load(tmp_path / "m.sortal")
 
@@ -213,25 +215,25 @@ def test_values_that_a_file_cannot_hold_are_refused(model, tmp_path):
 
 def test_parity(model):
     canonical = Table(model.schema, conform(pl.DataFrame(ROWS), model.schema, ("feature",)), np.arange(3))
-    trained = model.predict_proba(ROWS)
-    assert check_parity(model, canonical, trained, 1e-12).max_difference == 0
-    near = trained + np.array([1e-7, -1e-7])
-    found = check_parity(model, canonical, near, 1e-6)
-    assert (found.rows, found.label_flips) == (3, 0)
-    assert found.max_difference == pytest.approx(1e-7)
+    expected = model.predict_proba(ROWS)
+    assert check_parity(model, canonical, expected, 1e-12).max_difference == 0
+    near = expected + np.array([1e-7, -1e-7])
+    parity = check_parity(model, canonical, near, 1e-6)
+    assert (parity.rows, parity.label_flips) == (3, 0)
+    assert parity.max_difference == pytest.approx(1e-7)
     with pytest.raises(ParityError, match=r"1\.0e-07 \(allowed: 1e-12\)"):
         check_parity(model, canonical, near, 1e-12)
     with pytest.raises(ParityError, match="3 of 3 labels change"):
-        check_parity(model, canonical, trained[:, ::-1], 0.1)
+        check_parity(model, canonical, expected[:, ::-1], 0.1)
     with pytest.raises(ParityError):
-        check_parity(model, canonical, np.where(trained > 2, 0, np.nan), 1e-6)
+        check_parity(model, canonical, np.where(expected > 2, 0, np.nan), 1e-6)
 
 
 def test_a_tie_has_no_label_to_flip(model):
     even = replace(model, program=chain(NUMBER))
     canonical = Table(model.schema, conform(pl.DataFrame(ROWS), model.schema, ("feature",)), np.arange(3))
-    trained = np.tile([0.5 - 1e-9, 0.5 + 1e-9], (3, 1))
-    assert check_parity(even, canonical, trained, 1e-6).label_flips == 0
+    expected = np.tile([0.5 - 1e-9, 0.5 + 1e-9], (3, 1))
+    assert check_parity(even, canonical, expected, 1e-6).label_flips == 0
 
 
 def test_a_boosted_model_on_raw_columns(tmp_path):
@@ -246,14 +248,14 @@ def test_a_boosted_model_on_raw_columns(tmp_path):
     lookup = Program(
         "lookup", {"column": "c", "categories": list(code)}, {"table": np.array([[0.0], [1], [2], [np.nan], [np.nan]])}
     )
-    read = Program("table", steps=(Program("number", {"column": "a"}), lookup, Program("number", {"column": "b"})))
+    reader = Program("table", steps=(Program("number", {"column": "a"}), lookup, Program("number", {"column": "b"})))
     schema = Schema((Column("a", "number"), Column("c", "category"), Column("b", "number")))
     classes = ("low", "middle", "high")
     model = Model(
         schema=schema,
         task=Task("y", classes, (0.3, 0.3, 0.4), None, "log_loss", (), ()),
         decision=Decision("argmax", classes),
-        program=Program("chain", steps=(read, from_lightgbm(booster))),
+        program=Program("chain", steps=(reader, from_lightgbm(booster))),
     )
     model.save(tmp_path / "m.sortal")
     canonical = Table(schema, conform(frame, schema), np.arange(500))
@@ -286,7 +288,7 @@ def test_what_was_fitted_to_the_shares_of_training_is_not_moved(model):
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "text"),
     [
         (1, "0"),
         (8, "0, 1, 2, 3, 4, 5, 6, 7"),
@@ -294,12 +296,12 @@ def test_what_was_fitted_to_the_shares_of_training_is_not_moved(model):
         (1_009, "0, 1, 2, 3, 4, 5, 6, 7 and 1,001 more"),
     ],
 )
-def test_of_many_labels_eight_are_named(count, said):
-    assert model_module._listed(range(count)) == said
+def test_of_many_labels_eight_are_named(count, text):
+    assert model_module._listed(range(count)) == text
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "text"),
     [
         (ValueError("one\ntwo"), "one"),
         (ValueError(), "ValueError"),
@@ -308,17 +310,17 @@ def test_of_many_labels_eight_are_named(count, said):
         (ValueError("x" * 201), "x" * 197 + "..."),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_in_a_line(error, said):
-    assert model_module._reason(error) == said
+def test_what_is_wrong_with_a_file_is_said_in_a_line(error, text):
+    assert model_module._reason(error) == text
 
 
 @pytest.mark.parametrize(
-    ("step", "times", "found"), [(0.001, 30, 0.001), (0.02, 5, 0.02), (0.06, 2, 0.06), (0.2, 1, 0.2)]
+    ("step", "times", "expected"), [(0.001, 30, 0.001), (0.02, 5, 0.02), (0.06, 2, 0.06), (0.2, 1, 0.2)]
 )
-def test_a_row_is_timed_so_often_and_not_for_long(step, times, found, monkeypatch):
-    asked = []
+def test_a_row_is_timed_so_often_and_not_for_long(step, times, expected, monkeypatch):
+    requests = []
     ticks = itertools.count()
     monkeypatch.setattr(model_module, "time", SimpleNamespace(perf_counter=lambda: step * next(ticks)))
-    timed = model_module.time_row(SimpleNamespace(predict_proba=asked.append), {"x": 1})
-    assert timed == pytest.approx(found)
-    assert asked == [{"x": 1}] * (1 + times)
+    seconds = model_module.time_row(SimpleNamespace(predict_proba=requests.append), {"x": 1})
+    assert seconds == pytest.approx(expected)
+    assert requests == [{"x": 1}] * (1 + times)

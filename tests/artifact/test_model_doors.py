@@ -39,7 +39,7 @@ NAMES = ("no", "yes")
 
 
 @pytest.fixture(scope="module")
-def dear(model: Model) -> Model:
+def cost_model(model: Model) -> Model:
     """With a column that no program reads, and that may hold costs."""
     return replace(model, schema=Schema((Column("amount", "number", "cost"), *model.schema.columns)))
 
@@ -62,22 +62,22 @@ RULES = [
 
 @pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
 @pytest.mark.parametrize("sets", [None, SETS])
-def test_a_row_alone_gets_what_a_batch_of_it_gets(dear: Model, rule: Decision, sets: Sets | None) -> None:
-    model = replace(dear, decision=rule, sets=sets)
+def test_a_row_alone_gets_what_a_batch_of_it_gets(cost_model: Model, rule: Decision, sets: Sets | None) -> None:
+    model = replace(cost_model, decision=rule, sets=sets)
     for row in ROWS:
         rows = rows_of(row, model.needs)
         batch = model.answer_rows(rows, warnings=True)
-        alone = model.answer_row(row_of(rows.columns, model.needs.names))
-        assert alone.probabilities == batch.probabilities[0].tolist()
-        assert (alone.label, alone.decision) == (batch.labels[0], batch.decisions[0])
-        assert alone.set == (None if batch.sets is None else batch.sets[0].tolist())
+        answer = model.answer_row(row_of(rows.columns, model.needs.names))
+        assert answer.probabilities == batch.probabilities[0].tolist()
+        assert (answer.label, answer.decision) == (batch.labels[0], batch.decisions[0])
+        assert answer.set == (None if batch.sets is None else batch.sets[0].tolist())
         assert batch.warnings is not None
-        assert alone.warnings == batch.warnings[0]
+        assert answer.warnings == batch.warnings[0]
 
 
-def test_each_decision_is_that_of_its_rule(dear: Model) -> None:
-    rows = rows_of(ROWS, replace(dear, decision=RULES[7]).needs)
-    p, amount = dear.predict_proba(ROWS), np.array([row["amount"] for row in ROWS])
+def test_each_decision_is_that_of_its_rule(cost_model: Model) -> None:
+    rows = rows_of(ROWS, replace(cost_model, decision=RULES[7]).needs)
+    p, amount = cost_model.predict_proba(ROWS), np.array([row["amount"] for row in ROWS])
     for rule, yes in (
         (RULES[0], p[:, 1] > 0.5),
         (RULES[2], p[:, 1] >= 0.8),
@@ -86,39 +86,42 @@ def test_each_decision_is_that_of_its_rule(dear: Model) -> None:
         (RULES[5], 4 * p[:, 1] > p[:, 0]),
         (RULES[6], amount * p[:, 1] > p[:, 0]),
     ):
-        assert replace(dear, decision=rule).answer_rows(rows).decisions.tolist() == np.where(yes, "yes", "no").tolist()
-    spent = np.column_stack([amount * p[:, 1], p[:, 0], np.full(4, 0.3)])
-    wanted = np.array(["no", "yes", "reject"])[spent.argmin(axis=1)]
-    assert set(wanted) == {"no", "yes", "reject"}
-    assert replace(dear, decision=RULES[7]).decide(ROWS).tolist() == wanted.tolist()
+        assert (
+            replace(cost_model, decision=rule).answer_rows(rows).decisions.tolist()
+            == np.where(yes, "yes", "no").tolist()
+        )
+    costs = np.column_stack([amount * p[:, 1], p[:, 0], np.full(4, 0.3)])
+    expected = np.array(["no", "yes", "reject"])[costs.argmin(axis=1)]
+    assert set(expected) == {"no", "yes", "reject"}
+    assert replace(cost_model, decision=RULES[7]).decide(ROWS).tolist() == expected.tolist()
 
 
-def test_a_decision_that_was_taken_on_a_larger_batch_stands(dear: Model) -> None:
-    rows = rows_of(ROWS, dear.needs)
+def test_a_decision_that_was_taken_on_a_larger_batch_stands(cost_model: Model) -> None:
+    rows = rows_of(ROWS, cost_model.needs)
     for codes in ([0, 1, 0, 1], [1, 1, 1, 0]):
-        answers = dear.answer_rows(rows, decided=np.array(codes))
+        answers = cost_model.answer_rows(rows, decided=np.array(codes))
         assert answers.decisions.tolist() == [NAMES[code] for code in codes]
-        assert_array_equal(answers.labels, dear.predict(ROWS))
-    answers = replace(dear, sets=SETS).answer_rows(rows)
+        assert_array_equal(answers.labels, cost_model.predict(ROWS))
+    answers = replace(cost_model, sets=SETS).answer_rows(rows)
     assert answers.sets is not None
-    assert_array_equal(answers.sets, SETS.apply(dear.predict_proba(ROWS)))
-    assert dear.answer_rows(rows).sets is None
-    assert dear.answer_rows(rows).warnings is None
+    assert_array_equal(answers.sets, SETS.apply(cost_model.predict_proba(ROWS)))
+    assert cost_model.answer_rows(rows).sets is None
+    assert cost_model.answer_rows(rows).warnings is None
 
 
 WITHOUT = {"age": [31.0, 60.0] * 60, "member": ["yes", "no"] * 60, "since": ["2020-02-29", "2021-02-28"] * 60}
 EMPTY: dict[str, list[Any]] = WITHOUT | {"city": [None] * 120}
-ASKED: list[Callable[..., Any]] = [
+METHODS: list[Callable[..., Any]] = [
     Model.predict_proba,
     Model.predict,
     Model.decide,
     Model.predict_set,
-    lambda model, rows, **more: model.answer(rows, **more).probabilities,
-    lambda model, rows, **more: model.answer(rows, **more).decisions,
+    lambda model, rows, **options: model.answer(rows, **options).probabilities,
+    lambda model, rows, **options: model.answer(rows, **options).decisions,
 ]
 
 
-@pytest.mark.parametrize("ask", ASKED, ids=range(len(ASKED)))
+@pytest.mark.parametrize("ask", METHODS, ids=range(len(METHODS)))
 def test_a_column_may_be_missing_for_whoever_allows_it(model: Model, ask: Callable[..., Any]) -> None:
     model = replace(model, sets=SETS)
     with pytest.raises(DataError, match="no column 'city'"):
@@ -130,7 +133,7 @@ def test_nothing_is_odd_about_a_column_that_may_be_missing(model: Model) -> None
     for ask in (
         model.compare,
         model.odd_values,
-        lambda rows, **more: model.answer(rows, warnings=True, **more).warnings,
+        lambda rows, **options: model.answer(rows, warnings=True, **options).warnings,
     ):
         with pytest.raises(DataError, match="no column 'city'"):
             ask(WITHOUT)
@@ -143,15 +146,17 @@ def test_nothing_is_odd_about_a_column_that_may_be_missing(model: Model) -> None
     assert model.answer(WITHOUT, warnings=True, allow_missing=True).warnings == [[]] * 120
 
 
-def test_what_a_model_reads_and_needs_is_in_the_order_of_its_columns(dear: Model) -> None:
-    assert dear.reads.names == dear.needs.names == ("age", "city", "member", "since")
-    costs = replace(dear, decision=RULES[6])
-    assert costs.reads.names == dear.reads.names
-    assert costs.needs.names == ("amount", *dear.reads.names)
-    assert [*dear.profiled()] == ["age", "city"]
-    assert [*dear.profiled(without=("age", "since"))] == ["city"]
-    more = replace(dear, profile={**dear.profile, "note": replace(dear.profile["city"], name="note")})
-    assert [*more.profiled()] == ["age", "city"]  # no program reads notes
+def test_what_a_model_reads_and_needs_is_in_the_order_of_its_columns(cost_model: Model) -> None:
+    assert cost_model.reads.names == cost_model.needs.names == ("age", "city", "member", "since")
+    costs = replace(cost_model, decision=RULES[6])
+    assert costs.reads.names == cost_model.reads.names
+    assert costs.needs.names == ("amount", *cost_model.reads.names)
+    assert [*cost_model.profiled()] == ["age", "city"]
+    assert [*cost_model.profiled(without=("age", "since"))] == ["city"]
+    model = replace(
+        cost_model, profile={**cost_model.profile, "note": replace(cost_model.profile["city"], name="note")}
+    )
+    assert [*model.profiled()] == ["age", "city"]  # no program reads notes
 
 
 @pytest.mark.parametrize(
@@ -167,11 +172,13 @@ def test_what_a_model_reads_and_needs_is_in_the_order_of_its_columns(dear: Model
         (Capacity(0.0, 5), 1, ""),
     ],
 )
-def test_a_batch_of_which_none_is_taken_is_told(dear: Model, capacity: Capacity | None, rows: int, note: str) -> None:
-    rule = dear.decision if capacity is None else Decision("capacity", NAMES, "yes", 0.5, capacity=capacity)
-    said = replace(dear, decision=rule).capacity_note(rows)
-    assert said.startswith(note)
-    assert bool(said) == bool(note)
+def test_a_batch_of_which_none_is_taken_is_told(
+    cost_model: Model, capacity: Capacity | None, rows: int, note: str
+) -> None:
+    rule = cost_model.decision if capacity is None else Decision("capacity", NAMES, "yes", 0.5, capacity=capacity)
+    message = replace(cost_model, decision=rule).capacity_note(rows)
+    assert message.startswith(note)
+    assert bool(message) == bool(note)
 
 
 def test_what_was_measured_at_other_shares_is_left_out(model: Model) -> None:
@@ -192,10 +199,10 @@ def test_what_was_measured_at_other_shares_is_left_out(model: Model) -> None:
 
 
 def test_a_model_says_of_itself_what_it_is(model: Model) -> None:
-    known = Estimate(0.41, 0.39, 0.43)
-    figures = {"log_loss": known, "brier": Estimate(0.2), "roc_auc": Estimate(0.9, 0.8, 0.95), "ece": known}
-    told = replace(model, metrics={"cv": figures, "test": {"ece": known}})
-    assert repr(told).splitlines() == [
+    estimate = Estimate(0.41, 0.39, 0.43)
+    figures = {"log_loss": estimate, "brier": Estimate(0.2), "roc_auc": Estimate(0.9, 0.8, 0.95), "ece": estimate}
+    scored_model = replace(model, metrics={"cv": figures, "test": {"ece": estimate}})
+    assert repr(scored_model).splitlines() == [
         "sortal model: 'y' is one of 'no', 'yes'",
         "  reads        5 columns: 1 number, 1 category, 1 boolean, 1 datetime, 1 text",
         "  decides      p >= 0.2 of 'yes'",
@@ -204,26 +211,26 @@ def test_a_model_says_of_itself_what_it_is(model: Model) -> None:
     ]
     classes = tuple(f"c{k}" for k in range(10))
     task = Task("y", classes, (0.1,) * 10, None, "log_loss", (), ())
-    many = replace(told, task=task, decision=Decision("argmax", classes), metrics={})
-    assert repr(many).splitlines() == [
+    wide_model = replace(scored_model, task=task, decision=Decision("argmax", classes), metrics={})
+    assert repr(wide_model).splitlines() == [
         "sortal model: 'y' is one of 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7' and 2 more",
         "  reads        5 columns: 1 number, 1 category, 1 boolean, 1 datetime, 1 text",
         "  decides      argmax",
     ]
 
 
-def test_a_copy_of_a_model_that_was_used_is_whole(dear: Model) -> None:
-    dear.answer(ROWS, warnings=True)
-    copy = pickle.loads(pickle.dumps(dear))  # noqa: S301 - made a moment ago
+def test_a_copy_of_a_model_that_was_used_is_whole(cost_model: Model) -> None:
+    cost_model.answer(ROWS, warnings=True)
+    copy = pickle.loads(pickle.dumps(cost_model))  # noqa: S301 - made a moment ago
     assert not {"_run", "_labels", "reads"} & set(vars(copy))
-    assert_array_equal(copy.predict_proba(ROWS), dear.predict_proba(ROWS))
+    assert_array_equal(copy.predict_proba(ROWS), cost_model.predict_proba(ROWS))
     for part in ("schema", "task", "decision", "sets", "metrics", "profile", "card", "golden", "version", "embedded"):
-        assert getattr(copy, part) == getattr(dear, part)
+        assert getattr(copy, part) == getattr(cost_model, part)
 
 
 def test_the_labels_that_are_given_out_are_nobodys_to_change(model: Model) -> None:
-    given = model.classes_
-    given[0] = "x"
+    classes = model.classes_
+    classes[0] = "x"
     assert model.classes_.tolist() == ["no", "yes"]
     assert set(model.predict(ROWS).tolist()) <= {"no", "yes"}
 
@@ -232,11 +239,11 @@ T = 2.0**-20
 
 
 @pytest.fixture(scope="module")
-def even(model: Model) -> Model:
+def constant_model(model: Model) -> Model:
     """Says a half of everything."""
-    read = Program("table", steps=(Program("number", {"column": "age"}),))
-    half = Program("constant", {}, {"probability": np.array([0.5, 0.5])})
-    return replace(model, program=Program("chain", steps=(read, half)))
+    reader = Program("table", steps=(Program("number", {"column": "age"}),))
+    constant = Program("constant", {}, {"probability": np.array([0.5, 0.5])})
+    return replace(model, program=Program("chain", steps=(reader, constant)))
 
 
 @pytest.mark.parametrize(
@@ -251,16 +258,16 @@ def even(model: Model) -> Model:
     ],
 )
 def test_a_saved_model_is_as_near_as_was_asked_and_no_further(
-    even: Model, off: float, tolerance: float, fault: str | None
+    constant_model: Model, off: float, tolerance: float, fault: str | None
 ) -> None:
     one = _Alone()
-    trained = np.array([[0.5 + off, 0.5 - off]])
+    expected = np.array([[0.5 + off, 0.5 - off]])
     if fault is None:
-        parity = check_parity(even, one, trained, tolerance)
+        parity = check_parity(constant_model, one, expected, tolerance)
         assert (parity.rows, parity.max_difference, parity.label_flips) == (1, abs(off), 0)
     else:
         with pytest.raises(ParityError, match=fault):
-            check_parity(even, one, trained, tolerance)
+            check_parity(constant_model, one, expected, tolerance)
 
 
 class _Alone(Table):
@@ -277,12 +284,12 @@ class _Alone(Table):
         return len(self.rows)
 
 
-def test_a_saved_model_of_no_rows_and_of_other_classes(even: Model) -> None:
-    parity = check_parity(even, _Alone(0), np.zeros((0, 2)), 0.0)
+def test_a_saved_model_of_no_rows_and_of_other_classes(constant_model: Model) -> None:
+    parity = check_parity(constant_model, _Alone(0), np.zeros((0, 2)), 0.0)
     assert (parity.rows, parity.max_difference, parity.label_flips) == (0, 0.0, 0)
     for shape in ((1, 3), (2, 2)):
         with pytest.raises(ParityError, match=r"^the saved model gives \(1, 2\) probabilities, the trained one \("):
-            check_parity(even, _Alone(1), np.full(shape, 0.5), 1.0)
+            check_parity(constant_model, _Alone(1), np.full(shape, 0.5), 1.0)
 
 
 TAKES = {
@@ -301,11 +308,11 @@ TAKES = {
 def test_an_op_reads_columns_of_its_storage(model: Model, op: str, kind: str | None) -> None:
     schema = Schema((*model.schema.columns, *([] if kind is None else [Column("x", kind)])))
     reads = Program(op, {"column": "x"})
-    changed = replace(
+    wide_model = replace(
         model, schema=schema, program=Program("table", steps=(Program("number", {"column": "age"}), reads))
     )
     if kind in TAKES[op]:
-        model_module._check_columns(changed)
+        model_module._check_columns(wide_model)
     else:
         with pytest.raises(ValueError, match=f"^op '{op}' reads column 'x', whose kind is {kind}$"):
-            model_module._check_columns(changed)
+            model_module._check_columns(wide_model)

@@ -62,9 +62,9 @@ def test_it_is_looked_for_beside_the_file_and_then_in_the_folders_in_their_order
 
 def test_what_is_too_large_for_a_network_is_not_read(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(CONTENT, model_file.parent)
-    for most, read in ((len(CONTENT), True), (len(CONTENT) - 1, False)):
+    for most, is_read in ((len(CONTENT), True), (len(CONTENT) - 1, False)):
         monkeypatch.setattr(networks, "MOST_GRAPH", most)
-        if read:
+        if is_read:
             assert find(REFERENCE, model_file) == CONTENT
         else:
             with pytest.raises(ArtifactError, match="was changed: it has another SHA-256"):
@@ -106,7 +106,7 @@ def test_a_network_that_cannot_be_read_is_named_with_the_reason(
         raise error
 
     monkeypatch.setattr(Path, "read_bytes", fail)
-    with pytest.raises(ArtifactError) as raised:
+    with pytest.raises(ArtifactError) as excinfo:
         find(REFERENCE, model_file)
     path = str(model_file.parent / NAME)
-    assert str(raised.value) == f"m.sortal needs the network {path!r}, which cannot be read: {reason}"
+    assert str(excinfo.value) == f"m.sortal needs the network {path!r}, which cannot be read: {reason}"

@@ -20,7 +20,7 @@ IDS = np.arange(1_000)
 
 
 @pytest.fixture
-def odd(model: Model) -> Model:
+def bad_model(model: Model) -> Model:
     """The mean of one tree, whose leaf for people above 50 holds no probabilities."""
     arrays = {
         "root": np.array([0]),
@@ -37,23 +37,23 @@ def odd(model: Model) -> Model:
         "base": np.zeros(2),
     }
     tree = Program("forest", {"compare": "<=", "input": "float64", "link": "mean"}, arrays)
-    read = Program("table", steps=(Program("number", {"column": "age"}),))
-    return replace(model, program=Program("chain", steps=(read, tree)))
+    reader = Program("table", steps=(Program("number", {"column": "age"}),))
+    return replace(model, program=Program("chain", steps=(reader, tree)))
 
 
-def test_a_row_without_probabilities_is_named(odd, tmp_path):
-    odd.save(tmp_path / "m.sortal")
-    loaded = load(tmp_path / "m.sortal")
-    assert_array_equal(loaded.predict_proba({"age": [20, 50, None]}), np.tile([0.25, 0.75], (3, 1)))
-    for call in (loaded.predict_proba, loaded.predict, loaded.decide):
+def test_a_row_without_probabilities_is_named(bad_model, tmp_path):
+    bad_model.save(tmp_path / "m.sortal")
+    model = load(tmp_path / "m.sortal")
+    assert_array_equal(model.predict_proba({"age": [20, 50, None]}), np.tile([0.25, 0.75], (3, 1)))
+    for call in (model.predict_proba, model.predict, model.decide):
         with pytest.raises(ArtifactError, match=r"gives row 3 of those scored 0\.5, 0\.6, which are no probabilities"):
             call({"age": [20, 30, 60]})
     with pytest.raises(ArtifactError, match="gives row 1 of"):
-        loaded.predict_proba({"age": 60})
+        model.predict_proba({"age": 60})
 
 
-def test_a_row_of_a_file_is_counted_as_in_the_file(odd, tmp_path, monkeypatch):
-    odd.save(tmp_path / "m.sortal")
+def test_a_row_of_a_file_is_counted_as_in_the_file(bad_model, tmp_path, monkeypatch):
+    bad_model.save(tmp_path / "m.sortal")
     pl.DataFrame({"age": [20] * 25 + [60]}).write_csv(tmp_path / "rows.csv")
     batches = score.batches
     monkeypatch.setattr(score, "batches", lambda *a, **k: (f for b in batches(*a, **k) for f in b.iter_slices(10)))
@@ -66,19 +66,19 @@ def test_a_row_of_a_file_is_counted_as_in_the_file(odd, tmp_path, monkeypatch):
     "row", [[np.nan, 1.0], [np.inf, 0.0], [np.inf, -np.inf], [-0.1, 1.1], [0.5, 0.5001], [0.0, 0.0], [2.0, -1.0]]
 )
 def test_what_is_no_probability(row):
-    found = np.array([[0.5, 0.5], [1.0, 0.0], row])
-    assert checked(found[:2], 2, IDS) is not None
+    p = np.array([[0.5, 0.5], [1.0, 0.0], row])
+    assert checked(p[:2], 2, IDS) is not None
     with pytest.raises(ArtifactError, match="gives row 103 of"):
-        checked(found, 2, IDS[100:])
+        checked(p, 2, IDS[100:])
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=2, max_size=7), st.integers(0, 2))
 def test_no_probability_is_more_than_one(weights, sure):
     """.7 and .2 and .1 of ones are more than one by the last bit."""
     row = sum(w / sum(weights) * np.eye(3)[sure] for w in weights)
-    for seen in (checked(np.array([row]), 3, IDS)[0].tolist(), checked_row(row.tolist(), 3)):
-        assert max(seen) <= 1
-        assert_allclose(seen, row, rtol=1e-12)
+    for p in (checked(np.array([row]), 3, IDS)[0].tolist(), checked_row(row.tolist(), 3)):
+        assert max(p) <= 1
+        assert_allclose(p, row, rtol=1e-12)
     assert max(checked_row([1.0 + 1e-7, 0.0], 2)) == checked(np.array([[1.0 + 1e-7, 0.0]]), 2, IDS).max() == 1
 
 
@@ -90,8 +90,8 @@ def test_another_shape(shape):
 
 def test_no_rows_and_float32_sums_are_fine():
     assert checked(np.empty((0, 2)), 2, IDS[:0]).shape == (0, 2)
-    many = np.full((10, 1000), np.float32(0.001), dtype=np.float64)
-    assert checked(many, 1000, IDS) is many
+    p = np.full((10, 1000), np.float32(0.001), dtype=np.float64)
+    assert checked(p, 1000, IDS) is p
 
 
 @pytest.mark.clock
@@ -100,10 +100,10 @@ def test_the_look_costs_next_to_nothing():
     many = rng.dirichlet(np.ones(3), size=100_000)
     one = many[:1]
 
-    def seconds(found: np.ndarray, times: int) -> float:
+    def seconds(p: np.ndarray, times: int) -> float:
         began = process_time()
         for _ in range(times):
-            checked(found, 3, IDS)
+            checked(p, 3, IDS)
         return (process_time() - began) / times
 
     assert min(seconds(one, 500) for _ in range(9)) < 40e-6
@@ -111,10 +111,10 @@ def test_the_look_costs_next_to_nothing():
 
 
 @pytest.mark.parametrize(
-    ("row", "shown"), [([2.0] * 2, "2, 2"), ([2.0] * 5, "2, 2, 2, 2, 2"), ([2.0] * 6, "2, 2, 2, 2, 2, ...")]
+    ("row", "text"), [([2.0] * 2, "2, 2"), ([2.0] * 5, "2, 2, 2, 2, 2"), ([2.0] * 6, "2, 2, 2, 2, 2, ...")]
 )
-def test_five_of_them_are_shown(row, shown):
-    with pytest.raises(ArtifactError, match=f"^this model gives row 1 of those scored {shown}, which are no prob"):
+def test_five_of_them_are_shown(row, text):
+    with pytest.raises(ArtifactError, match=f"^this model gives row 1 of those scored {text}, which are no prob"):
         checked(np.array([row]), len(row), IDS)
 
 
@@ -140,10 +140,10 @@ def test_a_row_alone_is_held_to_what_a_table_is_held_to(row, fine):
         assert checked_row(row, 2) is row
         assert checked(np.array([row]), 2, IDS).tolist() == [row]
         return
-    said = []
+    messages = []
     for look in (lambda: checked_row(row, 2), lambda: checked(np.array([row]), 2, IDS)):
-        with pytest.raises(ArtifactError) as raised:
+        with pytest.raises(ArtifactError) as error:
             look()
-        said.append(str(raised.value))
-    assert said[0] == said[1]
-    assert ("row 1 of those scored" in said[0]) == (len(row) == 2)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    assert ("row 1 of those scored" in messages[0]) == (len(row) == 2)

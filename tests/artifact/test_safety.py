@@ -26,19 +26,19 @@ LOAD_UNDER_WATCH = """
 import sys
 from sortal.artifact.model import load
 
-known, imported, forbidden = set(sys.modules), [], []
+modules_before, imports, violations = set(sys.modules), [], []
 
 def watch(event, arguments):
-    if event == "import" and arguments[0] not in known:
-        imported.append(arguments[0])
+    if event == "import" and arguments[0] not in modules_before:
+        imports.append(arguments[0])
     if event.startswith(("pickle.", "marshal.", "os.system", "os.exec", "subprocess.", "socket.", "ctypes.")):
-        forbidden.append(event)
+        violations.append(event)
     if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
-        forbidden.append(f"open {arguments[0]} for writing")
+        violations.append(f"open {arguments[0]} for writing")
 
 sys.addaudithook(watch)
 model = load(sys.argv[1])
-print(forbidden, imported)
+print(violations, imports)
 """
 
 SCORE_A_FILE = """

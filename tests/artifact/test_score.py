@@ -33,20 +33,20 @@ ROWS = {
 }
 
 
-def saved(model: Model, folder: Path) -> Path:
+def save(model: Model, folder: Path) -> Path:
     model.save(folder / "model.sortal")
     return folder / "model.sortal"
 
 
-def written(file: Path, data: Path | list[Path], ending: str, **options):
+def score_and_read(file: Path, data: Path | list[Path], ending: str, **options):
     """What is read back of a scored file, all of it as text where the format is text."""
     paths = [str(path) for path in (data if isinstance(data, list) else [data])]
     out = file.parent / f"out{ending}"
     if ending == "screen":
-        with redirect_stdout(io.StringIO()) as printed:
-            scored = score_file(file, paths, None, **options)
-        return pl.read_csv(io.StringIO(printed.getvalue()), infer_schema=False), scored
-    scored = score_file(file, paths, out, **options)
+        with redirect_stdout(io.StringIO()) as screen:
+            result = score_file(file, paths, None, **options)
+        return pl.read_csv(io.StringIO(screen.getvalue()), infer_schema=False), result
+    result = score_file(file, paths, out, **options)
     readers = {
         ".csv": lambda: pl.read_csv(out, infer_schema=False),
         ".tsv": lambda: pl.read_csv(out, infer_schema=False, separator="\t"),
@@ -54,7 +54,7 @@ def written(file: Path, data: Path | list[Path], ending: str, **options):
         ".arrow": lambda: pl.read_ipc(out),
         ".jsonl": lambda: pl.read_ndjson(out),
     }
-    return readers[ending](), scored
+    return readers[ending](), result
 
 
 OWN = (
@@ -69,32 +69,34 @@ OWN = (
 )
 
 
-@given(own=st.sets(st.sampled_from(OWN)), ending=st.sampled_from(ENDINGS), sets=st.booleans(), warnings=st.booleans())
+@given(
+    own_names=st.sets(st.sampled_from(OWN)), ending=st.sampled_from(ENDINGS), sets=st.booleans(), warnings=st.booleans()
+)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_column_of_the_user_is_lost_in_any_format(model, tmp_path, own, ending, sets, warnings):
+def test_no_column_of_the_user_is_lost_in_any_format(model, tmp_path, own_names, ending, sets, warnings):
     if sets:
         model = replace(model, sets=Sets("lac", 0.9, (60, 39), (0.3, 0.3), 1.2))
-    file, rows = saved(model, tmp_path), ROWS | {name: [f"my {name}", "2", "3"] for name in sorted(own)}
+    file, rows = save(model, tmp_path), ROWS | {name: [f"my {name}", "2", "3"] for name in sorted(own_names)}
     pl.DataFrame(rows).write_csv(tmp_path / "new.csv")
-    found, scored = written(file, tmp_path / "new.csv", ending, warnings=warnings)
+    output, result = score_and_read(file, tmp_path / "new.csv", ending, warnings=warnings)
     names = [*rows, *free_names(columns_of(model, warnings), list(rows)).values()]
-    assert found.columns == names
+    assert output.columns == names
     for name, values in rows.items():
-        assert found[name].cast(pl.String).to_list() == values
-    moved = sorted(set(columns_of(model, warnings)) & set(own))
-    assert sorted(note.split("'")[1] for note in scored.notes) == moved
-    assert all(note.split("'")[3] in found.columns for note in scored.notes)
+        assert output[name].cast(pl.String).to_list() == values
+    renamed_columns = sorted(set(columns_of(model, warnings)) & set(own_names))
+    assert sorted(note.split("'")[1] for note in result.notes) == renamed_columns
+    assert all(note.split("'")[3] in output.columns for note in result.notes)
 
 
 def test_the_truth_may_be_called_decision(model, tmp_path):
     """A target of the name that a column of the result would have."""
-    named = replace(model, task=replace(model.task, target="decision"))
+    renamed_model = replace(model, task=replace(model.task, target="decision"))
     pl.DataFrame(ROWS | {"decision": ["yes", "no", "yes"]}).write_csv(tmp_path / "new.csv")
-    found, scored = written(saved(named, tmp_path), tmp_path / "new.csv", ".csv")
-    assert found.columns == [*ROWS, "decision", "prediction", "decision_2", "probability_no", "probability_yes"]
-    assert found["decision"].to_list() == ["yes", "no", "yes"]
-    assert found["decision_2"].to_list() == model.decide(pl.DataFrame(ROWS)).tolist()
-    assert scored.notes == [
+    output, result = score_and_read(save(renamed_model, tmp_path), tmp_path / "new.csv", ".csv")
+    assert output.columns == [*ROWS, "decision", "prediction", "decision_2", "probability_no", "probability_yes"]
+    assert output["decision"].to_list() == ["yes", "no", "yes"]
+    assert output["decision_2"].to_list() == model.decide(pl.DataFrame(ROWS)).tolist()
+    assert result.notes == [
         "the data has a column 'decision' of its own, which stays: what the model says is in 'decision_2'"
     ]
 
@@ -119,46 +121,46 @@ def three_classes(model: Model, classes: tuple[str, ...], labels: str = "str") -
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(
-    ("classes", "labels", "read"),
+    ("classes", "labels", "values"),
     [
         (("a", "a|b", "b"), "str", ("a", "a|b", "b")),
         (('say "x"', "x, y", "日本\n"), "str", ('say "x"', "x, y", "日本\n")),
         (("1", "2", "10"), "int", (1, 2, 10)),
     ],
 )
-def test_a_set_is_a_json_list_that_reads_back_equal(model, tmp_path, ending, classes, labels, read):
+def test_a_set_is_a_json_list_that_reads_back_equal(model, tmp_path, ending, classes, labels, values):
     model = three_classes(model, classes, labels)
     pl.DataFrame({"age": ["0", "40", "20", "80"]}).write_csv(tmp_path / "new.csv")
-    found, _ = written(saved(model, tmp_path), tmp_path / "new.csv", ending)
-    held = model.predict_set({"age": [0, 40, 20, 80]})
-    expected = [[label for label, is_in in zip(read, row, strict=True) if is_in] for row in held]
-    assert len({str(some) for some in expected}) > 2
-    assert [json.loads(text) for text in found["set"]] == expected
+    output, _ = score_and_read(save(model, tmp_path), tmp_path / "new.csv", ending)
+    sets = model.predict_set({"age": [0, 40, 20, 80]})
+    expected = [[label for label, is_in in zip(values, row, strict=True) if is_in] for row in sets]
+    assert len({str(names) for names in expected}) > 2
+    assert [json.loads(text) for text in output["set"]] == expected
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", "screen"])
 def test_a_column_may_be_missing_where_that_is_allowed(model, tmp_path, ending):
-    file, rows = saved(model, tmp_path), {name: ROWS[name] for name in ("age", "member", "since")}
+    file, rows = save(model, tmp_path), {name: ROWS[name] for name in ("age", "member", "since")}
     pl.DataFrame(rows).write_csv(tmp_path / "new.csv")
     with pytest.raises(DataError, match=r"new.csv has no column 'city', .*; --allow-missing takes it as missing"):
         score_file(file, [str(tmp_path / "new.csv")], None)
-    found, scored = written(file, tmp_path / "new.csv", ending, allow_missing=True, warnings=True)
+    output, result = score_and_read(file, tmp_path / "new.csv", ending, allow_missing=True, warnings=True)
     expected = model.predict_proba(rows | {"city": [None] * 3})
-    np.testing.assert_allclose(found["probability_yes"].cast(pl.Float64), expected[:, 1])
-    assert scored.notes == ["no column 'city', which the model reads: taken as missing in all rows"]
-    assert scored.shifts == ()
-    assert "city" not in found.columns
-    assert "city" not in "".join(str(text) for text in found["warnings"])
+    np.testing.assert_allclose(output["probability_yes"].cast(pl.Float64), expected[:, 1])
+    assert result.notes == ["no column 'city', which the model reads: taken as missing in all rows"]
+    assert result.shifts == ()
+    assert "city" not in output.columns
+    assert "city" not in "".join(str(text) for text in output["warnings"])
 
 
 def test_in_python_too_and_never_all_of_them(model):
     rows = {name: ROWS[name] for name in ("age", "member", "since")}
-    filled = rows | {"city": [None] * 3}
+    full_rows = rows | {"city": [None] * 3}
     with pytest.raises(DataError, match="--allow-missing"):
         model.predict_proba(rows)
-    assert_array_equal(model.predict_proba(rows, allow_missing=True), model.predict_proba(filled))
-    assert_array_equal(model.predict(rows, allow_missing=True), model.predict(filled))
-    assert_array_equal(model.decide(rows, allow_missing=True), model.decide(filled))
+    assert_array_equal(model.predict_proba(rows, allow_missing=True), model.predict_proba(full_rows))
+    assert_array_equal(model.predict(rows, allow_missing=True), model.predict(full_rows))
+    assert_array_equal(model.decide(rows, allow_missing=True), model.decide(full_rows))
     assert model.compare(rows, allow_missing=True) == ()
     with pytest.raises(DataError, match=r"no column 'age' \(nor any other\)"):
         model.predict_proba({"other": [1]}, allow_missing=True)
@@ -166,19 +168,19 @@ def test_in_python_too_and_never_all_of_them(model):
 
 
 def test_what_is_not_as_in_training_is_said_of_all_batches_together(model, tmp_path):
-    file = saved(model, tmp_path)
+    file = save(model, tmp_path)
     rows = pl.DataFrame(ROWS | {"city": ["ULM", "BONN", "Ulm"]})
     pl.concat([rows] * 10).write_csv(tmp_path / "one.csv")
     pl.concat([rows] * 20).write_csv(tmp_path / "two.csv")
-    found, scored = written(file, [tmp_path / "one.csv", tmp_path / "two.csv"], ".csv", warnings=True)
-    shifts = {shift.column: shift for shift in scored.shifts}
+    output, result = score_and_read(file, [tmp_path / "one.csv", tmp_path / "two.csv"], ".csv", warnings=True)
+    shifts = {shift.column: shift for shift in result.shifts}
     assert (shifts["city"].what, shifts["city"].rows) == ("unseen", 90)
     assert shifts["city"].message.startswith("'city': 66.7 % of its values were not seen in training, such as 'ULM'")
-    assert found["warnings"].to_list()[:2] == [
+    assert output["warnings"].to_list()[:2] == [
         "'city': 'ULM' was never seen in training",
         "'city': 'BONN' was never seen in training",
     ]
-    assert model.compare(found.drop("warnings")) == scored.shifts
+    assert model.compare(output.drop("warnings")) == result.shifts
     assert model.odd_values(ROWS) == [[], [], ["'city': is missing, and never was in training"]]
 
 
@@ -189,14 +191,14 @@ def test_a_capacity_is_one_of_all_batches_and_the_header_stands_once(model, tmp_
     ages = np.where(np.arange(n) < 68_500, np.arange(n) % 40, 90).astype(np.float64)
     rows = pl.DataFrame({"age": ages, "city": ["Ulm"] * n, "member": ["yes"] * n, "since": ["2021-03-05"] * n})
     rows.write_csv(tmp_path / "new.csv")
-    file = saved(model, tmp_path)
+    file = save(model, tmp_path)
     for ending in ("screen", ".parquet"):
-        found, scored = written(file, tmp_path / "new.csv", ending)
-        assert (found.height, scored.rows) == (n, n)
-        taken = np.flatnonzero((found["decision"] == "yes").to_numpy())
-        assert taken.tolist() == list(range(68_500, 68_500 + n * 2 // 100))
-        assert scored.notes == [
+        output, result = score_and_read(file, tmp_path / "new.csv", ending)
+        assert (output.height, result.rows) == (n, n)
+        selected = np.flatnonzero((output["decision"] == "yes").to_numpy())
+        assert selected.tolist() == list(range(68_500, 68_500 + n * 2 // 100))
+        assert result.notes == [
             f"within the capacity of 2 %, {n * 2 // 100:,} of {n:,} rows are decided 'yes'",
             f"1,507 rows tie at the cut: the first {n * 2 // 100:,} of them were taken",
         ]
-    assert_array_equal(model.decide(rows) == "yes", (found["decision"] == "yes").to_numpy())
+    assert_array_equal(model.decide(rows) == "yes", (output["decision"] == "yes").to_numpy())

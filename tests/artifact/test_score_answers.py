@@ -72,14 +72,14 @@ def test_rows_are_named_by_their_file_and_counted_over_all_batches(
     rule = Decision("cost", NAMES, cost=((0, 1), (1, 0)), cost_columns=(CostColumn(1, 0, "fee"),))
     schema = Schema((*model.schema.columns, Column("fee", "number", "cost")))
     task = replace(model.task, cost=rule.cost, cost_columns=rule.cost_columns)
-    dear = replace(model, schema=schema, task=task, decision=rule)
-    whole = CSV.replace("since\n", "since,fee\n").replace("05\n", "05,1\n")
-    head, row = whole.splitlines()
-    bad = "\n".join([head, *[row] * 24, row[:-1] + ""]) + "\n"
-    given_tables = (bad,) if tables == 1 else ("\n".join([head, *[row] * 15]) + "\n", bad)
+    cost_model = replace(model, schema=schema, task=task, decision=rule)
+    text = CSV.replace("since\n", "since,fee\n").replace("05\n", "05,1\n")
+    head, row = text.splitlines()
+    bad_text = "\n".join([head, *[row] * 24, row[:-1] + ""]) + "\n"
+    given_tables = (bad_text,) if tables == 1 else ("\n".join([head, *[row] * 15]) + "\n", bad_text)
     at = 25 + (15 if tables == 2 else 0)
     with pytest.raises(DataError, match=rf"^column 'fee' of {name} has no value in row {at},"):
-        notes_of(dear, tmp_path, *given_tables)
+        notes_of(cost_model, tmp_path, *given_tables)
 
 
 def test_a_table_that_was_read_already_has_its_name(model: Model, tmp_path: Path) -> None:
@@ -88,19 +88,19 @@ def test_a_table_that_was_read_already_has_its_name(model: Model, tmp_path: Path
     assert score._name_of(source) == "a query"
     assert score._name_of(["folder/a.csv"]) == "a.csv"
     assert score._name_of(["a.csv", "b.csv"]) == "the data"
-    asked: list[Model] = []
+    models: list[Model] = []
 
-    def later(loaded: Model) -> Source:
-        asked.append(loaded)
+    def later(loaded_model: Model) -> Source:
+        models.append(loaded_model)
         return source
 
     model.save(tmp_path / "m.csv")
     with pytest.raises(OutputError, match="is being read"):
         score_file(tmp_path / "m.csv", later, tmp_path / "m.csv")
-    assert not asked  # nothing is read before all else is known to be right
+    assert not models  # nothing is read before all else is known to be right
     with pytest.raises(DataError, match=r"^column 'age' of a query holds 'x' in row 1,"):
         score_file(tmp_path / "m.csv", later, tmp_path / "out.csv")
-    assert [each.schema for each in asked] == [model.schema]
+    assert [loaded_model.schema for loaded_model in models] == [model.schema]
 
 
 def test_neither_the_model_nor_the_data_is_replaced(model: Model, tmp_path: Path) -> None:
@@ -139,22 +139,25 @@ def test_a_capacity_goes_to_the_best_of_all_batches(
     by_row = (CostColumn(at, 1 - at, "fee"),)
     cost = ((0.0, 1.0), (1.0, 0.0))
     task = replace(model.task, cost=cost, cost_columns=by_row, positive=positive)
-    plain = replace(model, task=replace(task, cost=None, cost_columns=()))
-    dear = replace(model, schema=Schema((*model.schema.columns, fee)), task=task)
-    for which, worth, more in ((plain, p, {}), (dear, fees * p - (1 - p), {"cost": cost, "cost_columns": by_row})):
-        rule = Decision("capacity", NAMES, positive, 0.5, capacity=capacity, **more)
-        scored = score_file(
-            file_of(replace(which, decision=rule), tmp_path), [str(tmp_path / "t.csv")], tmp_path / "out.parquet"
+    plain_model = replace(model, task=replace(task, cost=None, cost_columns=()))
+    cost_model = replace(model, schema=Schema((*model.schema.columns, fee)), task=task)
+    for variant, worth, options in (
+        (plain_model, p, {}),
+        (cost_model, fees * p - (1 - p), {"cost": cost, "cost_columns": by_row}),
+    ):
+        rule = Decision("capacity", NAMES, positive, 0.5, capacity=capacity, **options)
+        result = score_file(
+            file_of(replace(variant, decision=rule), tmp_path), [str(tmp_path / "t.csv")], tmp_path / "out.parquet"
         )
         decided = read(tmp_path / "out.parquet").frame["decision"].to_list()
         best = set(np.argsort(-worth)[:5].tolist())
-        assert [index for index, each in enumerate(decided) if each == positive] == sorted(best)
+        assert [index for index, decision in enumerate(decided) if decision == positive] == sorted(best)
         size = "20 %" if capacity.count is None else "5"
-        assert scored.notes == [f"within the capacity of {size}, 5 of 25 rows are decided {positive!r}"]
+        assert result.notes == [f"within the capacity of {size}, 5 of 25 rows are decided {positive!r}"]
 
 
 @pytest.mark.parametrize(
-    ("capacity", "priority", "taken", "notes"),
+    ("capacity", "priority", "selected", "notes"),
     [
         (Capacity(0.5), [0.1, 0.2], [0, 1], ["within the capacity of 50 %, 1 of 2 rows are decided 'yes'"]),
         (
@@ -180,11 +183,11 @@ def test_a_capacity_goes_to_the_best_of_all_batches(
     ],
 )
 def test_what_is_said_of_a_capacity(
-    model: Model, capacity: Capacity, priority: list[float], taken: list[int], notes: list[str]
+    model: Model, capacity: Capacity, priority: list[float], selected: list[int], notes: list[str]
 ) -> None:
     within = replace(model, decision=Decision("capacity", NAMES, "yes", 0.5, capacity=capacity))
-    assert score._about_the_cut(within, np.array(priority), np.array(taken, dtype=bool)) == notes
-    assert score._about_the_cut(model, np.array(priority), np.array(taken, dtype=bool)) == []
+    assert score._about_the_cut(within, np.array(priority), np.array(selected, dtype=bool)) == notes
+    assert score._about_the_cut(model, np.array(priority), np.array(selected, dtype=bool)) == []
 
 
 def test_answers_stand_in_the_order_of_their_columns(model: Model) -> None:
@@ -193,7 +196,7 @@ def test_answers_stand_in_the_order_of_their_columns(model: Model) -> None:
         np.array(["no", "yes"]), np.array([[0.75, 0.25], [0.25, 0.75]]), np.array(["yes", "yes"]),
         np.array([[True, False], [True, True]]), [["a", "b"], []],
     )  # fmt: skip
-    plain = ("prediction", "decision", "probability_no", "probability_yes")
+    usual_names = ("prediction", "decision", "probability_no", "probability_yes")
     expected: dict[str, list[Any]] = {
         "prediction": ["no", "yes"],
         "decision": ["yes", "yes"],
@@ -203,19 +206,19 @@ def test_answers_stand_in_the_order_of_their_columns(model: Model) -> None:
         "warnings": ["a; b", ""],
     }
     with_sets = replace(model, sets=sets)
-    for of, warnings, names in (
-        (model, False, plain),
-        (model, True, (*plain, "warnings")),
-        (with_sets, False, (*plain, "set")),
-        (with_sets, True, (*plain, "set", "warnings")),
+    for variant, warnings, names in (
+        (model, False, usual_names),
+        (model, True, (*usual_names, "warnings")),
+        (with_sets, False, (*usual_names, "set")),
+        (with_sets, True, (*usual_names, "set", "warnings")),
     ):
-        assert columns_of(of, warnings) == names
-        some = replace(
+        assert columns_of(variant, warnings) == names
+        part = replace(
             answers,
             sets=answers.sets if "set" in names else None,
             warnings=answers.warnings if "warnings" in names else None,
         )
-        values = [list(each) for each in values_of(of, some)]
+        values = [list(column) for column in values_of(variant, part)]
         assert dict(zip(names, values, strict=True)) == {name: expected[name] for name in names}
     umlaut = replace(
         with_sets, task=replace(model.task, classes=("nö", "yes")), decision=Decision("argmax", ("nö", "yes"))
@@ -227,18 +230,18 @@ def test_answers_stand_in_the_order_of_their_columns(model: Model) -> None:
 WORDS = st.sampled_from(["a", "b", "a_2", "a_3", "b_2", "a_2_2"])
 
 
-@given(wished=st.lists(WORDS, unique=True), taken=st.sets(WORDS))
-def test_names_are_free_and_the_first_that_are(wished: list[str], taken: set[str]) -> None:
-    free = free_names(wished, taken)
-    assert list(free) == wished
-    assert len(set(free.values())) == len(wished)
-    assert not set(free.values()) & taken
-    for name, instead in free.items():
-        assert (instead == name) == (name not in taken)
-        if instead != name:
-            number = int(instead.removeprefix(f"{name}_"))
+@given(names=st.lists(WORDS, unique=True), used_names=st.sets(WORDS))
+def test_names_are_free_and_the_first_that_are(names: list[str], used_names: set[str]) -> None:
+    free = free_names(names, used_names)
+    assert list(free) == names
+    assert len(set(free.values())) == len(names)
+    assert not set(free.values()) & used_names
+    for name, new_name in free.items():
+        assert (new_name == name) == (name not in used_names)
+        if new_name != name:
+            number = int(new_name.removeprefix(f"{name}_"))
             assert number >= 2
-            assert all(f"{name}_{k}" in {*taken, *wished} for k in range(2, number))
+            assert all(f"{name}_{k}" in {*used_names, *names} for k in range(2, number))
 
 
 def test_a_column_that_only_some_files_name(model: Model, tmp_path: Path) -> None:

@@ -68,11 +68,11 @@ def test_the_signature_can_be_checked_with_other_tools(model: Path, tmp_path: Pa
     import hashlib
 
     private, _ = write_pair(tmp_path)
-    told = json.loads(sign(model, private).read_bytes())
+    document = json.loads(sign(model, private).read_bytes())
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    assert told["sha256"] == digest
-    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(told["key"]))
-    key.verify(bytes.fromhex(told["signature"]), b"sortal model file, protocol 1\n" + digest.encode())
+    assert document["sha256"] == digest
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(document["key"]))
+    key.verify(bytes.fromhex(document["signature"]), b"sortal model file, protocol 1\n" + digest.encode())
 
 
 @given(st.data())
@@ -84,16 +84,14 @@ def test_any_changed_byte_is_found_out(tmp_path_factory: pytest.TempPathFactory,
     model.write_bytes(b"any bytes, which are not looked into")
     signature = sign(model, private)
     check(model.read_bytes(), model, public)
-    changed = data.draw(st.sampled_from(["model", "signature"]))
-    content = (
-        model.read_bytes() if changed == "model" else bytes.fromhex(json.loads(signature.read_bytes())["signature"])
-    )
+    part = data.draw(st.sampled_from(["model", "signature"]))
+    content = model.read_bytes() if part == "model" else bytes.fromhex(json.loads(signature.read_bytes())["signature"])
     place = data.draw(st.integers(0, len(content) - 1))
     other = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[place]))
     content = content[:place] + bytes([other]) + content[place + 1 :]
-    if changed == "signature":
-        told = json.loads(signature.read_bytes()) | {"signature": content.hex()}
-        signature.write_text(json.dumps(told))
+    if part == "signature":
+        forgery = json.loads(signature.read_bytes()) | {"signature": content.hex()}
+        signature.write_text(json.dumps(forgery))
         content = model.read_bytes()
     with pytest.raises(ArtifactError, match=r"m\.sortal is not as it was signed"):
         check(content, model, public)
@@ -103,10 +101,10 @@ def test_a_file_that_was_written_anew_is_found_out(model: Path, tmp_path: Path) 
     """With hashes that are right: those guard against accidents only."""
     private, public = write_pair(tmp_path)
     sign(model, private)
-    changed = library.load(model)
+    new_model = library.load(model)
     card = Card(seed=1, data=Data("a.csv", 9, 7), chosen="svm")
-    object.__setattr__(changed, "card", card)
-    changed.save(model)
+    object.__setattr__(new_model, "card", card)
+    new_model.save(model)
     library.load(model)
     with pytest.raises(
         ArtifactError, match=r"the file was changed after m\.sortal\.sig was made, or is another; it is not used"
@@ -120,8 +118,8 @@ def test_a_file_that_was_written_anew_is_found_out(model: Path, tmp_path: Path) 
 def test_a_forged_signature_that_names_the_key_and_the_file_is_found_out(model: Path, tmp_path: Path) -> None:
     private, public = write_pair(tmp_path)
     own = json.loads(sign(model, private).read_bytes())
-    forged = json.loads(sign(model, write_pair(tmp_path, "other")[0]).read_bytes()) | {"key": own["key"]}
-    signature_of(model).write_text(json.dumps(forged))
+    forgery = json.loads(sign(model, write_pair(tmp_path, "other")[0]).read_bytes()) | {"key": own["key"]}
+    signature_of(model).write_text(json.dumps(forgery))
     with pytest.raises(ArtifactError, match="is not of this file and this key"):
         library.load(model, verify=public)
 
@@ -150,10 +148,10 @@ def test_keys_that_are_none(model: Path, tmp_path: Path) -> None:
     (tmp_path / "rsa.pem").write_bytes(large.private_bytes(PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
     (tmp_path / "rsa.pub").write_bytes(large.public_key().public_bytes(PEM, RAW))
     (tmp_path / "text").write_text("no key")
-    locked = Ed25519PrivateKey.generate().private_bytes(
+    locked_key = Ed25519PrivateKey.generate().private_bytes(
         PEM, form.PrivateFormat.PKCS8, form.BestAvailableEncryption(b"word")
     )
-    (tmp_path / "locked.pem").write_bytes(locked)
+    (tmp_path / "locked.pem").write_bytes(locked_key)
     for name in ("rsa.pem", "text", public.name, model.name):
         with pytest.raises(OptionError, match="is no private ed25519 key; make a pair: openssl"):
             sign(model, tmp_path / name)
@@ -186,17 +184,17 @@ def test_without_the_extra(model: Path, tmp_path: Path) -> None:
         "    try: act()\n"
         "    except sortal.InputError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    wanted = "signatures need the package cryptography, which is an extra: pip install 'sortal[sign]'"
-    assert done.stdout.splitlines() == [wanted, wanted]
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    message = "signatures need the package cryptography, which is an extra: pip install 'sortal[sign]'"
+    assert process.stdout.splitlines() == [message, message]
 
 
 def test_by_the_command_line(model: Path, tmp_path: Path, sortal: Sortal) -> None:
     private, public = write_pair(tmp_path)
     data = tmp_path / "data.csv"
     data.write_text("x,y\n1,yes\n-1,no\n")
-    done = sortal("sign", model, "--key", private)
-    assert (done.code, done.out) == (
+    outcome = sortal("sign", model, "--key", private)
+    assert (outcome.code, outcome.out) == (
         0,
         f"signed: {signature_of(model)}; to check: sortal show {model} --verify PUBLIC_KEY\n",
     )
@@ -204,31 +202,31 @@ def test_by_the_command_line(model: Path, tmp_path: Path, sortal: Sortal) -> Non
         assert sortal("predict" if others else "show", model, *others, "--verify", public).code == 0
     other = shutil.copy(model, tmp_path / "other.sortal")
     for arguments in (["show", other], ["predict", other, data], ["evaluate", other, data]):
-        done = sortal(*arguments, "--verify", public)
-        assert (done.code, done.err) == (
+        outcome = sortal(*arguments, "--verify", public)
+        assert (outcome.code, outcome.err) == (
             2,
             "sortal: other.sortal has no signature other.sortal.sig beside it (No such file or directory)\n",
         )
     assert sortal("sign", data, "--key", private).code == 2
 
 
-@pytest.mark.parametrize(("blanks", "read"), [(1_000, True), (MOST_BYTES, False)])
+@pytest.mark.parametrize(("blanks", "is_read"), [(1_000, True), (MOST_BYTES, False)])
 def test_of_a_signature_and_of_a_key_no_more_is_read_than_they_have(
-    blanks: int, read: bool, model: Path, tmp_path: Path
+    blanks: int, is_read: bool, model: Path, tmp_path: Path
 ) -> None:
     private, public = write_pair(tmp_path)
     path = sign(model, private)
     path.write_bytes(b" " * blanks + path.read_bytes())
-    if read:
+    if is_read:
         check(model.read_bytes(), model, public)
     else:
         with pytest.raises(ArtifactError, match=r"^m\.sortal\.sig is no signature of sortal \("):
             check(model.read_bytes(), model, public)
     private.write_bytes(b"\n" * blanks + private.read_bytes())
     path.unlink()
-    if read:
+    if is_read:
         sign(model, private)
     else:
         with pytest.raises(OptionError, match=r"^key\.pem is no private ed25519 key; make a pair: "):
             sign(model, private)
-    assert path.exists() == read
+    assert path.exists() == is_read

@@ -30,10 +30,10 @@ def npy(descr: str, shape: str, numbers: bytes, end: str = "\n", magic: bytes = 
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3), (1, 2, 2)])
 def test_an_array_of_numbers_comes_back_as_it_was(dtype: str, shape: tuple[int, ...]) -> None:
     array = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
-    found = _from_npy(_to_npy("linear", "coef", array), "m: x")
-    assert (found.dtype.str, found.shape) == (dtype, shape)
-    assert np.array_equal(found, array)
-    assert not found.flags.writeable
+    copy = _from_npy(_to_npy("linear", "coef", array), "m: x")
+    assert (copy.dtype.str, copy.shape) == (dtype, shape)
+    assert np.array_equal(copy, array)
+    assert not copy.flags.writeable
 
 
 def test_the_order_and_the_bytes_of_an_array_are_those_of_the_file() -> None:
@@ -87,7 +87,7 @@ REFERENCE = "networks/" + "a" * 64
 
 
 @pytest.mark.parametrize(
-    ("root", "there", "apart"),
+    ("root", "names", "network_names"),
     [
         (node(a="arrays/0", b="arrays/1"), ["arrays/0", "arrays/1", "program.json"], set()),
         (node(a="arrays/0", b="arrays/0"), ["arrays/0"], None),  # one array in two places
@@ -107,25 +107,25 @@ REFERENCE = "networks/" + "a" * 64
     ],
 )
 def test_a_program_names_each_array_once_but_for_networks(
-    root: _Node, there: list[str], apart: set[str] | None
+    root: _Node, names: list[str], network_names: set[str] | None
 ) -> None:
-    members = dict.fromkeys(there, b"")
-    if apart is None:
+    members = dict.fromkeys(names, b"")
+    if network_names is None:
         with pytest.raises(
             ArtifactError, match=r"^m is no sortal model: its program does not name its arrays once each$"
         ):
             _check_arrays(root, members, "m")
     else:
-        assert _check_arrays(root, members, "m") == apart
+        assert _check_arrays(root, members, "m") == network_names
 
 
 def test_programs_are_nested_so_deep_and_no_deeper() -> None:
-    def nested(levels: int) -> _Node:
+    def nest(levels: int) -> _Node:
         return reduce(lambda inner, _: node("chain", (inner,)), range(levels - 1), node(a="arrays/0"))
 
-    assert _check_arrays(nested(DEEPEST), {"arrays/0": b""}, "m") == set()
+    assert _check_arrays(nest(DEEPEST), {"arrays/0": b""}, "m") == set()
     with pytest.raises(ArtifactError, match=f"^m is unsafe: its program is nested deeper than {DEEPEST} levels$"):
-        _check_arrays(nested(DEEPEST + 1), {"arrays/0": b""}, "m")
+        _check_arrays(nest(DEEPEST + 1), {"arrays/0": b""}, "m")
 
 
 def test_members_are_counted_and_networks_shared() -> None:
@@ -139,19 +139,19 @@ def test_members_are_counted_and_networks_shared() -> None:
         "average", {}, {"weight": np.ones(2)}, (member(1), member(2), Program("tokens", {}, {"w": words}))
     )
     members: dict[str, bytes] = {}
-    packed = _pack(program, members, count(), {})
+    root = _pack(program, members, count(), {})
     assert sorted(members) == [f"arrays/{k:05d}.npy" for k in range(7)]
-    first, second, third = packed.steps
+    first, second, third = root.steps
     assert first.steps[0].arrays == second.steps[0].arrays == {"graph": "arrays/00001.npy"}
     # What only looks like a network stands there for each member.
     assert list(first.steps[1].arrays.items()) == [("a", "arrays/00002.npy"), ("b", "arrays/00003.npy")]
     assert list(second.steps[1].arrays.items()) == [("a", "arrays/00004.npy"), ("b", "arrays/00005.npy")]
     assert third.arrays == {"w": "arrays/00006.npy"}
-    again = _unpack(packed, members, {}, "m")
-    assert again.steps[1].settings == {}
-    assert again.steps[1].steps[1].settings == {"k": 2}
-    assert np.array_equal(again.steps[0].steps[0].arrays["graph"], graph)
-    assert np.array_equal(again.steps[2].arrays["w"], words)
+    copy = _unpack(root, members, {}, "m")
+    assert copy.steps[1].settings == {}
+    assert copy.steps[1].steps[1].settings == {"k": 2}
+    assert np.array_equal(copy.steps[0].steps[0].arrays["graph"], graph)
+    assert np.array_equal(copy.steps[2].arrays["w"], words)
 
 
 def test_networks_of_others_become_files_of_their_own(tmp_path: Path) -> None:
@@ -159,27 +159,28 @@ def test_networks_of_others_become_files_of_their_own(tmp_path: Path) -> None:
     once = Program("once", {}, {}, (Program("onnx", {"k": 1}, {"graph": graph}), Program("tokens", {}, {"w": words})))
     program = Program("chain", {}, {}, (once, Program("onnx", {}, {"graph": own})))
     members: dict[str, bytes] = {}
-    packed = _pack(program, members, count(), {}, tmp_path)
-    (reference,) = packed.steps[0].steps[0].arrays.values()
+    root = _pack(program, members, count(), {}, tmp_path)
+    (reference,) = root.steps[0].steps[0].arrays.values()
     assert store.networks.REFERENCE.fullmatch(reference)
-    assert packed.steps[0].steps[0].settings == {"k": 1}
+    assert root.steps[0].steps[0].settings == {"k": 1}
     (file,) = tmp_path.iterdir()
     assert file.read_bytes() == graph.tobytes()
     # What was trained here, and the vocabulary, are in the model file.
     assert sorted(members) == ["arrays/00000.npy", "arrays/00001.npy"]
-    apart = {reference: np.frombuffer(graph.tobytes(), dtype=np.uint8)}
-    assert np.array_equal(_unpack(packed, members, apart, "m").steps[0].steps[0].arrays["graph"], graph)
-    whole: dict[str, bytes] = {}
+    arrays = {reference: np.frombuffer(graph.tobytes(), dtype=np.uint8)}
+    assert np.array_equal(_unpack(root, members, arrays, "m").steps[0].steps[0].arrays["graph"], graph)
+    all_members: dict[str, bytes] = {}
     assert (
-        store.networks.REFERENCE.fullmatch(_pack(program, whole, count(), {}).steps[0].steps[0].arrays["graph"]) is None
+        store.networks.REFERENCE.fullmatch(_pack(program, all_members, count(), {}).steps[0].steps[0].arrays["graph"])
+        is None
     )
-    assert len(whole) == 3
+    assert len(all_members) == 3
 
 
 def test_a_part_that_is_not_there_or_does_not_fit_is_named() -> None:
     decoder = store._PARTS["metrics"]
-    good: Any = {"metrics.json": json.dumps({"test": {"auc": {"value": 0.5}}}).encode()}
-    assert store._decoded(decoder, "metrics.json", good, "m")["test"]["auc"].value == 0.5
+    members: Any = {"metrics.json": json.dumps({"test": {"auc": {"value": 0.5}}}).encode()}
+    assert store._decoded(decoder, "metrics.json", members, "m")["test"]["auc"].value == 0.5
     with pytest.raises(ArtifactError, match=r"^m is no sortal model: it has no metrics\.json$"):
         store._decoded(decoder, "metrics.json", {}, "m")
     for content in (b"[]", b"{", b"\xff", b'{"test": 1}'):
@@ -191,46 +192,44 @@ def test_a_part_that_is_not_there_or_does_not_fit_is_named() -> None:
 def test_arrays_of_a_program_keep_their_type_and_shape(dtype: str) -> None:
     inner = Program("linear", {"k": 1.5}, {"coef": np.arange(6, dtype=dtype).reshape(2, 3)})
     members: dict[str, bytes] = {}
-    packed = _pack(
-        Program("chain", {"names": ["a"]}, {"bias": np.array(3, dtype=dtype)}, (inner,)), members, count(), {}
-    )
-    found = _unpack(packed, members, {}, "m")
-    for array, shape in ((found.arrays["bias"], ()), (found.steps[0].arrays["coef"], (2, 3))):
+    root = _pack(Program("chain", {"names": ["a"]}, {"bias": np.array(3, dtype=dtype)}, (inner,)), members, count(), {})
+    copy = _unpack(root, members, {}, "m")
+    for array, shape in ((copy.arrays["bias"], ()), (copy.steps[0].arrays["coef"], (2, 3))):
         assert (array.dtype.str, array.shape) == (dtype, shape)
-    assert (found.settings, found.steps[0].settings) == ({"names": ["a"]}, {"k": 1.5})
-    assert found.steps[0].arrays["coef"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert (copy.settings, copy.steps[0].settings) == ({"names": ["a"]}, {"k": 1.5})
+    assert copy.steps[0].arrays["coef"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_networks_of_others_are_in_the_file_unless_they_are_to_stay_beside_it(model: Any, tmp_path: Path) -> None:
     graph = Program("onnx", {}, {"graph": np.arange(9, dtype=np.uint8)})
     program = Program("chain", {}, {}, (Program("once", {}, {}, (graph,)),))
-    for embedded, files in (({}, 1), ({"embedded": True}, 1), ({"embedded": False}, 2)):
-        folder = tmp_path / str(embedded)
+    for options, files in (({}, 1), ({"embedded": True}, 1), ({"embedded": False}, 2)):
+        folder = tmp_path / str(options)
         folder.mkdir()
-        plain = {name: getattr(model, name) for name in ("schema", "task", "decision")}
-        store.save(folder / "m.sortal", store.Contents(**plain, program=program, **embedded))
+        parts = {name: getattr(model, name) for name in ("schema", "task", "decision")}
+        store.save(folder / "m.sortal", store.Contents(**parts, program=program, **options))
         assert len(list(folder.iterdir())) == files
-        found = store.load_contents(folder / "m.sortal")
-        assert found.embedded == (files == 1)
-        assert found.program.steps[0].steps[0].arrays["graph"].tolist() == list(range(9))
+        contents = store.load_contents(folder / "m.sortal")
+        assert contents.embedded == (files == 1)
+        assert contents.program.steps[0].steps[0].arrays["graph"].tolist() == list(range(9))
 
 
 def test_whatever_does_not_fit_is_told_with_the_name_of_the_file(model: Any, tmp_path: Path) -> None:
     """By the door that reads it, not by the last one, which names the file where nothing else did."""
     path = tmp_path / "m.sortal"
-    good: dict[str, bytes] = {}
-    packed = _pack(model.program, good, count(), {})
+    array_members: dict[str, bytes] = {}
+    root = _pack(model.program, array_members, count(), {})
 
-    def refused(parts: dict[str, Any]) -> str:
+    def refusal(parts: dict[str, Any]) -> str:
         texts = {f"{name}.json": msgspec.json.encode(getattr(model, name)) for name in store._PARTS}
-        members = {**texts, **good, "program.json": msgspec.json.encode(packed)} | parts
+        members = {**texts, **array_members, "program.json": msgspec.json.encode(root)} | parts
         archive.write(path, {name: content for name, content in members.items() if content is not None}, "1")
-        with pytest.raises(ArtifactError) as raised:
+        with pytest.raises(ArtifactError) as error:
             store.load_contents(path)
-        return str(raised.value)
+        return str(error.value)
 
     deep = reduce(lambda inner, _: node("chain", (inner,)), range(DEEPEST), node())
-    for parts, said in (
+    for parts, message in (
         ({"card.json": None}, "m.sortal is no sortal model: it has no card.json"),
         ({"program.json": None}, "m.sortal is no sortal model: it has no program.json"),
         ({"task.json": b"{}"}, "m.sortal is no sortal model: its task.json does not fit ("),
@@ -239,4 +238,4 @@ def test_whatever_does_not_fit_is_told_with_the_name_of_the_file(model: Any, tmp
         ({"arrays/99999.npy": b"x"}, "m.sortal is no sortal model: its program does not name its arrays once each"),
         ({"program.json": msgspec.json.encode(deep)}, "m.sortal is unsafe: its program is nested deeper than"),
     ):
-        assert refused(parts).startswith(said)
+        assert refusal(parts).startswith(message)

@@ -15,9 +15,9 @@ def losses(without: list[float]) -> list[Loss]:
 
 
 def test_what_is_missed_helps_and_what_is_in_the_way_falls_short() -> None:
-    helps = outcome(losses([0.51, 0.52, 0.53]), ["svm"], 60.0)
-    assert helps.rows == [["svm", "+4.00", "1.15", "3", "0", "3"]]
-    assert helps.holds
+    result = outcome(losses([0.51, 0.52, 0.53]), ["svm"], 60.0)
+    assert result.rows == [["svm", "+4.00", "1.15", "3", "0", "3"]]
+    assert result.holds
     assert not outcome(losses([0.48, 0.481, 0.482]), ["svm"], 60.0).holds
     assert outcome(losses([0.40, 0.61, 0.49]), ["svm"], 60.0).holds
 
@@ -32,8 +32,10 @@ def test_every_family_beyond_the_baselines_is_left_out_once() -> None:
 def test_a_step_that_is_left_out_is_one_that_its_module_looks_up(name: str) -> None:
     """A patch of a name that nobody reads would measure nothing."""
     step = ablation.STEPS[name]()
-    functions = [each for each in vars(step.getter()).values() if inspect.isfunction(each)]
-    methods = [m for each in vars(step.getter()).values() if inspect.isclass(each) for m in vars(each).values()]
+    functions = [value for value in vars(step.getter()).values() if inspect.isfunction(value)]
+    methods = [
+        member for value in vars(step.getter()).values() if inspect.isclass(value) for member in vars(value).values()
+    ]
     bodies = [f.__code__ for f in (*functions, *methods) if inspect.isfunction(f)]
     assert any(step.attribute in body.co_names for body in bodies)
     with step:

@@ -27,11 +27,11 @@ def test_the_frame_has_columns_of_mixed_kinds_and_rows_that_are_there_twice() ->
 
 def test_times_every_check_and_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "FAST_ROWS", 500)
-    found = audit.run(Options(fast=True))
-    steps = [row[0].split()[0] for row in found.rows]
+    result = audit.run(Options(fast=True))
+    steps = [row[0].split()[0] for row in result.rows]
     assert set(registry.names("sortal.checks")) <= set(steps)
-    assert [goal.holds for goal in found.goals] == [True, True]
-    assert "500 rows x 50 columns" in found.title
+    assert [goal.holds for goal in result.goals] == [True, True]
+    assert "500 rows x 50 columns" in result.title
 
 
 @pytest.mark.parametrize(("seconds", "gigabytes", "holds"), [(61, 1, [False, True]), (59, 4.1, [True, False])])
@@ -41,26 +41,26 @@ def test_each_goal_can_fall_short(seconds: float, gigabytes: float, holds: list[
 
 
 def test_peers_that_are_not_installed_are_left_out_with_a_note() -> None:
-    there, notes = peers.peers()
-    assert "sortal" in there
+    available, notes = peers.peers()
+    assert "sortal" in available
     for name in ("skore", "cleanlab"):
-        assert (name in there) != any(name in note for note in notes)
-        assert (name in there) == (importlib.util.find_spec(name) is not None)
+        assert (name in available) != any(name in note for note in notes)
+        assert (name in available) == (importlib.util.find_spec(name) is not None)
 
 
 def test_leaks_are_those_of_the_other_benchmark_and_count_where_they_matter() -> None:
     churn = pl.read_csv(EXAMPLE, infer_schema_length=None).sample(1_000, seed=0).drop("customerID")
     copy, *_ = leaks = [fault for fault in peers.FAULTS if fault.leak]
-    sown = [leak.sow(churn, "Churn", np.random.default_rng(0)) for leak in leaks]
-    assert any(frame is None for frame in sown), "two classes cannot be put into fewer groups"
-    assert sown[0] is not None
-    assert peers.lift(churn, sown[0], "Churn") > 0.1
+    frames = [leak.sow(churn, "Churn", np.random.default_rng(0)) for leak in leaks]
+    assert any(frame is None for frame in frames), "two classes cannot be put into fewer groups"
+    assert frames[0] is not None
+    assert peers.lift(churn, frames[0], "Churn") > 0.1
     assert peers.lift(churn, churn, "Churn") == 0
-    assert peers.says(peers.sortal_finds(sown[0], "Churn"), copy, "sortal")
+    assert peers.says(peers.sortal_finds(frames[0], "Churn"), copy, "sortal")
 
 
 @cache
-def honest() -> tuple[pl.DataFrame, list[peers.Found]]:
+def clean_table() -> tuple[pl.DataFrame, list[peers.Found]]:
     """A table without any of the faults, and what the audit finds in it. Of the columns some of each kind do."""
     names = ["Partner", "tenure", "InternetService", "Contract", "PaymentMethod", "MonthlyCharges", "Churn"]
     churn = pl.read_csv(EXAMPLE, infer_schema_length=None, columns=names).sample(1_000, seed=0)
@@ -70,8 +70,8 @@ def honest() -> tuple[pl.DataFrame, list[peers.Found]]:
 
 @pytest.mark.parametrize("fault", [f for f in peers.FAULTS if not f.leak], ids=lambda fault: fault.name)
 def test_every_fault_that_is_sown_is_found_by_the_audit_and_is_not_there_before(fault: peers.Fault) -> None:
-    frame, before = honest()
-    sown = fault.sow(frame, "Churn", np.random.default_rng(0))
-    assert sown is not None
-    assert peers.says(peers.sortal_finds(sown, "Churn", codes=fault.calls["sortal"]), fault, "sortal")
+    frame, before = clean_table()
+    leaky_frame = fault.sow(frame, "Churn", np.random.default_rng(0))
+    assert leaky_frame is not None
+    assert peers.says(peers.sortal_finds(leaky_frame, "Churn", codes=fault.calls["sortal"]), fault, "sortal")
     assert not peers.says(before, fault, "sortal")

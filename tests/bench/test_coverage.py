@@ -17,8 +17,8 @@ def population() -> Population:
     return coverage.made_up(0, rows=6_000)
 
 
-def cell(held: int, **more: object) -> Cell:
-    return replace(Cell("t", 200, PROTOCOLS[0], "roc_auc", 500, held, 0.0, 0.0), **more)  # type: ignore[arg-type]
+def cell(n_held: int, **changes: object) -> Cell:
+    return replace(Cell("t", 200, PROTOCOLS[0], "roc_auc", 500, n_held, 0.0, 0.0), **changes)  # type: ignore[arg-type]
 
 
 def test_samples_hold_enough_positives_and_the_share_of_the_population(population: Population) -> None:
@@ -27,21 +27,21 @@ def test_samples_hold_enough_positives_and_the_share_of_the_population(populatio
     counts = [int(rare.positive[rare.draw(200, rng)].sum()) for _ in range(300)]
     assert min(counts) >= coverage.POSITIVES
     assert np.mean(counts) == pytest.approx(coverage.EXPECTED, abs=1.5)
-    many = [population.positive[population.draw(1_000, rng)].mean() for _ in range(300)]
-    assert np.mean(many) == pytest.approx(population.positive.mean(), abs=0.005)
+    shares = [population.positive[population.draw(1_000, rng)].mean() for _ in range(300)]
+    assert np.mean(shares) == pytest.approx(population.positive.mean(), abs=0.005)
 
 
 @pytest.mark.parametrize("metric", coverage.METRICS)
 def test_the_truth_is_what_samples_estimate(population: Population, metric: str) -> None:
-    found, rng = registry.load("sortal.metrics", metric), np.random.default_rng(1)
+    measure, rng = registry.load("sortal.metrics", metric), np.random.default_rng(1)
     rare = replace(population, truth=np.where(np.arange(6_000) % 5, 0, population.truth))
-    drawn = [found.score(*rare.of(3, rare.draw(400, rng))) for _ in range(150)]
-    error = np.std(drawn) / np.sqrt(150)
-    assert abs(np.mean(drawn) - rare.true(found, 3, 400)) < 4 * error
+    scores = [measure.score(*rare.of(3, rare.draw(400, rng))) for _ in range(150)]
+    error = np.std(scores) / np.sqrt(150)
+    assert abs(np.mean(scores) - rare.true(measure, 3, 400)) < 4 * error
 
 
 def test_a_cell_may_miss_by_two_standard_errors() -> None:
-    assert [cell(held).holds for held in (455, 456, 475, 494, 495)] == [False, True, True, True, False]
+    assert [cell(n_held).holds for n_held in (455, 456, 475, 494, 495)] == [False, True, True, True, False]
 
 
 def test_intervals_are_counted_for_every_protocol(population: Population) -> None:
@@ -54,13 +54,13 @@ def test_intervals_are_counted_for_every_protocol(population: Population) -> Non
 
 
 def test_a_bad_cell_fails_its_goal_only(population: Population) -> None:
-    good = [cell(475, protocol=p) for p in (*PROTOCOLS, NAIVE)]
-    found = coverage.outcome(good, 500, [population] * 3, [])
-    assert found.holds
-    bad = coverage.outcome([*good, cell(430, protocol=PROTOCOLS[1])], 500, [population] * 3, [])
-    assert [g.holds for g in bad.goals] == [True, True, False, True]
-    naive = coverage.outcome([*good, cell(300, protocol=NAIVE)], 500, [population] * 2, [])
-    assert [g.holds for g in naive.goals] == [False, True, True, True]
+    cells = [cell(475, protocol=p) for p in (*PROTOCOLS, NAIVE)]
+    result = coverage.outcome(cells, 500, [population] * 3, [])
+    assert result.holds
+    bad_result = coverage.outcome([*cells, cell(430, protocol=PROTOCOLS[1])], 500, [population] * 3, [])
+    assert [g.holds for g in bad_result.goals] == [True, True, False, True]
+    naive_result = coverage.outcome([*cells, cell(300, protocol=NAIVE)], 500, [population] * 2, [])
+    assert [g.holds for g in naive_result.goals] == [False, True, True, True]
 
 
 def test_tables_that_are_no_population_are_left_out_with_a_reason(tmp_path: Path) -> None:

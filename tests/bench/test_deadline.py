@@ -18,9 +18,9 @@ FOREST = replace(RECORD, timing=Timing(60.0, 55.0, (), (Skipped("svm", "no time 
 BOOSTED = replace(FOREST, leaderboard=(*FOREST.leaderboard, row("lightgbm", 0.41)))
 
 
-def trial(wall: float = 9.5, busy: bool = False, record=BOOSTED, **more: object) -> deadline.Trial:
-    made = {"table": "made-up", "budget": 10.0, "busy": busy, "wall": wall, "gigabytes": 1.0, "record": record}
-    return deadline.Trial(**(made | more))  # type: ignore[arg-type]
+def trial(wall: float = 9.5, busy: bool = False, record=BOOSTED, **changes: object) -> deadline.Trial:
+    defaults = {"table": "made-up", "budget": 10.0, "busy": busy, "wall": wall, "gigabytes": 1.0, "record": record}
+    return deadline.Trial(**(defaults | changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def trial(wall: float = 9.5, busy: bool = False, record=BOOSTED, **more: object)
     ],
 )
 def test_each_goal_can_fall_short(quiet: deadline.Trial, busy: deadline.Trial, short: list[int]) -> None:
-    found = deadline.outcome([quiet, busy])
-    assert [i for i, goal in enumerate(found.goals) if not goal.holds] == short
+    result = deadline.outcome([quiet, busy])
+    assert [i for i, goal in enumerate(result.goals) if not goal.holds] == short
 
 
 def test_the_largest_table_has_to_end_with_a_booster_in_little_memory() -> None:

@@ -30,22 +30,22 @@ def cases(tmp_path_factory, all_hurried) -> Iterator[Cases]:
     seeds = train_all(tmp_path_factory.mktemp("seeds"), FEW)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        made = Cases(seeds, Judge(Watch(), Path(folder), nowhere), trained=TRAINED, whole=WHOLE)
-        warm_up(made)
-        yield made
+        all_cases = Cases(seeds, Judge(Watch(), Path(folder), nowhere), trained=TRAINED, whole=WHOLE)
+        warm_up(all_cases)
+        yield all_cases
     os.close(nowhere)
 
 
 @pytest.mark.parametrize(("kind", "count"), COUNTS.items())
 def test_every_case_is_refused_or_right(cases, kind, count):
-    tried = [Trial(kind, number, cases.verdict(kind, number)) for number in range(count)]
-    found = outcome(tried)
-    assert found.holds, str(found)
-    assert {t.verdict.outcome for t in tried} == {"refused", "right"}
+    trials = [Trial(kind, number, cases.verdict(kind, number)) for number in range(count)]
+    result = outcome(trials)
+    assert result.holds, str(result)
+    assert {t.verdict.outcome for t in trials} == {"refused", "right"}
 
 
 @pytest.mark.parametrize(
-    ("error", "what"),
+    ("error", "text"),
     [
         (KeyError("x"), "KeyError"),
         (Fault("rows lost"), "rows lost"),
@@ -53,13 +53,13 @@ def test_every_case_is_refused_or_right(cases, kind, count):
         (SystemExit(1), "SystemExit"),
     ],
 )
-def test_what_goes_wrong_is_a_fault(cases, error, what):
+def test_what_goes_wrong_is_a_fault(cases, error, text):
     def fails() -> None:
         raise error
 
     verdict = cases.judge.verdict(fails)
     assert verdict.outcome == "fault"
-    assert verdict.what.startswith(what)
+    assert verdict.what.startswith(text)
 
 
 def test_a_case_that_takes_long_or_much_or_writes_is_a_fault(cases, tmp_path):
@@ -114,6 +114,6 @@ def test_a_screen_refuses_half_a_character():
 def test_a_process_that_dies_is_a_fault_and_is_replaced(cases, monkeypatch, tmp_path):
     """Of a case of no kind the worker dies; the next one is tried all the same."""
     pool = Pool(cases.seeds[:1], 1, 0.0)
-    tried = sorted(pool.run([("nosuch", 7, 8), ("recipe", 3, 5)]), key=lambda t: t.number)
-    assert [(t.kind, t.number, t.verdict.outcome) for t in tried if t.kind == "nosuch"] == [("nosuch", 7, "fault")]
-    assert [t.number for t in tried if t.kind == "recipe"] == [3, 4]
+    trials = sorted(pool.run([("nosuch", 7, 8), ("recipe", 3, 5)]), key=lambda t: t.number)
+    assert [(t.kind, t.number, t.verdict.outcome) for t in trials if t.kind == "nosuch"] == [("nosuch", 7, "fault")]
+    assert [t.number for t in trials if t.kind == "recipe"] == [3, 4]

@@ -16,19 +16,19 @@ def test_errors_are_those_that_were_asked_for() -> None:
 
 
 def test_each_goal_can_fall_short() -> None:
-    def tried(worse: int, alike: int, better: int) -> list[gate.Challenge]:
-        passed = {-0.01: worse, 0.0: alike, 0.02: better}
+    def challenges(n_worse: int, n_alike: int, n_better: int) -> list[gate.Challenge]:
+        counts = {-0.01: n_worse, 0.0: n_alike, 0.02: n_better}
         return [
-            gate.Challenge(gap, gate.USUAL, seed, 100 if seed < many else None)
-            for gap, many in passed.items()
+            gate.Challenge(gap, gate.USUAL, seed, 100 if seed < count else None)
+            for gap, count in counts.items()
             for seed in range(100)
         ]
 
-    assert [goal.holds for goal in gate.outcome(tried(1, 5, 90)).goals] == [True, True, True]
-    assert [goal.holds for goal in gate.outcome(tried(2, 6, 89)).goals] == [False, False, False]
+    assert [goal.holds for goal in gate.outcome(challenges(1, 5, 90)).goals] == [True, True, True]
+    assert [goal.holds for goal in gate.outcome(challenges(2, 6, 89)).goals] == [False, False, False]
 
 
 def test_a_challenger_that_is_much_better_is_promoted_at_some_look() -> None:
-    found = gate._challenge(0.08, 0.08, 0)
-    assert found.labels is not None
-    assert found.labels % gate.LOOK == 0
+    challenge = gate._challenge(0.08, 0.08, 0)
+    assert challenge.labels is not None
+    assert challenge.labels % gate.LOOK == 0

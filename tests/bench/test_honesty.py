@@ -68,8 +68,8 @@ def claims(kind: str, cell: str, holds: int, misses: int, **ends: float) -> list
     return [Claim(cell, "t", kind, 0.5, low, high, 0.5 if i < holds else 0.3) for i in range(holds + misses)]
 
 
-def goal(some: list[Claim], words: str) -> bool:
-    return next(g.holds for g in outcome(some, [], 1).goals if words in g.goal)
+def goal(items: list[Claim], words: str) -> bool:
+    return next(g.holds for g in outcome(items, [], 1).goals if words in g.goal)
 
 
 def test_intervals_are_judged_together_and_cell_by_cell():
@@ -84,37 +84,37 @@ def test_intervals_are_judged_together_and_cell_by_cell():
 def test_promises_are_judged_by_what_was_broken():
     assert goal(claims("certificate", "a", 90, 10), "certificates broken")
     assert not goal(claims("certificate", "a", 80, 20), "certificates broken")
-    wrong = [Claim("nothing to learn", "t", "clearly better", 1.0, 0.0, 2.0, -1.0)]
-    silent = [Claim("nothing to learn", "t", "clearly better", 0.0, -1.0, 1.0, -1.0)]
-    assert not goal(wrong * 10 + silent * 90, "falsely")
-    assert goal(wrong * 2 + silent * 98, "falsely")
+    false_claims = [Claim("nothing to learn", "t", "clearly better", 1.0, 0.0, 2.0, -1.0)]
+    silent_claims = [Claim("nothing to learn", "t", "clearly better", 0.0, -1.0, 1.0, -1.0)]
+    assert not goal(false_claims * 10 + silent_claims * 90, "falsely")
+    assert goal(false_claims * 2 + silent_claims * 98, "falsely")
     sets = [Claim("sets", "t", "coverage of sets", 0.9, 0.8, 1.0, true) for true in (0.88, 0.9, 0.92)]
     assert goal(sets * 10, "sets within one point")
     assert not goal([Claim("sets", "t", "coverage of sets", 0.9, 0.8, 1.0, 0.85)] * 10, "sets within one point")
 
 
 def test_a_figure_that_says_nothing_is_counted_and_not_judged():
-    silent = [Claim("a", "t", "cost", None, None, None, 0.5)] * 5
+    silent_claims = [Claim("a", "t", "cost", None, None, None, 0.5)] * 5
     anything = [Claim("a", "t", "cost", None, 0.0, 1.0, 0.5)] * 2
-    found = outcome(claims("cost", "a", 95, 5) + silent, [], 1).rows
-    assert found == [["cost", "a", "95 of 100 (95.0 %)", "5", "+0.0100", "+0.2000"]]
+    rows = outcome(claims("cost", "a", 95, 5) + silent_claims, [], 1).rows
+    assert rows == [["cost", "a", "95 of 100 (95.0 %)", "5", "+0.0100", "+0.2000"]]
     assert outcome(claims("cost", "a", 95, 5) + anything, [], 1).rows[0][2:4] == ["95 of 100 (95.0 %)", "2"]
 
 
 def test_every_row_of_the_leaderboard_is_held_against_its_own_model():
     truth = np.repeat([0, 1], 50)
-    right, other = (np.where(np.eye(2)[truth] == 1, p, 1 - p) for p in (0.7, 0.6))
-    future = Predictions(("no", "yes"), np.arange(100), truth, right, "fresh")
+    probability, other = (np.where(np.eye(2)[truth] == 1, p, 1 - p) for p in (0.7, 0.6))
+    future = Predictions(("no", "yes"), np.arange(100), truth, probability, "fresh")
     model = SimpleNamespace(decision=Decision("argmax", ("no", "yes"), "yes"))
     record = replace(RECORD, split=replace(RECORD.split, prevalence={"train": (0.5, 0.5)}), test=None)
-    kept = {"logistic": replace(future, probability=other)}
-    found = {kind: figures for kind, *figures in claims_of(record, model, future, kept)}
-    chosen, logistic = record.leaderboard
-    assert found["leaderboard, the chosen: corrected for the choice"] == [
-        *(chosen.score.value, chosen.score.low, chosen.score.high),
+    predictions = {"logistic": replace(future, probability=other)}
+    by_kind = {kind: figures for kind, *figures in claims_of(record, model, future, predictions)}
+    winner, logistic = record.leaderboard
+    assert by_kind["leaderboard, the chosen: corrected for the choice"] == [
+        *(winner.score.value, winner.score.low, winner.score.high),
         pytest.approx(-np.log(0.7)),
     ]
-    assert found["leaderboard, another candidate"] == [
+    assert by_kind["leaderboard, another candidate"] == [
         *(logistic.score.value, logistic.score.low, logistic.score.high),
         pytest.approx(-np.log(0.6)),
     ]
@@ -128,18 +128,18 @@ def test_averages_over_classes_are_about_those_that_the_test_has_rows_of():
     future = Predictions(("a", "b", "c"), np.arange(30), truth, probability, "fresh")
     model = SimpleNamespace(decision=Decision("argmax", ("a", "b", "c")))
     task = replace(RECORD.task, classes=("a", "b", "c"), positive=None, prevalence=(0.4, 0.4, 0.2), cost=None)
-    said = {name: Estimate(0.5, 0.4, 0.6) for name in ("balanced_accuracy", "accuracy")}
+    scores = {name: Estimate(0.5, 0.4, 0.6) for name in ("balanced_accuracy", "accuracy")}
     record = replace(
         RECORD,
         task=task,
-        test=said,
+        test=scores,
         split=replace(RECORD.split, prevalence={"train": (0.4, 0.4, 0.2)}),
         verification=Verification(20, absent=("c",)),
         per_class=(),
     )
-    found = {kind: true for kind, _, _, _, true in claims_of(record, model, future)}
-    assert found["test: balanced_accuracy"] == 1.0
-    assert found["test: accuracy"] == pytest.approx(2 / 3)
+    truths = {kind: true for kind, _, _, _, true in claims_of(record, model, future)}
+    assert truths["test: balanced_accuracy"] == 1.0
+    assert truths["test: accuracy"] == pytest.approx(2 / 3)
     record = replace(record, verification=Verification(30))
-    found = {kind: true for kind, _, _, _, true in claims_of(record, model, future)}
-    assert found["test: balanced_accuracy"] == pytest.approx(2 / 3)
+    truths = {kind: true for kind, _, _, _, true in claims_of(record, model, future)}
+    assert truths["test: balanced_accuracy"] == pytest.approx(2 / 3)

@@ -19,8 +19,10 @@ def texts(rows: int, seed: int) -> pl.DataFrame:
     """Two classes of which each has words of its own, and a number that says nothing."""
     rng = np.random.default_rng(seed)
     labels = rng.choice(list(WORDS), rows)
-    said = [" ".join([*rng.choice(["the", "a", "on", "it", "is"], 6), rng.choice(WORDS[label])]) for label in labels]
-    return pl.DataFrame({"text": said, "number": rng.normal(size=rows), "label": labels})
+    sentences = [
+        " ".join([*rng.choice(["the", "a", "on", "it", "is"], 6), rng.choice(WORDS[label])]) for label in labels
+    ]
+    return pl.DataFrame({"text": sentences, "number": rng.normal(size=rows), "label": labels})
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def test_a_table_keeps_its_columns_but_for_leaks() -> None:
     assert kinds.case_of("numbers", frame.drop("text"), "label", "tabular", rows=200) is None
 
 
-@pytest.mark.parametrize("baseline", [each for each in _by_hand.BASELINES if each.name.startswith("TF-IDF")])
+@pytest.mark.parametrize("baseline", [method for method in _by_hand.BASELINES if method.name.startswith("TF-IDF")])
 def test_what_is_made_by_hand_learns_from_words_and_numbers(case: Case, baseline: _by_hand.Baseline) -> None:
     result = kinds.by_hand(case, baseline)
     assert result.accuracy.value > 0.95
@@ -68,15 +70,15 @@ def test_figures_are_those_of_the_rows(case: Case) -> None:
     assert (result.accuracy.value, result.macro_f1.value) == (1.0, 1.0)
 
 
-def results(**more: object) -> list[Result]:
+def results(**changes: object) -> list[Result]:
     sure, near = Estimate(0.9, 0.88, 0.92), Estimate(0.3, 0.28, 0.32)
-    us = Result("text_sms_spam", "sortal", 50.0, sure, sure, near, f1=0.96)
-    hand = Result("text_sms_spam", "hand", 5.0, Estimate(0.91), Estimate(0.9), Estimate(0.29), note="by hand")
-    return [replace(us, **more), hand]
+    sortal_result = Result("text_sms_spam", "sortal", 50.0, sure, sure, near, f1=0.96)
+    by_hand = Result("text_sms_spam", "hand", 5.0, Estimate(0.91), Estimate(0.9), Estimate(0.29), note="by hand")
+    return [replace(sortal_result, **changes), by_hand]
 
 
 @pytest.mark.parametrize(
-    ("more", "short"),
+    ("changes", "short"),
     [
         ({}, []),
         ({"f1": 0.94}, [0]),
@@ -85,8 +87,8 @@ def results(**more: object) -> list[Result]:
         ({"seconds": 64.0}, [3]),
     ],
 )
-def test_each_goal_can_fall_short(more: dict[str, object], short: list[int]) -> None:
-    goals = kinds.outcome(results(**more), 60.0).goals
+def test_each_goal_can_fall_short(changes: dict[str, object], short: list[int]) -> None:
+    goals = kinds.outcome(results(**changes), 60.0).goals
     assert [i for i, goal in enumerate(goals) if not goal.holds] == short
 
 
@@ -102,11 +104,11 @@ def test_what_a_text_adds_is_said() -> None:
 
 
 def test_a_run_that_is_refused_has_its_last_line_for_a_note(case: Case, tmp_path: Path) -> None:
-    lost = kinds.ours(
+    result = kinds.ours(
         replace(case, train=case.train[:0], test=case.test.with_columns(label=pl.lit("cat"))), 5.0, tmp_path / "run"
     )
-    assert lost.accuracy is None
-    assert "has one class only" in lost.note
+    assert result.accuracy is None
+    assert "has one class only" in result.note
 
 
 def test_the_examples_are_the_small_cases() -> None:

@@ -47,9 +47,9 @@ def test_a_leaky_column_tells_more_about_the_class_than_chance(leak: seeds.Leaky
         assert leak.kind == "coarse copy"
         assert classes == 2
         return
-    seeded = seeds.with_column(case, values)
-    assert seeded.table.schema.features[-1].name == seeds.LEAK
-    powers = {power.column: power.auc for power in seeded.powers}
+    leaky_case = seeds.with_column(case, values)
+    assert leaky_case.table.schema.features[-1].name == seeds.LEAK
+    powers = {power.column: power.auc for power in leaky_case.powers}
     assert powers[seeds.LEAK] > 0.51
 
 
@@ -57,47 +57,47 @@ def fault(kind: str) -> seeds.Fault:
     return next(f for f in seeds.FAULTS if kind in (f.kind, f.way))
 
 
-def both_sides(ids: np.ndarray, held: np.ndarray) -> int:
-    return len(np.intersect1d(ids[~held], ids[held]))
+def both_sides(ids: np.ndarray, held_out: np.ndarray) -> int:
+    return len(np.intersect1d(ids[~held_out], ids[held_out]))
 
 
 def test_faults_are_there_and_are_not_where_it_was_done_right() -> None:
-    for share, wrong in ((0.0, False), (0.05, True)):
-        copied = fault("duplicates across parts").make(made_up(), share, RNG(0)).split_view  # type: ignore[union-attr]
-        torn = fault("group overlap").make(made_up(), share, RNG(0)).split_view  # type: ignore[union-attr]
+    for share, is_wrong in ((0.0, False), (0.05, True)):
+        duplicates = fault("duplicates across parts").make(made_up(), share, RNG(0)).split_view  # type: ignore[union-attr]
+        overlap = fault("group overlap").make(made_up(), share, RNG(0)).split_view  # type: ignore[union-attr]
         newer = fault("time travel").make(made_up(), share, RNG(0)).split_view  # type: ignore[union-attr]
-        assert copied is not None
-        assert torn is not None
-        assert torn.groups is not None
+        assert duplicates is not None
+        assert overlap is not None
+        assert overlap.groups is not None
         assert newer is not None
         assert newer.times is not None
-        assert (both_sides(copied.records, copied.held_out) > 0) == wrong
-        assert (both_sides(torn.groups, torn.held_out) > 0) == wrong
+        assert (both_sides(duplicates.records, duplicates.held_out) > 0) == is_wrong
+        assert (both_sides(overlap.groups, overlap.held_out) > 0) == is_wrong
         oldest = newer.times[newer.held_out].min()
-        assert bool((newer.times[~newer.held_out] >= oldest).any()) == wrong
+        assert bool((newer.times[~newer.held_out] >= oldest).any()) == is_wrong
 
 
 def test_a_fit_on_sealed_rows_is_witnessed() -> None:
     for share, foreign in ((0.0, 0), (0.01, 1), (1.0, 100)):
-        made = fault("fit on sealed rows").make(made_up(), share, RNG(0))
-        assert made is not None
-        assert (made.fits, made.leaked_rows) == (1, foreign)
+        case = fault("fit on sealed rows").make(made_up(), share, RNG(0))
+        assert case is not None
+        assert (case.fits, case.leaked_rows) == (1, foreign)
 
 
 def test_preparation_on_all_rows_is_of_all_rows() -> None:
-    made = fault("standardised").make(made_up(), 1.0, RNG(0))
-    assert made is not None
-    assert made.split_view is not None
-    x = made.split_view.features.frame["x"].to_numpy()
+    case = fault("standardised").make(made_up(), 1.0, RNG(0))
+    assert case is not None
+    assert case.split_view is not None
+    x = case.split_view.features.frame["x"].to_numpy()
     assert (x.mean(), x.std()) == pytest.approx((0, 1))
-    assert abs(made.table.frame["x"].to_numpy().mean()) > 1e-6
-    filled = fault("mean for missing").make(made_up(), 1.0, RNG(0))
-    assert filled is not None
-    assert filled.table.frame["gap"].null_count() == 0
-    encoded = fault("target encoded").make(made_up(), 1.0, RNG(0))
-    assert encoded is not None
-    assert encoded.table.frame["place"].n_unique() == 6
-    assert encoded.table.schema["place"].kind == "number"
+    assert abs(case.table.frame["x"].to_numpy().mean()) > 1e-6
+    filled_case = fault("mean for missing").make(made_up(), 1.0, RNG(0))
+    assert filled_case is not None
+    assert filled_case.table.frame["gap"].null_count() == 0
+    encoded_case = fault("target encoded").make(made_up(), 1.0, RNG(0))
+    assert encoded_case is not None
+    assert encoded_case.table.frame["place"].n_unique() == 6
+    assert encoded_case.table.schema["place"].kind == "number"
 
 
 def test_a_leak_is_found_and_named_by_its_check() -> None:
@@ -111,9 +111,9 @@ def test_a_leak_is_found_and_named_by_its_check() -> None:
 
 def test_goals_count_what_matters() -> None:
     trial = leaks.Trial("t", "noisy copy", "s", 0.1, "warning", ("A104",))
-    missed, small = replace(trial, severity="note"), replace(trial, lift=0.01, severity="", codes=())
-    assert leaks.found_goal("noisy copy", [trial] * 4 + [missed] + [small] * 9).holds
-    assert not leaks.found_goal("noisy copy", [trial] * 3 + [missed]).holds
+    miss, small = replace(trial, severity="note"), replace(trial, lift=0.01, severity="", codes=())
+    assert leaks.found_goal("noisy copy", [trial] * 4 + [miss] + [small] * 9).holds
+    assert not leaks.found_goal("noisy copy", [trial] * 3 + [miss]).holds
     right, wrong = (leaks.Trial("t", "f", s, None, "severe", ("A002",)) for s in ("1% of the rows", "done right"))
     assert leaks.fault_goal("f", [right]).holds
     assert not leaks.fault_goal("f", [right, wrong]).holds
@@ -135,9 +135,9 @@ def test_a_folder_is_tried_table_by_table(tmp_path: Path, monkeypatch: pytest.Mo
     frame.write_parquet(tmp_path / "tabular_good.parquet", metadata={"target": "y"})
     frame.select("y").write_parquet(tmp_path / "tabular_flat.parquet", metadata={"target": "y"})
     monkeypatch.setattr(leaks, "COLUMNS", seeds.COLUMNS[:1])
-    found = leaks.run(Options(data=tmp_path))
-    assert [row[:5] for row in found.rows if row[0] == "target copy"] == [[*found.rows[0][:5]]]
-    assert found.rows[0][5] == "100 %"
-    assert any(note.startswith("left out: flat") for note in found.notes)
-    assert {f["table"] for f in found.figures} == {"good"}
-    assert all(goal.holds for goal in found.goals)
+    result = leaks.run(Options(data=tmp_path))
+    assert [row[:5] for row in result.rows if row[0] == "target copy"] == [[*result.rows[0][:5]]]
+    assert result.rows[0][5] == "100 %"
+    assert any(note.startswith("left out: flat") for note in result.notes)
+    assert {f["table"] for f in result.figures} == {"good"}
+    assert all(goal.holds for goal in result.goals)

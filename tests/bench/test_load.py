@@ -36,7 +36,7 @@ class _Echo(asyncio.Protocol):
 
 
 @contextmanager
-def echoing(late: float = 0.0) -> Iterator[int]:
+def echo_server(late: float = 0.0) -> Iterator[int]:
     """The port of a server."""
     _Echo.late = late
     loop = asyncio.new_event_loop()
@@ -57,7 +57,7 @@ def echoing(late: float = 0.0) -> Iterator[int]:
 
 def test_all_requests_of_a_rate_are_sent_and_counted() -> None:
     bodies: list[bytes] = []
-    with echoing() as port:
+    with echo_server() as port:
         load = constant(port, [request("/", b"x")], 200, 0.5, handler=lambda status, body: bodies.append(body))
     assert load.statuses == {200: 100}
     assert load.bad == 0
@@ -65,7 +65,7 @@ def test_all_requests_of_a_rate_are_sent_and_counted() -> None:
 
 
 def test_a_server_that_stands_still_is_charged_for_all_that_was_due() -> None:
-    with echoing(late=0.3) as port:
+    with echo_server(late=0.3) as port:
         load = constant(port, [request("/", b"x")], 100, 0.5, connections=2)
     late = sum(latency > 0.1 for latency in load.latencies)
     assert load.statuses == {200: 50}
@@ -73,15 +73,15 @@ def test_a_server_that_stands_still_is_charged_for_all_that_was_due() -> None:
     assert load.quantile(1.0) >= 0.28
 
 
-@pytest.mark.parametrize(("body", "bad", "answered"), [(b"busy", 20, 20), (b"break", 20, 0)])
-def test_what_fails_is_counted(body: bytes, bad: int, answered: int) -> None:
-    with echoing() as port:
+@pytest.mark.parametrize(("body", "n_bad", "n_answered"), [(b"busy", 20, 20), (b"break", 20, 0)])
+def test_what_fails_is_counted(body: bytes, n_bad: int, n_answered: int) -> None:
+    with echo_server() as port:
         load = constant(port, [request("/", body)], 100, 0.2, connections=20)
-    assert (load.bad, load.answered) == (bad, answered)
+    assert (load.bad, load.answered) == (n_bad, n_answered)
 
 
 def test_at_saturation_a_connection_never_waits() -> None:
-    with echoing() as port:
+    with echo_server() as port:
         load = saturated(port, [request("/", b"x")], 0.3, connections=2)
     assert load.statuses[200] == load.answered > 20
     assert load.quantile(0.5) <= load.quantile(0.99)
@@ -90,6 +90,6 @@ def test_at_saturation_a_connection_never_waits() -> None:
 def test_loads_add_up() -> None:
     one = Load(latencies=[0.1], failed=1, seconds=1.0)
     one.statuses[200] = 1
-    both = one + one
-    assert (both.answered, both.failed, both.seconds, both.rate) == (2, 2, 2.0, 1.0)
+    total = one + one
+    assert (total.answered, total.failed, total.seconds, total.rate) == (2, 2, 2.0, 1.0)
     assert Load().quantile(0.5) == float("inf")

@@ -20,7 +20,7 @@ def fate(case: str = "SIGTERM", **others: Any) -> Fate:
 
 
 @pytest.mark.parametrize(
-    ("judged", "holds"),
+    ("result", "holds"),
     [
         (fate(), True),
         (fate(refused=9), True),
@@ -34,8 +34,8 @@ def fate(case: str = "SIGTERM", **others: Any) -> Fate:
         (fate("kill -9", lost_labels=1), False),
     ],
 )
-def test_what_counts_as_lost(judged: Fate, holds: bool) -> None:
-    assert loss.outcome([judged], []).holds is holds
+def test_what_counts_as_lost(result: Fate, holds: bool) -> None:
+    assert loss.outcome([result], []).holds is holds
 
 
 def test_rows_that_were_answered_are_looked_for_in_the_log(tmp_path: Path) -> None:
@@ -50,21 +50,21 @@ def test_rows_that_were_answered_are_looked_for_in_the_log(tmp_path: Path) -> No
     store.add_labels([LabelRecord("a", "yes", 1.0), LabelRecord("c", "no", 1.0)])
     store.close()
     clients = Clients(0, rows={"a": 5.0, "b": 6.0, "c": 7.0, "d": 7.5}, labels={"a": "yes", "b": "no", "c": "no"})
-    found = loss._compared(Case("kill -9", "SQLite", url, lambda _: None), clients, 8.0)
-    assert (found.rows, found.lost, found.twice, found.seconds) == (4, 2, 1, 1.0)
-    assert (found.labels, found.lost_labels) == (3, 1)
+    result = loss._compared(Case("kill -9", "SQLite", url, lambda _: None), clients, 8.0)
+    assert (result.rows, result.lost, result.twice, result.seconds) == (4, 2, 1, 1.0)
+    assert (result.labels, result.lost_labels) == (3, 1)
 
 
-class Refusing(BaseHTTPRequestHandler):
+class RefusingHandler(BaseHTTPRequestHandler):
     """Refuses every second request."""
 
     protocol_version = "HTTP/1.1"
-    asked = 0
+    n_requests = 0
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        Refusing.asked += 1
-        self.send_response(200 if Refusing.asked % 2 else 503)
+        RefusingHandler.n_requests += 1
+        self.send_response(200 if RefusingHandler.n_requests % 2 else 503)
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -73,7 +73,7 @@ class Refusing(BaseHTTPRequestHandler):
 
 
 def test_only_what_was_answered_with_200_counts() -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), RefusingHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         clients = Clients(server.server_port)
         threads = clients.start()

@@ -10,21 +10,21 @@ from sortal.core.sheets import TRAIN_OPTIONS
 from tests.conftest import EXAMPLE
 
 ROWS = pl.DataFrame({"x": range(60), "y": ["a", "b"] * 30})
-ASKED = Case("made up", ROWS, "y", {"models": ["svm"], "effort": 1})
+EXAMPLE_CASE = Case("made up", ROWS, "y", {"models": ["svm"], "effort": 1})
 
 
 def test_a_number_draws_the_same_again_and_all_options_in_time() -> None:
     tables = [("example", pl.read_csv(EXAMPLE), "Churn")]
-    many = [draw_case(number, tables) for number in range(300)]
-    again = draw_case(7, tables)
-    assert (again.options, again.frame.equals(many[7].frame)) == (many[7].options, True)
-    named = {option for asked in many for option in asked.options}
-    assert named <= {option.name for option in TRAIN_OPTIONS}
-    assert {*OTHERS, *(name for name, _ in GOALS), "weight", "group", "time", "cost_column", "kind"} <= named
-    assert any("^p.*$" in asked.frame.columns for asked in many)
-    for asked in many:
-        columns = [asked.options[name] for name in ("weight", "group", "time") if name in asked.options]
-        assert {*columns} <= {*asked.frame.columns}
+    cases = [draw_case(number, tables) for number in range(300)]
+    copy = draw_case(7, tables)
+    assert (copy.options, copy.frame.equals(cases[7].frame)) == (cases[7].options, True)
+    option_names = {option for case in cases for option in case.options}
+    assert option_names <= {option.name for option in TRAIN_OPTIONS}
+    assert {*OTHERS, *(name for name, _ in GOALS), "weight", "group", "time", "cost_column", "kind"} <= option_names
+    assert any("^p.*$" in case.frame.columns for case in cases)
+    for case in cases:
+        columns = [case.options[name] for name in ("weight", "group", "time") if name in case.options]
+        assert {*columns} <= {*case.frame.columns}
 
 
 @pytest.mark.parametrize(("error", "expected"), [(DataError("no"), "refused"), (ZeroDivisionError("oh"), "fault")])
@@ -35,18 +35,18 @@ def test_what_ends_without_a_sentence_is_a_fault(
         raise error
 
     monkeypatch.setattr(options.sortal, "train", train)
-    done = try_case(3, ASKED)
-    assert (done.outcome, str(error) in done.message) == (expected, True)
-    judged = outcome([done])
-    assert [goal.holds for goal in judged.goals] == [expected == "refused", False]
-    assert judged.rows == [["1", "0", *("1" if each == expected else "0" for each in ("refused", "fault"))]]
+    trial = try_case(3, EXAMPLE_CASE)
+    assert (trial.outcome, str(error) in trial.message) == (expected, True)
+    result = outcome([trial])
+    assert [goal.holds for goal in result.goals] == [expected == "refused", False]
+    assert result.rows == [["1", "0", *("1" if kind == expected else "0" for kind in ("refused", "fault"))]]
 
 
 def test_other_numbers_from_another_door_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert try_case(0, ASKED).outcome == "right"
+    assert try_case(0, EXAMPLE_CASE).outcome == "right"
     load = options.sortal.load
 
-    def loaded(file: object) -> object:
+    def load_halved(file: object) -> object:
         model = load(file)
         usual = type(model).predict_proba
 
@@ -59,6 +59,6 @@ def test_other_numbers_from_another_door_are_a_fault(monkeypatch: pytest.MonkeyP
 
         return Other()
 
-    monkeypatch.setattr(options.sortal, "load", loaded)
-    done = try_case(0, ASKED)
-    assert (done.outcome, "other numbers from dicts" in done.message) == ("fault", True)
+    monkeypatch.setattr(options.sortal, "load", load_halved)
+    trial = try_case(0, EXAMPLE_CASE)
+    assert (trial.outcome, "other numbers from dicts" in trial.message) == ("fault", True)

@@ -25,9 +25,9 @@ def cells() -> list[Cell]:
 
 
 def test_like_rows_are_passed_over_and_damage_is_noticed(cells):
-    found = profile.outcome(cells, [])
-    assert found.holds
-    assert len(found.goals) == 4
+    result = profile.outcome(cells, [])
+    assert result.holds
+    assert len(result.goals) == 4
     columns = {cell.what: cell.columns for cell in cells}
     assert columns == {
         "the other half": 2,
@@ -39,10 +39,10 @@ def test_like_rows_are_passed_over_and_damage_is_noticed(cells):
     }
 
 
-@pytest.mark.parametrize(("what", "spoken"), [("20 rows", 1), ("upper case", 0), ("a thousandth", 0)])
-def test_false_alarms_and_silence_fall_short(cells, what, spoken):
-    worse = [replace(cell, flagged=spoken) if cell.what == what else cell for cell in cells]
-    assert [goal.holds for goal in profile.outcome(worse, []).goals].count(False) == 1
+@pytest.mark.parametrize(("name", "flags"), [("20 rows", 1), ("upper case", 0), ("a thousandth", 0)])
+def test_false_alarms_and_silence_fall_short(cells, name, flags):
+    worse_cells = [replace(cell, flagged=flags) if cell.what == name else cell for cell in cells]
+    assert [goal.holds for goal in profile.outcome(worse_cells, []).goals].count(False) == 1
 
 
 def test_without_tables_it_says_so():

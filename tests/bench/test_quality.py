@@ -49,13 +49,13 @@ def test_a_class_of_two_rows_is_in_both_parts_and_one_of_one_row_in_none(frame) 
 def test_scores_follow_the_names_of_the_classes_and_not_their_order() -> None:
     truth = np.array(["b", "a", "b", "c"], dtype=object)
     by_name = {"a": [0.2, 0.7, 0.1, 0.1], "b": [0.5, 0.2, 0.8, 0.3], "c": [0.3, 0.1, 0.1, 0.6]}
-    told = [
+    scores = [
         quality.scored(truth, np.column_stack([by_name[c] for c in order]), list(order)) for order in ("abc", "cab")
     ]
-    assert told[0] == pytest.approx(told[1])
-    assert told[0]["log_loss"] == pytest.approx(-np.log([0.5, 0.7, 0.8, 0.6]).mean())
-    assert told[0]["balanced_accuracy"] == 1.0
-    assert told[0]["roc_auc"] == 1.0
+    assert scores[0] == pytest.approx(scores[1])
+    assert scores[0]["log_loss"] == pytest.approx(-np.log([0.5, 0.7, 0.8, 0.6]).mean())
+    assert scores[0]["balanced_accuracy"] == 1.0
+    assert scores[0]["roc_auc"] == 1.0
 
 
 def test_the_ranking_of_two_classes_is_that_of_either() -> None:
@@ -64,17 +64,17 @@ def test_the_ranking_of_two_classes_is_that_of_either() -> None:
     assert quality.scored(truth, np.column_stack([yes, 1 - yes]), ["yes", "no"])["roc_auc"] == 0.75
 
 
-def results(ours: float, **more: object) -> list[Result]:
-    made = [
+def results(sortal_loss: float, **changes: object) -> list[Result]:
+    rows = [
         Result(f"table {i}", name, 50.0, loss, 0.9, 0.8, 0.001, 2.0)
         for i in range(4)
-        for name, loss in (("sortal", ours), ("flaml", 0.4), ("mljar", 0.5))
+        for name, loss in (("sortal", sortal_loss), ("flaml", 0.4), ("mljar", 0.5))
     ]
-    return [replace(r, **more) if r.name == "sortal" else r for r in made]
+    return [replace(r, **changes) if r.name == "sortal" else r for r in rows]
 
 
 @pytest.mark.parametrize(
-    ("some", "tables", "short"),
+    ("outcomes", "tables", "short"),
     [
         (results(0.3), 4, []),
         (results(0.3), 5, [0]),
@@ -84,18 +84,18 @@ def results(ours: float, **more: object) -> list[Result]:
         (results(0.3, megabytes=11.0), 4, [5]),
     ],
 )
-def test_each_goal_can_fall_short(some, tables, short) -> None:
-    goals = quality.outcome(some, 60.0, tables).goals
+def test_each_goal_can_fall_short(outcomes, tables, short) -> None:
+    goals = quality.outcome(outcomes, 60.0, tables).goals
     assert [i for i, goal in enumerate(goals) if not goal.holds] == short
 
 
 def test_who_does_not_finish_is_last_and_named(tmp_path: Path) -> None:
     missing = Match("t", "y", tmp_path / "none.parquet", tmp_path / "none.parquet")
-    lost = quality.play(missing, "hgb", Path(sys.executable), 5.0, tmp_path / "work")
-    assert lost.log_loss is None
-    assert "none.parquet" in lost.note
-    won = Result("t", "sortal", 4.0, 0.3, 0.9, 0.8, 0.001, 2.0)
-    assert quality.outcome([won, lost], 5.0, 1).goals[2].figure == "100%"
+    loser = quality.play(missing, "hgb", Path(sys.executable), 5.0, tmp_path / "work")
+    assert loser.log_loss is None
+    assert "none.parquet" in loser.note
+    winner = Result("t", "sortal", 4.0, 0.3, 0.9, 0.8, 0.001, 2.0)
+    assert quality.outcome([winner, loser], 5.0, 1).goals[2].figure == "100%"
 
 
 def test_a_contestant_predicts_the_rows_that_it_has_not_seen(frame, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_memory_is_that_of_a_process_and_of_those_that_it_started() -> None:
         process.wait()
     assert memory.peak > 65_000_000
     start = time.monotonic()
-    with quality._Memory(process.pid) as gone:
+    with quality._Memory(process.pid) as after:
         pass
-    assert gone.peak == 0
+    assert after.peak == 0
     assert time.monotonic() - start < 1

@@ -9,10 +9,10 @@ from bench.rare import Cell
 
 def test_rare_levels_cost_little_on_the_example(monkeypatch):
     monkeypatch.setattr(rare, "FAMILIES", {"logistic": {}, "lightgbm": {"rounds": 30, "learning_rate": 0.1}})
-    found = rare.run(Options(fast=True))
-    assert [row[2] for row in found.rows] == ["logistic", "lightgbm"]
-    assert all(figure["rare"] > 0.2 for figure in found.figures)
-    assert all(abs(figure["rise"]) > 0 for figure in found.figures)
+    result = rare.run(Options(fast=True))
+    assert [row[2] for row in result.rows] == ["logistic", "lightgbm"]
+    assert all(figure["rare"] > 0.2 for figure in result.figures)
+    assert all(abs(figure["rise"]) > 0 for figure in result.figures)
 
 
 @pytest.mark.parametrize(("rise", "holds"), [(0.001, True), (0.05, False)])

@@ -13,19 +13,19 @@ EQUALS = selection.settings()[0]
 LARGE = Setting("large", 40_000, (0.79, *(0.75,) * 19), (1,) * 20, 0.5)
 
 
-def cell(corrected: float, **more: object) -> Cell:
-    found = Cell("20 equals", 200, "roc_auc", 400, 0.034, corrected, 0.001, known=0.034)
-    return replace(found, **more)  # type: ignore[arg-type]
+def cell(bias: float, **changes: object) -> Cell:
+    default = Cell("20 equals", 200, "roc_auc", 400, 0.034, bias, 0.001, known=0.034)
+    return replace(default, **changes)  # type: ignore[arg-type]
 
 
 def test_simulated_candidates_are_as_good_as_is_said_of_them() -> None:
-    _, scored, truth = selection.simulate(LARGE, np.random.default_rng(0))
+    _, candidates, truth = selection.simulate(LARGE, np.random.default_rng(0))
     for name, tolerance in (("roc_auc", 0.008), ("log_loss", 0.01)):
         metric = registry.load("sortal.metrics", name)
-        found = [np.mean(s.fold_scores[name]) for s in scored]
-        assert found == pytest.approx([truth(metric, k) for k in range(20)], abs=tolerance)
-    a, b = (scored[k].predictions.probability[:, 1] for k in (1, 2))
-    codes = scored[0].predictions.truth
+        scores = [np.mean(s.fold_scores[name]) for s in candidates]
+        assert scores == pytest.approx([truth(metric, k) for k in range(20)], abs=tolerance)
+    a, b = (candidates[k].predictions.probability[:, 1] for k in (1, 2))
+    codes = candidates[0].predictions.truth
     correlation = np.corrcoef(np.log(a / (1 - a))[codes == 0], np.log(b / (1 - b))[codes == 0])[0, 1]
     assert correlation == pytest.approx(0.5, abs=0.03)
 
@@ -65,11 +65,11 @@ def test_real_candidates_are_judged_by_rows_that_took_no_part() -> None:
     X = rng.normal(size=(6_000, 8))
     y = (rng.random(6_000) < 1 / (1 + np.exp(-X[:, 0] - X[:, 1]))).astype(np.int64)
     task, _, _ = selection.simulate(EQUALS, rng)
-    _, scored, truth = selection.Real("made-up", task, X, y).rehearse(np.random.default_rng(1))
+    _, candidates, truth = selection.Real("made-up", task, X, y).rehearse(np.random.default_rng(1))
     metric = registry.load("sortal.metrics", "roc_auc")
-    assert len(scored) == 20
-    assert len(scored[0].predictions) == selection.ROWS
-    looks = np.array([np.mean(s.fold_scores["roc_auc"]) for s in scored])
-    found = np.array([truth(metric, k) for k in range(20)])
-    assert np.abs(looks - found).max() < 0.06
-    assert np.corrcoef(looks, found)[0, 1] > 0.8
+    assert len(candidates) == 20
+    assert len(candidates[0].predictions) == selection.ROWS
+    looks = np.array([np.mean(s.fold_scores["roc_auc"]) for s in candidates])
+    true_scores = np.array([truth(metric, k) for k in range(20)])
+    assert np.abs(looks - true_scores).max() < 0.06
+    assert np.corrcoef(looks, true_scores)[0, 1] > 0.8

@@ -18,32 +18,32 @@ GOOD = [
 ]
 
 
-def holding(figures: list[Figure]) -> list[bool]:
+def goals_hold(figures: list[Figure]) -> list[bool]:
     return [goal.holds for goal in serve.outcome(figures, False, [], 0).goals]
 
 
-def with_one(name: str, **other: float) -> list[Figure]:
-    return [replace(each, **other) if each.name == name else each for each in GOOD]
+def with_one(name: str, **changes: float) -> list[Figure]:
+    return [replace(figure, **changes) if figure.name == name else figure for figure in GOOD]
 
 
 def test_each_goal_is_judged_by_its_own_figure() -> None:
-    assert holding(GOOD) == [True] * 5
-    assert holding(with_one(AT_STEADY, bad=1)) == [False, True, True, True, True]
-    assert holding(with_one("fastapi", rate=1_100.0)) == [True, False, True, True, True]
-    assert holding(with_one("mlflow", rate=130.0)) == [True, True, False, True, True]
-    assert holding(with_one(AT_BUSY, cpu=340e-6)) == [True, True, True, False, True]
-    assert holding(with_one(AT_STEADY, p99=0.006)) == [True, True, True, True, False]
+    assert goals_hold(GOOD) == [True] * 5
+    assert goals_hold(with_one(AT_STEADY, bad=1)) == [False, True, True, True, True]
+    assert goals_hold(with_one("fastapi", rate=1_100.0)) == [True, False, True, True, True]
+    assert goals_hold(with_one("mlflow", rate=130.0)) == [True, True, False, True, True]
+    assert goals_hold(with_one(AT_BUSY, cpu=340e-6)) == [True, True, True, False, True]
+    assert goals_hold(with_one(AT_STEADY, p99=0.006)) == [True, True, True, True, False]
 
 
 def test_a_rate_that_was_not_reached_holds_no_goal() -> None:
-    assert holding(with_one(AT_BUSY, rate=1_500.0))[3] is False
-    assert holding(with_one(AT_STEADY, rate=900.0))[4] is False
+    assert goals_hold(with_one(AT_BUSY, rate=1_500.0))[3] is False
+    assert goals_hold(with_one(AT_STEADY, rate=900.0))[4] is False
 
 
 def test_peers_that_are_not_there_are_named_and_not_judged() -> None:
-    judged = serve.outcome(GOOD[:4], False, ["fastapi", "mlflow"], None)
-    assert len(judged.goals) == 3
-    assert [note for note in judged.notes if note.startswith(("not installed", "one core"))] == [
+    result = serve.outcome(GOOD[:4], False, ["fastapi", "mlflow"], None)
+    assert len(result.goals) == 3
+    assert [note for note in result.notes if note.startswith(("not installed", "one core"))] == [
         "one core: client and server share it",
         "not installed: fastapi (below --peers, environment 'serve')",
         "not installed: mlflow (below --peers, environment 'serve')",
@@ -51,25 +51,25 @@ def test_peers_that_are_not_there_are_named_and_not_judged() -> None:
 
 
 def test_what_fails_at_a_peer_is_no_fault_of_ours() -> None:
-    assert holding(with_one("mlflow", bad=7)) == [True] * 5
+    assert goals_hold(with_one("mlflow", bad=7)) == [True] * 5
 
 
 def test_services_are_asked_in_turns_and_their_medians_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "REST", 0.0)
-    asked: list[str] = []
-    computed = {"a": 0.0, "b": 0.0}
+    names: list[str] = []
+    cpu = {"a": 0.0, "b": 0.0}
 
-    def turn(name: str, took: list[float]) -> serve._Turn:
+    def turn(name: str, durations: list[float]) -> serve._Turn:
         def load() -> Load:
-            asked.append(name)
-            seconds = took[asked.count(name) - 1]
-            computed[name] += 10 * seconds
-            made = Load(latencies=[seconds] * 10, seconds=1.0)
-            made.statuses[200] = 10
-            return made
+            names.append(name)
+            seconds = durations[names.count(name) - 1]
+            cpu[name] += 10 * seconds
+            result = Load(latencies=[seconds] * 10, seconds=1.0)
+            result.statuses[200] = 10
+            return result
 
-        return serve._Turn(name, load, lambda: computed[name])
+        return serve._Turn(name, load, lambda: cpu[name])
 
     figures = serve.in_turns([turn("a", [1.0, 9.0, 2.0]), turn("b", [3.0, 1.0, 4.0])], 3)
-    assert asked == ["a", "b"] * 3
-    assert [(each.name, each.p50, round(each.cpu, 9)) for each in figures] == [("a", 2.0, 2.0), ("b", 3.0, 3.0)]
+    assert names == ["a", "b"] * 3
+    assert [(figure.name, figure.p50, round(figure.cpu, 9)) for figure in figures] == [("a", 2.0, 2.0), ("b", 3.0, 3.0)]

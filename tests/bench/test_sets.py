@@ -26,8 +26,10 @@ def cells() -> list[sets.Cell]:
 
 
 def goals(cells: list[sets.Cell]) -> dict[str, Goal]:
-    found = [sets.coverage_goal(cells, "all"), sets.coverage_goal(cells, "by class"), sets.class_goal(cells)]
-    return dict(zip(("all", "by class", "classes", "lac", "aps"), [*found, *sets.size_goals(cells)], strict=True))
+    coverage_goals = [sets.coverage_goal(cells, "all"), sets.coverage_goal(cells, "by class"), sets.class_goal(cells)]
+    return dict(
+        zip(("all", "by class", "classes", "lac", "aps"), [*coverage_goals, *sets.size_goals(cells)], strict=True)
+    )
 
 
 def test_sets_that_do_what_they_promise_hold_every_goal(cells: list[sets.Cell]) -> None:
@@ -36,8 +38,10 @@ def test_sets_that_do_what_they_promise_hold_every_goal(cells: list[sets.Cell]) 
 
 @pytest.mark.parametrize("kind", ["all", "by class"])
 def test_sets_that_cover_too_little_fall_short(cells: list[sets.Cell], kind: str) -> None:
-    worse = [replace(c, coverage=c.coverage - 0.1, classes=c.classes - 0.2) if c.kind == kind else c for c in cells]
-    short = {name for name, goal in goals(worse).items() if not goal.holds}
+    worse_cells = [
+        replace(c, coverage=c.coverage - 0.1, classes=c.classes - 0.2) if c.kind == kind else c for c in cells
+    ]
+    short = {name for name, goal in goals(worse_cells).items() if not goal.holds}
     assert short == ({"all"} if kind == "all" else {"by class", "classes"})
 
 
@@ -61,16 +65,16 @@ def test_what_chance_allows_is_binomial(trials: int) -> None:
 
 def test_rows_are_dealt_anew_and_never_fitted_and_held_against() -> None:
     table = made_up()
-    dealt = list(sets.deals(table, 100, 3))
-    assert all(len(fit) == 100 and not set(fit) & set(fresh) for fit, fresh in dealt)
-    assert len({tuple(fit) for fit, _ in dealt}) == 3
+    parts = list(sets.deals(table, 100, 3))
+    assert all(len(fit) == 100 and not set(fit) & set(fresh) for fit, fresh in parts)
+    assert len({tuple(fit) for fit, _ in parts}) == 3
     assert len(next(iter(sets.deals(table, 5000, 1)))[0]) == 450
 
 
 def test_coverage_is_counted_within_classes_that_have_rows() -> None:
-    held = np.array([[True, False, False], [True, True, False], [False, True, False]])
-    found = sets.judged(held, np.array([0, 1, 0]))
-    np.testing.assert_allclose(found, [2 / 3, 4 / 3, 0.5, 1.0, np.nan])
+    members = np.array([[True, False, False], [True, True, False], [False, True, False]])
+    result = sets.judged(members, np.array([0, 1, 0]))
+    np.testing.assert_allclose(result, [2 / 3, 4 / 3, 0.5, 1.0, np.nan])
 
 
 def test_tables_that_cannot_be_scored_are_left_out_with_a_reason(tmp_path: Path) -> None:
@@ -89,13 +93,13 @@ def test_columns_are_numbers_or_ordered_texts_that_vary() -> None:
     frame = pl.DataFrame(
         {"n": [3.0, 1.0, float("inf"), None], "t": ["b", "a", None, "b"], "c": [1, 1, 1, 2], "b": [True, False] * 2}
     )
-    found = sets.columns(frame, 3)
-    np.testing.assert_allclose(found, [[3, 2, 1], [1, 1, 0], [np.nan, np.nan, 1], [np.nan, 2, 0]])
+    values = sets.columns(frame, 3)
+    np.testing.assert_allclose(values, [[3, 2, 1], [1, 1, 0], [np.nan, np.nan, 1], [np.nan, 2, 0]])
 
 
 def test_the_outcome_has_a_row_a_table_and_figures_for_json(cells: list[sets.Cell]) -> None:
-    found = sets.outcome([made_up()], cells, 40, ["a note"])
-    assert [row[0] for row in found.rows] == ["made up"]
-    assert len(found.rows[0]) == len(found.columns)
-    assert len(found.figures) == len(cells) == 12
-    assert found.holds
+    result = sets.outcome([made_up()], cells, 40, ["a note"])
+    assert [row[0] for row in result.rows] == ["made up"]
+    assert len(result.rows[0]) == len(result.columns)
+    assert len(result.figures) == len(cells) == 12
+    assert result.holds

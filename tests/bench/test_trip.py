@@ -21,10 +21,10 @@ from sortal.record.run import RunRecord
 ROOT = Path(__file__).parents[2]
 
 
-def row(name: str, mean: float, **more: object) -> Row:
-    around = {"std": 0.01, "score": Estimate(mean, mean - 0.02, mean + 0.02), "fit_seconds": 1.0}
-    around["program_microseconds"] = 5.0
-    return Row(name=name, family=name, metric="log_loss", mean=mean, **around, **more)  # type: ignore[arg-type]
+def row(name: str, mean: float, **options: object) -> Row:
+    defaults = {"std": 0.01, "score": Estimate(mean, mean - 0.02, mean + 0.02), "fit_seconds": 1.0}
+    defaults["program_microseconds"] = 5.0
+    return Row(name=name, family=name, metric="log_loss", mean=mean, **defaults, **options)  # type: ignore[arg-type]
 
 
 RECORD = RunRecord(
@@ -49,9 +49,9 @@ RECORD = RunRecord(
 
 
 def goals(record: RunRecord | None, wall: float = 50.0) -> list[bool]:
-    found = trip.outcome([trip.Trial("made-up", wall, 60.0, record, "why")], 60.0, [])
-    assert found.holds == all(g.holds for g in found.goals)
-    return [g.holds for g in found.goals]
+    result = trip.outcome([trip.Trial("made-up", wall, 60.0, record, "why")], 60.0, [])
+    assert result.holds == all(g.holds for g in result.goals)
+    return [g.holds for g in result.goals]
 
 
 def with_margin(low: float, high: float) -> RunRecord:
@@ -106,8 +106,8 @@ def test_tables_without_a_target_or_a_usable_column_are_left_out_with_a_reason(t
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names_there_are() -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "bench", "trap"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 2
-    assert "trip" in done.stderr
+    assert process.returncode == 2
+    assert "trip" in process.stderr

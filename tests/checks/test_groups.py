@@ -24,9 +24,9 @@ def voices(seed: int, own: float) -> tuple[pl.DataFrame, np.ndarray]:
     person = rng.normal(size=(OWNERS, 6))
     values = own * person[owner] + rng.normal(size=(N, 6))
     codes = (person[:, 0] + 2 * rng.normal(size=OWNERS) > 0).astype(np.int64)[owner]
-    shuffled = rng.permutation(N)
+    order = rng.permutation(N)
     frame = pl.DataFrame({f"x{j}": values[:, j] for j in range(6)})
-    return frame.with_columns(pl.Series("who", [f"p{k:03}" for k in owner]))[shuffled], codes[shuffled]
+    return frame.with_columns(pl.Series("who", [f"p{k:03}" for k in owner]))[order], codes[order]
 
 
 @pytest.mark.parametrize("name", ["subject", "code of the row"])
@@ -74,6 +74,6 @@ def test_owners_whose_rows_share_a_class_and_a_column() -> None:
 def test_does_not_apply_where_groups_are_known() -> None:
     frame, codes = voices(0, own=3.0)
     table = typed(frame)
-    known = Table(table.schema.with_role("who", "group"), table.frame, table.rows)
-    found = check.find(AuditContext(known, codes, ["a", "b"]))
-    assert found == NotApplicable("groups are known already")
+    with_group = Table(table.schema.with_role("who", "group"), table.frame, table.rows)
+    result = check.find(AuditContext(with_group, codes, ["a", "b"]))
+    assert result == NotApplicable("groups are known already")

@@ -29,12 +29,12 @@ def columns_of(check, columns: dict[str, object]) -> dict[str | None, str]:  # t
 
 def multivariate(check, columns: dict[str, object]) -> Finding:  # type: ignore[no-untyped-def]
     """The one finding about all of these columns."""
-    [found] = check.find(AuditContext(typed(pl.DataFrame(columns)), CODES, ["a", "b"], 0))
-    return found
+    [finding] = check.find(AuditContext(typed(pl.DataFrame(columns)), CODES, ["a", "b"], 0))
+    return finding
 
 
 def test_constant_columns() -> None:
-    found = multivariate(
+    finding = multivariate(
         constant,
         {
             "veil": ["p"] * N,
@@ -44,18 +44,18 @@ def test_constant_columns() -> None:
             "one other": [float(i == 7) for i in range(N)],
         },
     )
-    assert found.columns == ("veil", "zero", "gone")
-    assert found.message == "veil is always 'p', zero is always 0, gone is always missing"
-    assert found.fix.endswith("from them: --ignore veil --ignore zero --ignore gone")
+    assert finding.columns == ("veil", "zero", "gone")
+    assert finding.message == "veil is always 'p', zero is always 0, gone is always missing"
+    assert finding.fix.endswith("from them: --ignore veil --ignore zero --ignore gone")
 
 
 def test_one_constant_column_is_named() -> None:
-    found = multivariate(constant, {"veil": ["p"] * N, "x": np.arange(N) * 1.0})
-    assert (found.column, found.columns, found.message) == ("veil", ("veil",), "veil is always 'p'")
+    finding = multivariate(constant, {"veil": ["p"] * N, "x": np.arange(N) * 1.0})
+    assert (finding.column, finding.columns, finding.message) == ("veil", ("veil",), "veil is always 'p'")
 
 
 def test_nearly_constant_columns() -> None:
-    found = multivariate(
+    finding = multivariate(
         nearly,
         {
             "two others": [float(i in (3, 9)) for i in range(N)],
@@ -65,9 +65,9 @@ def test_nearly_constant_columns() -> None:
             "rows": np.arange(N) * 1.5,
         },
     )
-    assert found.columns == ("two others", "missing")
-    assert found.evidence["others"] == [2, 1]
-    assert found.message == (
+    assert finding.columns == ("two others", "missing")
+    assert finding.evidence["others"] == [2, 1]
+    assert finding.message == (
         "two others is 0 in all but 2 of 400 rows, missing is missing in all but 1 of 400 rows: too few to learn from"
     )
 
@@ -78,30 +78,30 @@ def test_a_thousandth_of_a_long_column_is_read_to_its_end() -> None:
     common = np.zeros(40_000)
     common[-500:] = 1
     table = typed(pl.DataFrame({"late": late, "common": common}))
-    found = nearly.find(AuditContext(table, np.arange(40_000) % 2, ["a", "b"], 0))
-    assert [(f.column, f.evidence["others"]) for f in found] == [("late", [30])]
+    result = nearly.find(AuditContext(table, np.arange(40_000) % 2, ["a", "b"], 0))
+    assert [(f.column, f.evidence["others"]) for f in result] == [("late", [30])]
 
 
-@pytest.mark.parametrize(("rows", "few"), [(1_999, 2), (10_000, 10), (49_000, 49), (60_000, 50)])
-def test_a_thousandth_is_two_rows_at_least_and_fifty_at_most(rows: int, few: int) -> None:
-    columns = {f"{others} others": np.r_[np.zeros(rows - others), np.ones(others)] for others in (few, few + 1)}
+@pytest.mark.parametrize(("rows", "limit"), [(1_999, 2), (10_000, 10), (49_000, 49), (60_000, 50)])
+def test_a_thousandth_is_two_rows_at_least_and_fifty_at_most(rows: int, limit: int) -> None:
+    columns = {f"{others} others": np.r_[np.zeros(rows - others), np.ones(others)] for others in (limit, limit + 1)}
     [finding] = nearly.find(AuditContext(typed(pl.DataFrame(columns)), np.arange(rows) % 2, ["a", "b"], 0))
-    assert finding.column == f"{few} others"
+    assert finding.column == f"{limit} others"
 
 
 def test_numbers_in_the_order_of_the_rows_go_up_or_down_whatever_the_order_of_the_table() -> None:
     rows = np.random.default_rng(0).permutation(N)
     table = typed(pl.DataFrame({"up": 7.0 + 1_000 * rows, "down": 9.0 - 1_000 * rows, "mixed": 1_000.0 * np.arange(N)}))
-    found = {
+    messages = {
         f.column: f.message for f in identifier.find(AuditContext(replace(table, rows=rows), CODES, ["a", "b"], 0))
     }
-    assert set(found) == {"up", "down"}
-    assert all("whole numbers in the order of the rows" in message for message in found.values())
+    assert set(messages) == {"up", "down"}
+    assert all("whole numbers in the order of the rows" in message for message in messages.values())
 
 
 def test_columns_that_name_rows() -> None:
     rng = np.random.default_rng(0)
-    found = columns_of(
+    messages = columns_of(
         identifier,
         {
             "customer": [f"{rng.integers(10**6)}-{i}" for i in range(N)],
@@ -111,9 +111,9 @@ def test_columns_that_name_rows() -> None:
             "accountID": rng.choice(10**7, N, replace=False).astype(float),
         },
     )
-    assert set(found) == {"customer", "row", "shuffled", "hospital_number", "accountID"}
-    assert found["row"].endswith("whole numbers in the order of the rows, no value occurs twice")
-    assert "whole numbers that run on, no value occurs twice" in found["shuffled"]
+    assert set(messages) == {"customer", "row", "shuffled", "hospital_number", "accountID"}
+    assert messages["row"].endswith("whole numbers in the order of the rows, no value occurs twice")
+    assert "whole numbers that run on, no value occurs twice" in messages["shuffled"]
 
 
 def test_measurements_are_no_names() -> None:
@@ -162,15 +162,15 @@ def test_common_classes_are_not_mentioned() -> None:
 @given(
     distinct=st.integers(1, 70),
     rows=st.integers(20, 300),
-    whole=st.booleans(),
+    whole_numbers=st.booleans(),
     gaps=st.booleans(),
     seed=st.integers(0, 9),
 )
 @settings(max_examples=60)
-def test_a_glance_at_the_first_rows_changes_no_finding(distinct, rows, whole, gaps, seed) -> None:
+def test_a_glance_at_the_first_rows_changes_no_finding(distinct, rows, whole_numbers, gaps, seed) -> None:
     """Columns that it tells at once from constant ones, and from names of rows, would have been found to be neither."""
     rng = np.random.default_rng(seed)
-    levels = np.arange(distinct) + (0.0 if whole else 0.5)
+    levels = np.arange(distinct) + (0.0 if whole_numbers else 0.5)
     values = np.where(rng.random(rows) < 0.5, levels[0], rng.choice(levels, rows))
     values[rng.random(rows) < 0.3 * gaps] = np.nan
     frame = pl.DataFrame({"x": pl.Series(values, nan_to_null=True), "rest": ["text"] * rows})
@@ -178,8 +178,8 @@ def test_a_glance_at_the_first_rows_changes_no_finding(distinct, rows, whole, ga
     others = module._others(typed(frame))
     assert others["rest"] == 0
     assert others["x"] == rows - usual if "x" in others else rows - usual > module._ENOUGH
-    broken = (frame["x"].drop_nulls() % 1 != 0).any()
-    assert ("x" in without_fractions(frame).columns) >= (not broken)
+    has_fractions = (frame["x"].drop_nulls() % 1 != 0).any()
+    assert ("x" in without_fractions(frame).columns) >= (not has_fractions)
 
 
 def test_thousands_of_fractions_are_told_by_their_first_rows() -> None:

@@ -35,8 +35,8 @@ def picture(colour: np.ndarray, rng: np.random.Generator, size: tuple[int, int] 
 def context(images: list[bytes], codes: np.ndarray, names: list[str] | None = None) -> AuditContext:
     frame = pl.DataFrame({"image": images})
     table = Table(Schema((Column("image", "image"),)), frame, np.arange(len(images)))
-    called = pl.DataFrame() if names is None else pl.DataFrame({"image": names})
-    return AuditContext(table, codes, ["cat", "dog"], names=called)
+    name_frame = pl.DataFrame() if names is None else pl.DataFrame({"image": names})
+    return AuditContext(table, codes, ["cat", "dog"], names=name_frame)
 
 
 def pictures(sizes: list[tuple[int, int]], forms: list[str], seed: int = 0) -> list[bytes]:
@@ -87,12 +87,12 @@ class TestForm:
         )
 
 
-def of_owners(owners: int, apart: float, seed: int = 0) -> tuple[list[bytes], list[str]]:
+def of_owners(owners: int, distance: float, seed: int = 0) -> tuple[list[bytes], list[str]]:
     """Ten images of each, whose colours lie so far apart from owner to owner."""
     rng = np.random.default_rng(seed)
     images, names = [], []
     for owner in range(owners):
-        colour = 128 + rng.normal(0, apart, 3)
+        colour = 128 + rng.normal(0, distance, 3)
         for number in range(10):
             images.append(picture(colour, rng))
             names.append(f"scans/p{owner:03d}_{number}.png")
@@ -102,7 +102,7 @@ def of_owners(owners: int, apart: float, seed: int = 0) -> tuple[list[bytes], li
 class TestOwners:
     @pytest.mark.parametrize("seed", range(3))
     def test_images_of_one_person_are_found_by_their_names(self, seed: int) -> None:
-        images, names = of_owners(20, apart=30, seed=seed)
+        images, names = of_owners(20, distance=30, seed=seed)
         [finding] = image_owners.find(context(images, np.random.default_rng(seed).integers(0, 2, 200), names))
         assert (finding.severity, finding.evidence["groups"]) == ("warning", 20)
         assert finding.evidence["between_groups"] > 0.6
@@ -110,25 +110,30 @@ class TestOwners:
 
     @pytest.mark.parametrize("seed", range(3))
     def test_names_that_say_nothing_of_what_is_seen_are_none(self, seed: int) -> None:
-        images, names = of_owners(20, apart=0, seed=seed)
+        images, names = of_owners(20, distance=0, seed=seed)
         assert image_owners.find(context(images, np.arange(200) % 2, names)) == []
-        alike, _ = of_owners(20, apart=30, seed=seed)
-        shuffled = np.random.default_rng(seed).permutation(names).tolist()
-        assert image_owners.find(context(alike, np.arange(200) % 2, shuffled)) == []
+        alike, _ = of_owners(20, distance=30, seed=seed)
+        shuffled_names = np.random.default_rng(seed).permutation(names).tolist()
+        assert image_owners.find(context(alike, np.arange(200) % 2, shuffled_names)) == []
 
     def test_numbered_files_and_names_of_classes_are_none(self) -> None:
-        images, _ = of_owners(20, apart=30)
+        images, _ = of_owners(20, distance=30)
         codes = np.arange(200) // 100
-        numbered = [f"img_{i:04d}.png" for i in range(200)]
-        assert image_owners.find(context(images, codes, numbered)) == []
+        numbered_names = [f"img_{i:04d}.png" for i in range(200)]
+        assert image_owners.find(context(images, codes, numbered_names)) == []
         classes = [f"{'cat' if k == 0 else 'dog'}.{i}.png" for i, k in enumerate(codes.tolist())]
         assert image_owners.find(context(images, codes, classes)) == []
 
     def test_names_have_to_be_there(self) -> None:
-        images, names = of_owners(20, apart=30)
+        images, names = of_owners(20, distance=30)
         assert image_owners.find(context(images, np.arange(200) % 2)) == NotApplicable("no images that came by name")
-        some = context(images, np.arange(200) % 2, names)
-        short = replace(some, table=some.table.take(np.arange(50)), codes=some.codes[:50], names=some.names[:50])
+        full_context = context(images, np.arange(200) % 2, names)
+        short = replace(
+            full_context,
+            table=full_context.table.take(np.arange(50)),
+            codes=full_context.codes[:50],
+            names=full_context.names[:50],
+        )
         assert isinstance(image_owners.find(short), NotApplicable)
 
 
@@ -140,17 +145,17 @@ def test_a_folder_has_no_order_and_its_images_have_their_names(tmp_path: Path) -
             for i in range(20):
                 (tmp_path / part / name / f"{name}_{i}.png").write_bytes(picture(np.full(3, 128.0), rng))
     (tmp_path / "train" / "cat" / "cat_7.png").write_bytes(b"nothing")
-    whole = frame_problem(tmp_path, GoalOptions("label"), RowOptions())
-    assert len(whole.names) == len(whole.codes) == 119
-    assert sum(name.endswith("cat_7.png") for name in whole.names["image"].to_list()) == 2
+    problem = frame_problem(tmp_path, GoalOptions("label"), RowOptions())
+    assert len(problem.names) == len(problem.codes) == 119
+    assert sum(name.endswith("cat_7.png") for name in problem.names["image"].to_list()) == 2
     assert all(
         name.count(f"/{part}/")
-        for part, name in zip(["test"] * 40 + ["train"] * 39, whole.names["image"][:79], strict=True)
+        for part, name in zip(["test"] * 40 + ["train"] * 39, problem.names["image"][:79], strict=True)
     )
     every = np.arange(119)
-    looked = context_of(whole, Parts(every, every[:0], every[:0], "all"), whole, 0, OPEN)
-    assert not looked.ordered
-    assert isinstance(order.find(looked), NotApplicable)
-    assert isinstance(hidden_time.find(looked), NotApplicable)
-    [finding] = order.find(replace(looked, ordered=True))
+    audit_context = context_of(problem, Parts(every, every[:0], every[:0], "all"), problem, 0, OPEN)
+    assert not audit_context.ordered
+    assert isinstance(order.find(audit_context), NotApplicable)
+    assert isinstance(hidden_time.find(audit_context), NotApplicable)
+    [finding] = order.find(replace(audit_context, ordered=True))
     assert finding.code == "A203"

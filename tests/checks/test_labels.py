@@ -23,30 +23,30 @@ def problem(seed: int, overlap: float, classes: int = 3) -> tuple[Table, np.ndar
     return typed(pl.DataFrame({f"x{j}": values[:, j] for j in range(5)})), codes
 
 
-def mistaken(codes: np.ndarray, share: float, seed: int) -> np.ndarray:
+def with_mistakes(codes: np.ndarray, share: float, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    wrong = rng.choice(N, int(share * N), replace=False)
-    changed = codes.copy()
-    changed[wrong] = (codes[wrong] + rng.integers(1, codes.max() + 1, len(wrong))) % (codes.max() + 1)
-    return changed
+    rows = rng.choice(N, int(share * N), replace=False)
+    labels = codes.copy()
+    labels[rows] = (codes[rows] + rng.integers(1, codes.max() + 1, len(rows))) % (codes.max() + 1)
+    return labels
 
 
 @pytest.mark.parametrize("share", [0.06, 0.12])
 def test_wrong_labels_are_queued(share: float) -> None:
     table, codes = problem(0, overlap=0.5)
-    given = mistaken(codes, share, seed=1)
-    shuffled = Table(table.schema, table.frame, np.random.default_rng(2).permutation(N))
-    [finding] = check.find(AuditContext(shuffled, given, ["a", "b", "c"]))
+    labels = with_mistakes(codes, share, seed=1)
+    shuffled_table = Table(table.schema, table.frame, np.random.default_rng(2).permutation(N))
+    [finding] = check.find(AuditContext(shuffled_table, labels, ["a", "b", "c"]))
     assert finding.severity == ("warning" if finding.evidence["share"] >= 0.05 else "note")
     assert finding.evidence["share"] == pytest.approx(share, abs=0.025)
-    place = np.argsort(shuffled.rows)[np.array(finding.evidence["source_rows"]) - 1]
-    assert (given[place] != codes[place]).mean() > 0.8
-    assert list(finding.evidence["given"]) == [["a", "b", "c"][k] for k in given[place]]
+    place = np.argsort(shuffled_table.rows)[np.array(finding.evidence["source_rows"]) - 1]
+    assert (labels[place] != codes[place]).mean() > 0.8
+    assert list(finding.evidence["given"]) == [["a", "b", "c"][k] for k in labels[place]]
     # The queue begins with the rows that are surest to be wrong, and holds no more than the share of wrong labels.
     sure = np.array(finding.evidence["probability"])
     assert sure[: len(sure) // 4].mean() > sure[-len(sure) // 4 :].mean()
-    suggested = np.array(["abc".index(label) for label in finding.evidence["suggested"]])
-    assert (suggested == codes[place]).mean() > 0.8
+    suggestions = np.array(["abc".index(label) for label in finding.evidence["suggested"]])
+    assert (suggestions == codes[place]).mean() > 0.8
 
 
 @pytest.mark.parametrize("overlap", [0.5, 1.5, 2.5])

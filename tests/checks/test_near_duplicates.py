@@ -21,12 +21,12 @@ from sortal.testing.checks import clean, typed
 N = 600
 
 
-def measured(seed: int, n: int = N) -> pl.DataFrame:
+def measurements(seed: int, n: int = N) -> pl.DataFrame:
     """Correlated numbers, a coarse one, and categories."""
     rng = np.random.default_rng(seed)
     base = rng.normal(size=(n, 3))
-    mixed = base @ rng.normal(size=(3, 6)) + 0.3 * rng.normal(size=(n, 6))
-    columns = {f"x{j}": mixed[:, j] for j in range(6)}
+    numbers = base @ rng.normal(size=(3, 6)) + 0.3 * rng.normal(size=(n, 6))
+    columns = {f"x{j}": numbers[:, j] for j in range(6)}
     return pl.DataFrame(
         columns | {"count": rng.poisson(2, n).astype(float), "kind": [f"kind {k}" for k in rng.integers(0, 4, n)]}
     )
@@ -34,12 +34,12 @@ def measured(seed: int, n: int = N) -> pl.DataFrame:
 
 def with_near_copies(frame: pl.DataFrame, share: float, noise: float = 0.005) -> pl.DataFrame:
     rng = np.random.default_rng(9)
-    some = frame[rng.choice(len(frame), int(share * len(frame)), replace=False)]
-    moved = some.with_columns(
-        (some[f"x{j}"] + noise * float(frame[f"x{j}"].std()) * rng.normal(size=len(some))).alias(f"x{j}")  # type: ignore[arg-type]
+    sample = frame[rng.choice(len(frame), int(share * len(frame)), replace=False)]
+    copies = sample.with_columns(
+        (sample[f"x{j}"] + noise * float(frame[f"x{j}"].std()) * rng.normal(size=len(sample))).alias(f"x{j}")  # type: ignore[arg-type]
         for j in range(6)
     )
-    return pl.concat([frame, moved])
+    return pl.concat([frame, copies])
 
 
 def case_of(frame: pl.DataFrame) -> AuditContext:
@@ -48,7 +48,7 @@ def case_of(frame: pl.DataFrame) -> AuditContext:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_rows_with_a_little_noise_are_found(seed: int) -> None:
-    [finding] = check.find(case_of(with_near_copies(measured(seed), 0.05)))
+    [finding] = check.find(case_of(with_near_copies(measurements(seed), 0.05)))
     assert finding.severity == "warning"
     assert finding.evidence["rows"] == pytest.approx(60, abs=10)
     pairs = zip(finding.evidence["source_rows"], finding.evidence["source_partners"], strict=True)
@@ -56,15 +56,15 @@ def test_rows_with_a_little_noise_are_found(seed: int) -> None:
 
 
 def test_rows_are_named_by_their_numbers_in_the_source() -> None:
-    frame = with_near_copies(measured(0), 0.05)
+    frame = with_near_copies(measurements(0), 0.05)
     table = typed(frame)
-    moved = AuditContext(
+    later_case = AuditContext(
         Table(table.schema, table.frame, table.rows + 5_000),
         np.zeros(len(frame), dtype=np.int64),
         ["a", "b"],
         raw=frame,
     )
-    [before], [after] = check.find(case_of(frame)), check.find(moved)
+    [before], [after] = check.find(case_of(frame)), check.find(later_case)
     for name in ("source_rows", "source_partners"):
         assert after.evidence[name] == [row + 5_000 for row in before.evidence[name]]
     first, second = (before.evidence[name][0] for name in ("source_rows", "source_partners"))
@@ -73,7 +73,7 @@ def test_rows_are_named_by_their_numbers_in_the_source() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_rows_that_were_measured_are_not_suspected(seed: int) -> None:
-    assert check.find(case_of(measured(seed, 1_500))) == []
+    assert check.find(case_of(measurements(seed, 1_500))) == []
 
 
 def test_coarse_rows_are_alike_by_nature() -> None:
@@ -85,28 +85,28 @@ def test_coarse_rows_are_alike_by_nature() -> None:
 
 
 def test_exact_copies_are_those_of_another_check() -> None:
-    frame = measured(0)
+    frame = measurements(0)
     assert check.find(case_of(pl.concat([frame, frame[:60]]))) == []
 
 
 def test_pairs_across_parts_are_counted() -> None:
-    frame = with_near_copies(measured(1), 0.03)
+    frame = with_near_copies(measurements(1), 0.03)
     case = case_of(frame[:N])
     part = (np.arange(len(frame)) >= N).astype(np.int64)
-    parted = replace(case, split_view=SplitView(typed(frame), part.astype(bool)))
+    with_parts = replace(case, split_view=SplitView(typed(frame), part.astype(bool)))
     assert check.find(case) == []
-    [finding] = check.find(parted)
+    [finding] = check.find(with_parts)
     assert finding.severity == "warning"
     assert finding.evidence["across_parts"] >= 18
     assert "lie in different parts" in finding.message
 
 
 def test_the_nearest_row_is_found() -> None:
-    frame = with_near_copies(measured(2), 0.05)
+    frame = with_near_copies(measurements(2), 0.05)
     near = near_copies(points(typed(frame), np.arange(len(frame))), len(frame), seed=0)
-    copied = near.row >= N
+    is_copy = near.row >= N
     oracle = frame.select(f"x{j}" for j in range(6)).to_numpy()
-    for row, partner in zip(near.row[copied], near.partner[copied], strict=True):
+    for row, partner in zip(near.row[is_copy], near.partner[is_copy], strict=True):
         distance = np.abs(oracle - oracle[row]).sum(axis=1)
         distance[row] = np.inf
         assert distance.argmin() == partner
@@ -127,8 +127,8 @@ class TestTexts:
                 "短文本可以比较。",
             ]
         )
-        found = {tuple(sorted(pair)) for pair in near_texts(texts, seed=0).pairs.tolist()}
-        assert found == {(0, 1), (2, 3), (7, 8)}
+        pairs = {tuple(sorted(pair)) for pair in near_texts(texts, seed=0).pairs.tolist()}
+        assert pairs == {(0, 1), (2, 3), (7, 8)}
 
     def test_sentences_of_the_same_words_by_chance(self) -> None:
         rng = np.random.default_rng(0)
@@ -152,14 +152,14 @@ class TestTexts:
 class TestImages:
     def picture(self, seed: int, quality: int) -> bytes:
         small = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
-        stored = io.BytesIO()
-        Image.fromarray(small).resize((48, 48), Image.Resampling.BICUBIC).save(stored, "JPEG", quality=quality)
-        return stored.getvalue()
+        file = io.BytesIO()
+        Image.fromarray(small).resize((48, 48), Image.Resampling.BICUBIC).save(file, "JPEG", quality=quality)
+        return file.getvalue()
 
     def test_the_same_picture_saved_anew(self) -> None:
         images = [self.picture(seed, 95) for seed in range(150)]
-        again = [self.picture(seed, 70) for seed in range(0, 150, 10)]
-        pairs = near_images(pl.Series(images + again), seed=0).pairs
+        copies = [self.picture(seed, 70) for seed in range(0, 150, 10)]
+        pairs = near_images(pl.Series(images + copies), seed=0).pairs
         assert {(row, partner) for row, partner in pairs.tolist() if row >= 150} == {
             (150 + k, 10 * k) for k in range(15)
         }

@@ -32,8 +32,8 @@ def findings(
     raw = raw.with_columns(pl.Series("target", [LABELS[code] for code in codes]))
     schema = infer(raw, "target", ignore=ignore)
     table = Table(schema, conform(raw, schema), np.arange(len(codes)))
-    found = check.find(AuditContext(table, codes, LABELS[: int(codes.max()) + 1], seed, raw=raw))
-    return [] if isinstance(found, NotApplicable) else found
+    result = check.find(AuditContext(table, codes, LABELS[: int(codes.max()) + 1], seed, raw=raw))
+    return [] if isinstance(result, NotApplicable) else result
 
 
 @pytest.mark.parametrize(
@@ -53,17 +53,17 @@ def test_a_part_of_a_name_that_goes_with_the_class(pattern: str, part: str) -> N
     names = [pattern.format(label=LABELS[c], code=c, i=i) for i, c in zip(serial, CODES, strict=True)]
     if pattern.startswith("run"):
         names = [name.replace(" ", "/") for name in names]
-    (found,) = findings(names)
-    assert part in str(found.evidence["part"])
-    assert found.column == "name"
-    assert found.severity == "warning"
-    assert "no model sees it" in found.message
-    assert found.evidence["roc_auc"] > 0.99  # type: ignore[operator]
+    (finding,) = findings(names)
+    assert part in str(finding.evidence["part"])
+    assert finding.column == "name"
+    assert finding.severity == "warning"
+    assert "no model sees it" in finding.message
+    assert finding.evidence["roc_auc"] > 0.99  # type: ignore[operator]
 
 
 def test_words_say_which_value_goes_with_which_class() -> None:
-    (found,) = findings([f"{'pos' if c else 'neg'}_{i}" for i, c in enumerate(CODES)])
-    assert found.message.startswith(
+    (finding,) = findings([f"{'pos' if c else 'neg'}_{i}" for i, c in enumerate(CODES)])
+    assert finding.message.startswith(
         (
             "name tells the class: its first word neg is 100 % 'cat'",
             "name tells the class: its first word pos is 100 % 'dog'",
@@ -73,10 +73,10 @@ def test_words_say_which_value_goes_with_which_class() -> None:
 
 def test_numbers_that_run_on_within_classes() -> None:
     order = np.argsort(np.argsort(CODES, kind="stable"))
-    (found,) = findings(1000 + order)
-    assert (found.severity, found.evidence["part"]) == ("severe", "its size")
-    assert "for 'cat' and 1," in found.message
-    assert "--ignore name" in found.fix
+    (finding,) = findings(1000 + order)
+    assert (finding.severity, finding.evidence["part"]) == ("severe", "its size")
+    assert "for 'cat' and 1," in finding.message
+    assert "--ignore name" in finding.fix
     assert findings([f"P{1000 + i}" for i in order])[0].severity == "warning"
     assert findings(np.random.default_rng(5).permutation(N)) == []
 
@@ -84,8 +84,8 @@ def test_numbers_that_run_on_within_classes() -> None:
 def test_three_classes_and_a_part_that_tells_mostly() -> None:
     codes = np.random.default_rng(0).integers(3, size=900)
     rng = np.random.default_rng(1)
-    said = np.where(rng.random(900) < 0.3, rng.integers(3, size=900), codes)
-    assert len(findings([f"{LABELS[c]}/{i}.png" for i, c in enumerate(said)], codes)) == 1
+    noisy_codes = np.where(rng.random(900) < 0.3, rng.integers(3, size=900), codes)
+    assert len(findings([f"{LABELS[c]}/{i}.png" for i, c in enumerate(noisy_codes)], codes)) == 1
     weak = np.where(rng.random(900) < 0.8, rng.integers(3, size=900), codes)
     assert findings([f"{LABELS[c]}/{i}.png" for i, c in enumerate(weak)], codes) == []
 
@@ -93,9 +93,9 @@ def test_three_classes_and_a_part_that_tells_mostly() -> None:
 def test_people_with_one_class_are_groups() -> None:
     person = np.arange(N) // 8
     codes = np.random.default_rng(3).integers(2, size=N // 8)[person]
-    (found,) = findings([f"phon_R01_S{p:02}_{i % 8}" for i, p in enumerate(person)], codes)
-    assert "are of one class" in found.message
-    assert "--group" in found.fix
+    (finding,) = findings([f"phon_R01_S{p:02}_{i % 8}" for i, p in enumerate(person)], codes)
+    assert "are of one class" in finding.message
+    assert "--group" in finding.fix
 
 
 def test_what_a_person_left_out_is_not_looked_at() -> None:
@@ -120,8 +120,8 @@ def test_names_without_the_class_are_silent(seed: int, kind: str) -> None:
 
 
 def test_sentences_and_amounts_are_no_names() -> None:
-    said = [f"the {LABELS[c]} has number {i} and is here" for i, c in enumerate(CODES)]
-    assert findings(said) == []
+    sentences = [f"the {LABELS[c]} has number {i} and is here" for i, c in enumerate(CODES)]
+    assert findings(sentences) == []
     table, codes = clean(0)
     assert check.find(AuditContext(table, codes, ["no", "yes"], raw=table.frame)) == NotApplicable(
         "no column of names, paths or ids"

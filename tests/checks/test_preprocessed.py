@@ -20,39 +20,43 @@ Floats = NDArray[np.float64]
 N = 600
 
 
-def case_of(columns: dict[str, object], codes: NDArray[np.int64], parted: bool) -> AuditContext:
+def case_of(columns: dict[str, object], codes: NDArray[np.int64], has_parts: bool) -> AuditContext:
     table = typed(pl.DataFrame(columns))
-    if not parted:
+    if not has_parts:
         return AuditContext(table, codes, ["no", "yes"], 0, table.frame)
-    held = np.random.default_rng(1).random(len(codes)) < 0.15
-    dev = np.flatnonzero(~held)
-    return AuditContext(table.take(dev), codes[dev], ["no", "yes"], 0, table.frame[dev], SplitView(table, held))
+    held_out = np.random.default_rng(1).random(len(codes)) < 0.15
+    dev = np.flatnonzero(~held_out)
+    return AuditContext(table.take(dev), codes[dev], ["no", "yes"], 0, table.frame[dev], SplitView(table, held_out))
 
 
-def findings(columns: dict[str, object], codes: NDArray[np.int64] | None = None, parted: bool = True) -> list[Finding]:
+def findings(
+    columns: dict[str, object], codes: NDArray[np.int64] | None = None, has_parts: bool = True
+) -> list[Finding]:
     n = len(next(iter(columns.values())))  # type: ignore[call-overload]
-    found = check.find(case_of(columns, np.arange(n) % 2 if codes is None else codes, parted))
-    assert not isinstance(found, NotApplicable)
-    return found
+    result = check.find(case_of(columns, np.arange(n) % 2 if codes is None else codes, has_parts))
+    assert not isinstance(result, NotApplicable)
+    return result
 
 
-def done(*columns: Floats, parted: bool = True) -> list[tuple[str, list[str]]]:
-    named: dict[str, object] = {f"x{j}": column for j, column in enumerate(columns)}
-    return [(f.evidence["prepared"], f.evidence["columns"]) for f in findings(named, parted=parted)]  # type: ignore[misc]
+def preparations(*columns: Floats, has_parts: bool = True) -> list[tuple[str, list[str]]]:
+    by_name: dict[str, object] = {f"x{j}": column for j, column in enumerate(columns)}
+    return [(f.evidence["prepared"], f.evidence["columns"]) for f in findings(by_name, has_parts=has_parts)]  # type: ignore[misc]
 
 
-def skewed(n: int = N, columns: int = 1) -> Floats:
+def skewed_columns(n: int = N, columns: int = 1) -> Floats:
     return np.random.default_rng(n).gamma(2, 3, (n, columns)) @ np.tri(columns)
 
 
-@pytest.mark.parametrize("parted", [False, True])
+@pytest.mark.parametrize("has_parts", [False, True])
 @pytest.mark.parametrize("n", [60, N, 5_000])
-def test_standardised_columns_are_found_together(n: int, parted: bool) -> None:
-    x = StandardScaler().fit_transform(skewed(n, 3)).T
+def test_standardised_columns_are_found_together(n: int, has_parts: bool) -> None:
+    x = StandardScaler().fit_transform(skewed_columns(n, 3)).T
     by_hand = (x[0] * 3 + 1 - np.mean(x[0] * 3 + 1)) / np.std(x[0] * 3 + 1, ddof=1)
     of_length_one = x[0] / np.sqrt(n)
-    found = done(x[0], x[1], skewed(n)[:, 0], np.round(x[2], 3), by_hand, of_length_one, parted=parted)
-    assert found == [("standardised", ["x0", "x1", "x3", "x4", "x5"])]
+    result = preparations(
+        x[0], x[1], skewed_columns(n)[:, 0], np.round(x[2], 3), by_hand, of_length_one, has_parts=has_parts
+    )
+    assert result == [("standardised", ["x0", "x1", "x3", "x4", "x5"])]
 
 
 @settings(max_examples=40)
@@ -69,97 +73,101 @@ def test_any_column_with_a_spread_is_known_again_once_it_was_standardised(n: int
         "integers": rng.integers(0, 7, n).astype(np.float64),
         "uniform": rng.random(n),
     }[shape]
-    assert done(draw) == [] or shape == "integers"
-    assert done((draw - draw.mean()) / draw.std())[0][0] == "standardised"
+    assert preparations(draw) == [] or shape == "integers"
+    assert preparations((draw - draw.mean()) / draw.std())[0][0] == "standardised"
 
 
 def test_what_was_fitted_on_the_training_rows_alone_is_silent() -> None:
-    x, part = skewed(N, 4), np.random.default_rng(1).random(N) < 0.15
+    x, part = skewed_columns(N, 4), np.random.default_rng(1).random(N) < 0.15
     for scaler in (StandardScaler(), RobustScaler(), PCA(4)):
-        prepared = scaler.fit(x[~part]).transform(x)
-        assert done(*prepared.T) == []
+        scaled_x = scaler.fit(x[~part]).transform(x)
+        assert preparations(*scaled_x.T) == []
 
 
 def test_the_message_names_the_columns_and_what_is_in_them() -> None:
-    x = StandardScaler().fit_transform(skewed(N, 4)).T
-    (found,) = findings({name: x[j] for j, name in enumerate(("a", "b", "c", "d"))})
-    assert found.message == (
+    x = StandardScaler().fit_transform(skewed_columns(N, 4)).T
+    (finding,) = findings({name: x[j] for j, name in enumerate(("a", "b", "c", "d"))})
+    assert finding.message == (
         "a, b and 2 more were standardised over all rows before the split: the test rows are in their mean"
     )
-    assert (found.severity, found.column) == ("warning", "a")
+    assert (finding.severity, finding.column) == ("warning", "a")
 
 
-@pytest.mark.parametrize("parted", [False, True])
-def test_scores_of_a_pca(parted: bool) -> None:
-    scores = PCA(4).fit_transform(skewed(N, 4)).T
-    assert done(skewed()[:, 0], *scores, parted=parted) == [("made uncorrelated (PCA)", ["x1", "x2", "x3", "x4"])]
+@pytest.mark.parametrize("has_parts", [False, True])
+def test_scores_of_a_pca(has_parts: bool) -> None:
+    scores = PCA(4).fit_transform(skewed_columns(N, 4)).T
+    assert preparations(skewed_columns()[:, 0], *scores, has_parts=has_parts) == [
+        ("made uncorrelated (PCA)", ["x1", "x2", "x3", "x4"])
+    ]
 
 
 def test_scaled_by_quartiles() -> None:
-    assert done(RobustScaler().fit_transform(skewed())[:, 0]) == [("scaled by median and quartiles", ["x0"])]
+    assert preparations(RobustScaler().fit_transform(skewed_columns())[:, 0]) == [
+        ("scaled by median and quartiles", ["x0"])
+    ]
 
 
 def test_scaled_to_extremes_only_where_several_columns_are() -> None:
-    x = MinMaxScaler().fit_transform(skewed(N, 4)).T
-    assert done(*x) == [("scaled to 0 and 1", ["x0", "x1", "x2", "x3"])]
-    assert done(x[0], x[1], *skewed(N, 4).T) == []
+    x = MinMaxScaler().fit_transform(skewed_columns(N, 4)).T
+    assert preparations(*x) == [("scaled to 0 and 1", ["x0", "x1", "x2", "x3"])]
+    assert preparations(x[0], x[1], *skewed_columns(N, 4).T) == []
 
 
 def test_counts_divided_by_their_ranges_lie_in_steps_of_their_own() -> None:
     rng = np.random.default_rng(0)
     ages, hours = rng.integers(17, 91, N), rng.integers(1, 100, N)
     x = MinMaxScaler().fit_transform(np.column_stack([ages, hours]).astype(np.float64)).T
-    assert done(x[0], x[1], skewed()[:, 0]) == [("scaled to 0 and 1", ["x0", "x1"])]
-    assert done(ages / 100, hours / 100, skewed()[:, 0]) == []
-    assert done(rng.binomial(40, 0.4, N) / 40, rng.integers(0, 21, N) / 20) == []
+    assert preparations(x[0], x[1], skewed_columns()[:, 0]) == [("scaled to 0 and 1", ["x0", "x1"])]
+    assert preparations(ages / 100, hours / 100, skewed_columns()[:, 0]) == []
+    assert preparations(rng.binomial(40, 0.4, N) / 40, rng.integers(0, 21, N) / 20) == []
 
 
 def test_shares_and_pixels_end_at_0_and_1_too() -> None:
     rng = np.random.default_rng(0)
     parts = rng.multinomial(7, [0.5, 0.3, 0.2], N) / 7
-    assert done(*parts.T) == []
-    assert done(*(rng.integers(0, 256, (6, N)) / 255)) == []
+    assert preparations(*parts.T) == []
+    assert preparations(*(rng.integers(0, 256, (6, N)) / 255)) == []
 
 
 @pytest.mark.parametrize("shape", ["uniform", "normal"])
 @pytest.mark.parametrize("n", [100, 5_000])
 def test_quantiles(shape: str, n: int) -> None:
     x = QuantileTransformer(n_quantiles=min(n, 1000), output_distribution=shape, random_state=0).fit_transform(
-        skewed(n)
+        skewed_columns(n)
     )
-    assert done(x[:, 0]) == [("turned into ranks", ["x0"])]
+    assert preparations(x[:, 0]) == [("turned into ranks", ["x0"])]
 
 
 def test_ranks_but_not_the_number_of_a_row_nor_independent_shares() -> None:
-    rank = pl.Series(skewed()[:, 0]).rank().to_numpy()
-    assert done(rank / N) == [("turned into ranks", ["x0"])]
-    assert done(np.arange(N) / N) == []
-    assert [done(np.random.default_rng(seed).random(N)) for seed in range(20)] == [[]] * 20
+    rank = pl.Series(skewed_columns()[:, 0]).rank().to_numpy()
+    assert preparations(rank / N) == [("turned into ranks", ["x0"])]
+    assert preparations(np.arange(N) / N) == []
+    assert [preparations(np.random.default_rng(seed).random(N)) for seed in range(20)] == [[]] * 20
 
 
 @pytest.mark.parametrize("middle", [np.mean, np.median])
 def test_filled_in(middle) -> None:  # type: ignore[no-untyped-def]
-    x = skewed()[:, 0].copy()
-    gone = np.random.default_rng(2).random(N) < 0.1
-    x[gone] = middle(x[~gone])
-    assert done(x) == [("filled with their mean or median", ["x0"])]
+    x = skewed_columns()[:, 0].copy()
+    missing = np.random.default_rng(2).random(N) < 0.1
+    x[missing] = middle(x[~missing])
+    assert preparations(x) == [("filled with their mean or median", ["x0"])]
 
 
 @pytest.mark.parametrize("places", [2, 6, 15])
 def test_whole_numbers_filled_with_their_mean(places: int) -> None:
     age = np.round(np.random.default_rng(1).normal(40, 12, N))
-    gone = np.random.default_rng(2).random(N) < 0.1
-    age[gone] = np.round(age[~gone].mean(), places)
-    assert done(age) == [("filled with their mean or median", ["x0"])]
+    missing = np.random.default_rng(2).random(N) < 0.1
+    age[missing] = np.round(age[~missing].mean(), places)
+    assert preparations(age) == [("filled with their mean or median", ["x0"])]
 
 
 def test_a_frequent_value_that_is_not_the_mean_is_no_filling() -> None:
-    x = skewed()[:, 0].copy()
+    x = skewed_columns()[:, 0].copy()
     x[np.random.default_rng(2).random(N) < 0.3] = 0
-    assert done(x) == []
+    assert preparations(x) == []
     x[x == 0] = 4.5
-    assert done(x) == []
-    assert done(np.random.default_rng(0).integers(-3, 4, N).astype(np.float64)) == []
+    assert preparations(x) == []
+    assert preparations(np.random.default_rng(0).integers(-3, 4, N).astype(np.float64)) == []
 
 
 def rates(smooth: float, n: int, seed: int = 0) -> tuple[Floats, NDArray[np.int64]]:
@@ -177,9 +185,9 @@ def test_rates_of_the_target_are_found_though_the_classes_of_the_test_are_not_kn
     n: int, smooth: float, parted: bool
 ) -> None:
     values, codes = rates(smooth, n)
-    (found,) = findings({"rate": values}, codes, parted)
-    assert (found.severity, found.column) == ("severe", "rate")
-    assert "classes of the test rows" in found.message
+    (finding,) = findings({"rate": values}, codes, parted)
+    assert (finding.severity, finding.column) == ("severe", "rate")
+    assert "classes of the test rows" in finding.message
     assert findings({"rate": values}, np.random.default_rng(5).permutation(codes), parted) == []
 
 
@@ -210,7 +218,7 @@ def test_honest_columns_are_silent(seed: int) -> None:
     table, codes = clean(seed)
     rng = np.random.default_rng(seed)
     n = len(codes)
-    more = {
+    columns = {
         "normal": rng.normal(size=n),
         "uniform": rng.random(n),
         "two": rng.choice([-1.0, 1.0], n),
@@ -220,12 +228,12 @@ def test_honest_columns_are_silent(seed: int) -> None:
         "score": np.round(rng.random(12), 2)[rng.integers(12, size=n)],
         "change": np.where(rng.random(n) < 0.1, 0.0, rng.normal(size=n)),
     }
-    frame = table.frame.with_columns(pl.Series(name, values) for name, values in more.items())
+    frame = table.frame.with_columns(pl.Series(name, values) for name, values in columns.items())
     assert check.find(AuditContext(typed(frame), codes, ["no", "yes"])) == []
 
 
 def test_says_why_it_does_not_apply() -> None:
     table, codes = clean(0)
-    few = check.find(AuditContext(table.take(np.arange(40)), codes[:40], ["no", "yes"]))
+    few_rows = check.find(AuditContext(table.take(np.arange(40)), codes[:40], ["no", "yes"]))
     words = check.find(AuditContext(typed(table.frame.select("colour")), codes, ["no", "yes"]))
-    assert (few, words) == (NotApplicable("fewer than 50 rows", blind=True), NotApplicable("no column of numbers"))
+    assert (few_rows, words) == (NotApplicable("fewer than 50 rows", blind=True), NotApplicable("no column of numbers"))

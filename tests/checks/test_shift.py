@@ -46,12 +46,12 @@ def test_parts_made_at_random_are_alike(seed: int) -> None:
 def test_a_column_that_means_something_else_in_the_test() -> None:
     frame = columns(0)
     part = np.random.default_rng(0).random(N) < 0.15
-    moved = frame.with_columns(pl.Series("second", frame["second"].to_numpy() + 1.5 * part))
-    [finding] = check.find(case_of(moved, part))
+    shifted_frame = frame.with_columns(pl.Series("second", frame["second"].to_numpy() + 1.5 * part))
+    [finding] = check.find(case_of(shifted_frame, part))
     assert finding.severity == "warning"
     assert finding.evidence["columns"][0] == "second"
     assert finding.evidence["errors"] > 3.5
-    [expected] = check.find(case_of(moved, part, times=np.arange(N)))
+    [expected] = check.find(case_of(shifted_frame, part, times=np.arange(N)))
     assert expected.severity == "note"
 
 
@@ -68,5 +68,5 @@ def test_rows_of_a_group_are_no_evidence_of_their_own() -> None:
 
 def test_does_not_apply_without_parts() -> None:
     table = typed(columns(0))
-    found = check.find(AuditContext(table, np.zeros(N, dtype=np.int64), ["a"]))
-    assert found == NotApplicable("there are no parts yet")
+    result = check.find(AuditContext(table, np.zeros(N, dtype=np.int64), ["a"]))
+    assert result == NotApplicable("there are no parts yet")

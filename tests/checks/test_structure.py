@@ -64,9 +64,9 @@ class TestOrder:
 
     def test_the_order_is_that_of_the_source(self) -> None:
         codes = np.repeat([0, 1, 2], 200)
-        shuffled = np.random.default_rng(0).permutation(600)
-        assert order.find(AuditContext(series(codes, shuffled), codes, list("abc"), 0)) == []
-        [finding] = order.find(AuditContext(series(codes, shuffled), codes[shuffled], list("abc"), 0))
+        permutation = np.random.default_rng(0).permutation(600)
+        assert order.find(AuditContext(series(codes, permutation), codes, list("abc"), 0)) == []
+        [finding] = order.find(AuditContext(series(codes, permutation), codes[permutation], list("abc"), 0))
         assert "sorted by class" in finding.message
 
     def test_drift_and_runs_are_warnings(self) -> None:
@@ -86,6 +86,6 @@ class TestOrder:
 
     def test_does_not_apply_where_time_is_known(self) -> None:
         table = series(np.zeros(200))
-        timed = Table(table.schema.with_role("x", "time"), table.frame, table.rows)
-        found = order.find(AuditContext(timed, np.repeat([0, 1], 100), ["a", "b"], 0))
-        assert found == NotApplicable("the rows are ordered by the time column already")
+        with_time = Table(table.schema.with_role("x", "time"), table.frame, table.rows)
+        result = order.find(AuditContext(with_time, np.repeat([0, 1], 100), ["a", "b"], 0))
+        assert result == NotApplicable("the rows are ordered by the time column already")

@@ -12,21 +12,21 @@ import pytest
 import sortal
 from sortal.core.errors import ArtifactError
 from sortal.export.pyfunc import _load_pyfunc
-from tests.conftest import Trained
+from tests.conftest import TrainedRun
 
 
-def test_it_says_what_sortal_says_row_by_row(trained: Trained, churn: pl.DataFrame) -> None:
-    rows, own = churn.head(50).to_pandas(), sortal.load(trained.model)
+def test_it_says_what_sortal_says_row_by_row(churn_run: TrainedRun, churn: pl.DataFrame) -> None:
+    rows, own = churn.head(50).to_pandas(), sortal.load(churn_run.model)
     rows.index = pd.Index(range(100, 150))
-    said = _load_pyfunc(str(trained.folder)).predict(rows)
-    assert list(said) == ["prediction", "decision", "probability_No", "probability_Yes"]
-    assert np.array_equal(said[["probability_No", "probability_Yes"]], own.predict_proba(rows))
-    assert said["decision"].tolist() == own.decide(rows).tolist()
-    assert said.index.equals(rows.index)
+    answers = _load_pyfunc(str(churn_run.folder)).predict(rows)
+    assert list(answers) == ["prediction", "decision", "probability_No", "probability_Yes"]
+    assert np.array_equal(answers[["probability_No", "probability_Yes"]], own.predict_proba(rows))
+    assert answers["decision"].tolist() == own.decide(rows).tolist()
+    assert answers.index.equals(rows.index)
 
 
-def test_a_whole_number_and_its_text_are_the_same(trained: Trained, churn: pl.DataFrame) -> None:
-    model, rows = _load_pyfunc(str(trained.folder)), churn.head(50).to_pandas()
+def test_a_whole_number_and_its_text_are_the_same(churn_run: TrainedRun, churn: pl.DataFrame) -> None:
+    model, rows = _load_pyfunc(str(churn_run.folder)), churn.head(50).to_pandas()
     numbers = rows.assign(tenure=rows["tenure"].astype(int))
     assert model.predict(rows).equals(model.predict(numbers))
 

@@ -14,73 +14,73 @@ from sortal.core.errors import DataError
 from sortal.core.recipe import Recipe
 from sortal.export.summary import MOST_LETTERS, _parameters, summary_of
 from sortal.record.run import RunRecord
-from tests.conftest import UNHURRIED, Sortal, Trained
+from tests.conftest import UNHURRIED, Sortal, TrainedRun
 
 
-def test_figures_are_those_of_the_record(trained: Trained) -> None:
-    sent, record = summary_of(trained.folder), trained.record
+def test_figures_are_those_of_the_record(churn_run: TrainedRun) -> None:
+    summary, record = summary_of(churn_run.folder), churn_run.record
     for metric, figure in record["test"].items():
-        assert sent.figures.get(f"test/{metric}") == figure["value"]
-        assert sent.figures.get(f"test/{metric}.high") == figure["high"]
-    assert sent.figures["seconds"] == record["timing"]["wall_seconds"]
-    assert sent.figures["model_bytes"] == trained.model.stat().st_size
-    assert None not in sent.figures.values()
+        assert summary.figures.get(f"test/{metric}") == figure["value"]
+        assert summary.figures.get(f"test/{metric}.high") == figure["high"]
+    assert summary.figures["seconds"] == record["timing"]["wall_seconds"]
+    assert summary.figures["model_bytes"] == churn_run.model.stat().st_size
+    assert None not in summary.figures.values()
 
 
-def test_parameters_are_what_was_asked_and_what_was_chosen(trained: Trained) -> None:
-    sent, chosen = summary_of(trained.folder), next(r for r in trained.record["leaderboard"] if r["selected"])
-    assert sent.parameters == {
+def test_parameters_are_what_was_asked_and_what_was_chosen(churn_run: TrainedRun) -> None:
+    summary, best = summary_of(churn_run.folder), next(r for r in churn_run.record["leaderboard"] if r["selected"])
+    assert summary.parameters == {
         "target": "Churn",
         "cost": "fp=1,fn=8",
         "models": '["lightgbm"]',
         "budget": "3600.0",
-        "chosen": chosen["name"],
-        "chosen_family": chosen["family"],
+        "chosen": best["name"],
+        "chosen_family": best["family"],
     }
 
 
-def test_a_parameter_that_is_too_long_is_cut(trained: Trained) -> None:
-    record = RunRecord.from_json((trained.folder / "run.json").read_bytes())
-    many = Recipe.of("y", ignore=[f"column {n}" for n in range(5_000)])
-    cut = _parameters(many, record)["ignore"]
-    assert len(cut) == MOST_LETTERS
-    assert "…" in cut
+def test_a_parameter_that_is_too_long_is_cut(churn_run: TrainedRun) -> None:
+    record = RunRecord.from_json((churn_run.folder / "run.json").read_bytes())
+    recipe = Recipe.of("y", ignore=[f"column {n}" for n in range(5_000)])
+    text = _parameters(recipe, record)["ignore"]
+    assert len(text) == MOST_LETTERS
+    assert "…" in text
 
 
-def test_the_card_says_what_show_says(trained: Trained, sortal: Sortal) -> None:
-    card = summary_of(trained.folder).card
+def test_the_card_says_what_show_says(churn_run: TrainedRun, sortal: Sortal) -> None:
+    card = summary_of(churn_run.folder).card
     assert card.startswith("# Churn\n\n```\nmodel.sortal: written by sortal ")
-    shown = sortal("show", trained.model).out
+    output = sortal("show", churn_run.model).out
     for line in card.splitlines()[4:8]:
         assert line.startswith(("predicts", "positive", "decides", "model"))
-        assert line in shown
+        assert line in output
 
 
-def test_the_example_is_a_row_that_the_model_takes_and_no_row_of_the_data(trained: Trained) -> None:
-    sent = summary_of(trained.folder)
-    assert sent.example is not None
-    assert list(sent.example) == list(load(trained.model).needs.names)
-    assert load(trained.model).predict_proba(dict(sent.example)).shape == (1, 2)
+def test_the_example_is_a_row_that_the_model_takes_and_no_row_of_the_data(churn_run: TrainedRun) -> None:
+    summary = summary_of(churn_run.folder)
+    assert summary.example is not None
+    assert list(summary.example) == list(load(churn_run.model).needs.names)
+    assert load(churn_run.model).predict_proba(dict(summary.example)).shape == (1, 2)
 
 
-def test_files_of_single_rows_stay(trained: Trained) -> None:
-    assert (trained.folder / "oof.parquet").is_file()
-    files = [path.name for path in summary_of(trained.folder).files]
+def test_files_of_single_rows_stay(churn_run: TrainedRun) -> None:
+    assert (churn_run.folder / "oof.parquet").is_file()
+    files = [path.name for path in summary_of(churn_run.folder).files]
     assert files == ["report.html", "run.json", "recipe.toml", "leaderboard.csv"]
 
 
 @pytest.mark.usefixtures("hurried")
 def test_of_a_private_run_not_even_a_usual_value_is_sent(churn_csv: Path, tmp_path: Path) -> None:
-    asked = {"target": "Churn", "models": ["tree"], "budget": UNHURRIED, "private": True}
-    package.train(churn_csv, **asked, out=tmp_path / "run")
+    options = {"target": "Churn", "models": ["tree"], "budget": UNHURRIED, "private": True}
+    package.train(churn_csv, **options, out=tmp_path / "run")
     assert summary_of(tmp_path / "run").example is None
 
 
-def test_a_folder_that_is_no_run_is_refused(trained: Trained, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_refused(churn_run: TrainedRun, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is no folder of a run: it has no model\.sortal"):
         summary_of(tmp_path)
     run = tmp_path / "run"
-    shutil.copytree(trained.folder, run)
+    shutil.copytree(churn_run.folder, run)
     record = json.loads((run / "run.json").read_bytes())
     record["artifact"]["sha256"] = "0" * 64
     (run / "run.json").write_text(json.dumps(record))

@@ -23,29 +23,29 @@ def export(run: Path, uri: str) -> dict[str, Any]:
     """What ``sortal export --json`` says."""
     from sortal.cli import main
 
-    said = StringIO()
-    with redirect_stdout(said):
+    output = StringIO()
+    with redirect_stdout(output):
         main(["export", str(run), "--mlflow", uri, "--name", NAME, "--alias", ALIAS, "--json"])
-    logged: dict[str, Any] = json.loads(said.getvalue())
-    return logged
+    answer: dict[str, Any] = json.loads(output.getvalue())
+    return answer
 
 
-def check_run(run: Path, logged: dict[str, Any], mlflow: Any) -> None:
+def check_run(run: Path, answer: dict[str, Any], mlflow: Any) -> None:
     """The figures are those of ``run.json``, and no file of single rows is there."""
     record = json.loads((run / "run.json").read_bytes())
     client = mlflow.MlflowClient()
-    there = client.get_run(logged["run_id"])
-    assert there.info.status == "FINISHED"
-    assert there.data.params["target"] == record["task"]["target"]
+    remote_run = client.get_run(answer["run_id"])
+    assert remote_run.info.status == "FINISHED"
+    assert remote_run.data.params["target"] == record["task"]["target"]
     for metric, figure in record["test"].items():
         for end, value in ((f"test/{metric}", figure["value"]), (f"test/{metric}.low", figure["low"])):
-            assert value is None or there.data.metrics[end] == value
-    assert there.data.tags["sortal.model_sha256"] == record["artifact"]["sha256"]
-    assert there.data.tags["sortal.data_sha256"] == record["data"]["sha256"]
-    sent = {file.path for file in client.list_artifacts(logged["run_id"])}
-    assert sent == {"report.html", "run.json", "recipe.toml", "leaderboard.csv", "model_card.md"}
+            assert value is None or remote_run.data.metrics[end] == value
+    assert remote_run.data.tags["sortal.model_sha256"] == record["artifact"]["sha256"]
+    assert remote_run.data.tags["sortal.data_sha256"] == record["data"]["sha256"]
+    paths = {file.path for file in client.list_artifacts(answer["run_id"])}
+    assert paths == {"report.html", "run.json", "recipe.toml", "leaderboard.csv", "model_card.md"}
     version = client.get_model_version_by_alias(NAME, ALIAS)
-    assert str(version.version) == logged["version"]
+    assert str(version.version) == answer["version"]
     assert version.tags["sortal.model_sha256"] == record["artifact"]["sha256"]
 
 
@@ -57,32 +57,32 @@ def check_model(run: Path, rows: Path, mlflow: Any) -> None:
 
     own = sortal.load(run / "model.sortal")
     frame = pd.read_csv(rows)
-    loaded = mlflow.pyfunc.load_model(f"models:/{NAME}@{ALIAS}")
-    answers = loaded.predict(frame)
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}@{ALIAS}")
+    answers = model.predict(frame)
     names = [f"probability_{label}" for label in own.classes_]
     assert np.array_equal(answers[names].to_numpy(), own.predict_proba(frame))
     assert answers["prediction"].tolist() == own.predict(frame).tolist()
     assert answers["decision"].tolist() == own.decide(frame).tolist()
-    assert loaded.metadata.signature.inputs.input_names() == list(own.needs.names)
-    assert loaded.metadata.signature.outputs.input_names() == list(answers.columns)
-    assert len(loaded.predict(loaded.input_example)) == 1
+    assert model.metadata.signature.inputs.input_names() == list(own.needs.names)
+    assert model.metadata.signature.outputs.input_names() == list(answers.columns)
+    assert len(model.predict(model.input_example)) == 1
     files = mlflow.artifacts.list_artifacts(f"models:/{NAME}@{ALIAS}")
     assert not [file.path for file in files if file.path.endswith((".pkl", ".pickle", ".joblib"))]
 
 
 def trip(run: Path, uri: str, rows: Path) -> str:
     """Where the run is, as a person finds it."""
-    logged = export(run, uri)
+    answer = export(run, uri)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow
 
         mlflow.set_tracking_uri(uri)
-        check_run(run, logged, mlflow)
+        check_run(run, answer, mlflow)
         check_model(run, rows, mlflow)
-    again = export(run, uri)
-    assert (logged["version"], again["version"]) == ("1", "2")
-    return str(logged["page"] or logged["model"])
+    second = export(run, uri)
+    assert (answer["version"], second["version"]) == ("1", "2")
+    return str(answer["page"] or answer["model"])
 
 
 if __name__ == "__main__":

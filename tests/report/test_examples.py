@@ -10,24 +10,24 @@ ITEM = Item("text")
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    found, at = [], 0
+    pairs, at = [], 0
     for word in text.split(" "):
-        found.append((at, at + len(word)))
+        pairs.append((at, at + len(word)))
         at += len(word) + 1
-    return found
+    return pairs
 
 
 def test_a_short_text_is_whole_and_marked_by_how_far_each_word_moved_the_model() -> None:
     text = "not very good film"
-    found = excerpt(ITEM, text, spans(text), np.array([-2.0, 0.1, 4.0, 1.0]))
-    assert "".join(word.text for word in found.words) == text
-    assert {word.text: word.level for word in found.words if word.text.strip()} == {
+    result = excerpt(ITEM, text, spans(text), np.array([-2.0, 0.1, 4.0, 1.0]))
+    assert "".join(word.text for word in result.words) == text
+    assert {word.text: word.level for word in result.words if word.text.strip()} == {
         "not": -2,
         "very": 0,
         "good": LEVELS,
         "film": 1,
     }
-    assert (found.starts_before, found.goes_on) == (False, False)
+    assert (result.starts_before, result.goes_on) == (False, False)
 
 
 def test_of_a_long_text_what_moved_the_model_is_shown() -> None:
@@ -35,23 +35,23 @@ def test_of_a_long_text_what_moved_the_model_is_shown() -> None:
     effect = np.zeros(140)
     effect[100] = -3.0
     text = " ".join(words)
-    found = excerpt(ITEM, text, spans(text), effect)
-    shown = "".join(word.text for word in found.words)
-    assert shown in text
-    assert len(shown.split()) == MOST_SHOWN
-    assert [word.level for word in found.words if word.text == "w100"] == [-LEVELS]
-    assert (found.starts_before, found.goes_on) == (True, True)
+    result = excerpt(ITEM, text, spans(text), effect)
+    shown_text = "".join(word.text for word in result.words)
+    assert shown_text in text
+    assert len(shown_text.split()) == MOST_SHOWN
+    assert [word.level for word in result.words if word.text == "w100"] == [-LEVELS]
+    assert (result.starts_before, result.goes_on) == (True, True)
 
 
 def test_where_nothing_moves_the_model_nothing_is_marked() -> None:
     text = "one two"
-    found = excerpt(ITEM, text, spans(text), np.array([0.001, -0.002]))
-    assert [word.level for word in found.words] == [0] * len(found.words)
+    result = excerpt(ITEM, text, spans(text), np.array([0.001, -0.002]))
+    assert [word.level for word in result.words] == [0] * len(result.words)
 
 
 def test_long_words_empty_texts_and_texts_nobody_asked_about_are_cut() -> None:
     long = "x" * 5_000
     assert sum(len(w.text) for w in excerpt(ITEM, long, [(0, 5_000)], np.array([1.0])).words) == MOST_LETTERS
     assert excerpt(ITEM, "", [], np.empty(0)).words[0].text == "(empty)"
-    alone = excerpt(ITEM, long, [], np.empty(0))
-    assert (len(alone.words[0].text), alone.goes_on) == (MOST_LETTERS, True)
+    result = excerpt(ITEM, long, [], np.empty(0))
+    assert (len(result.words[0].text), result.goes_on) == (MOST_LETTERS, True)

@@ -54,33 +54,33 @@ class Page(HTMLParser):
 
 def page(example: Any, **changes: Any) -> Page:
     record: RunRecord = replace(example.record, **changes)
-    return Page(rendered(record, example.oof, example.test))
+    return Page(render(record, example.oof, example.test))
 
 
-def rendered(record: RunRecord, *predictions: Any) -> str:
+def render(record: RunRecord, *predictions: Any) -> str:
     return html.render(record, draw_all(record, *predictions).figures)
 
 
 @pytest.fixture(scope="module")
 def of_two(binary: Any) -> str:
-    return rendered(binary.record, binary.oof, binary.test)
+    return render(binary.record, binary.oof, binary.test)
 
 
 @pytest.fixture(scope="module")
 def of_many(many: Any) -> str:
-    return rendered(many.record, many.oof, many.test)
+    return render(many.record, many.oof, many.test)
 
 
 def test_nothing_runs_and_nothing_is_fetched(of_two: str, of_many: str) -> None:
     for source in (of_two, of_many):
-        found = Page(source)
-        assert not {"script", "iframe", "object", "embed", "link", "img", "form", "base", "b:kind"} & set(found.tags)
+        document = Page(source)
+        assert not {"script", "iframe", "object", "embed", "link", "img", "form", "base", "b:kind"} & set(document.tags)
         assert not re.search(r"https?://|@import|javascript:", source)
-        for _, name, value in found.attributes:
+        for _, name, value in document.attributes:
             assert not name.startswith("on")
             if name in {"href", "xlink:href", "src"}:
                 assert value.startswith(("#", "data:image/png"))
-        assert ("meta", "http-equiv", "Content-Security-Policy") in found.attributes
+        assert ("meta", "http-equiv", "Content-Security-Policy") in document.attributes
 
 
 def test_hostile_names_are_text(of_many: str) -> None:
@@ -135,8 +135,8 @@ def test_the_page_says_what_was_found(of_two: str, binary: Any) -> None:
 
 def test_severe_findings_come_first(binary: Any) -> None:
     order = ("note", "severe", "warning", "severe")
-    found = tuple(Finding(f"A{i}", severity, None, f"finding {i}") for i, severity in enumerate(order))
-    text = [line for line in page(binary, audit=found).text if line.startswith("finding ")]
+    findings = tuple(Finding(f"A{i}", severity, None, f"finding {i}") for i, severity in enumerate(order))
+    text = [line for line in page(binary, audit=findings).text if line.startswith("finding ")]
     assert text == ["finding 1", "finding 3", "finding 0", "finding 2"]
 
 
@@ -157,8 +157,8 @@ def test_slices_that_are_worse_or_asked_for_are_a_table_and_the_others_are_folde
 
 
 def test_where_no_slice_is_worse_that_is_said(many: Any) -> None:
-    found = many.record.slices
-    text = " ".join(page(many, slices=replace(found, slices=found.slices[-1:])).text)
+    slices = many.record.slices
+    text = " ".join(page(many, slices=replace(slices, slices=slices.slices[-1:])).text)
     assert "None is worse beyond chance." in text
     assert "#slices" not in " ".join(value for _, _, value in page(many, slices=None).attributes)
 
@@ -177,17 +177,19 @@ def test_a_run_with_nothing_to_say_still_renders(binary: Any) -> None:
         timing=replace(binary.record.timing, budget_seconds=None, phases=(), skipped=()),
         ledger=replace(binary.record.ledger, opens=0, entries=()),
     )
-    text = " ".join(Page(rendered(bare, binary.oof)).text)
+    text = " ".join(Page(render(bare, binary.oof)).text)
     assert "The test is still sealed." in text
     assert "No findings." in text
     assert "None" not in text
 
 
 def test_how_much_a_refit_would_vary_is_told(binary: Any) -> None:
-    said = "Learned from other samples of as many rows, its score would vary by about .0012 (one standard deviation)."
+    sentence = (
+        "Learned from other samples of as many rows, its score would vary by about .0012 (one standard deviation)."
+    )
     unknown = replace(binary.record.selection, corrected=Estimate(0.1886, 0.1852, 0.1920))
-    known = replace(unknown, refit_spread=0.0012)
-    assert said in " ".join(page(binary, selection=known).text)
+    with_spread = replace(unknown, refit_spread=0.0012)
+    assert sentence in " ".join(page(binary, selection=with_spread).text)
     text = " ".join(page(binary, selection=unknown).text)
     assert "would vary by about" not in text
     assert "if it learned from other samples is not known, and not in the interval" in text
@@ -201,8 +203,8 @@ def test_a_second_look_is_told(binary: Any) -> None:
 
 @pytest.mark.parametrize(("low", "words"), [(-0.1, "is not clearly better than"), (0.01, "is better than")])
 def test_what_treating_rare_classes_brought_stands_in_whole_words(binary: Any, low: float, words: str) -> None:
-    compared = Imbalance("a", "no weights", "b", "class weights", "log_loss", Estimate(0.02, low, 0.2))
-    assert words in html.render(replace(binary.record, imbalance=compared), {})
+    imbalance = Imbalance("a", "no weights", "b", "class weights", "log_loss", Estimate(0.02, low, 0.2))
+    assert words in html.render(replace(binary.record, imbalance=imbalance), {})
 
 
 def test_what_is_decided_in_words(binary: Any, many: Any) -> None:
@@ -210,12 +212,12 @@ def test_what_is_decided_in_words(binary: Any, many: Any) -> None:
     assert html.headline(binary.record) == "Say yes from p = .077 on"
 
 
-@pytest.mark.parametrize("asked", [0.9, 0.95])
-def test_a_promise_stands_with_its_proof(binary: Any, asked: float) -> None:
-    shown = Bound("precision", asked, 0.9, 0.93, asked == 0.9)
-    proof = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (shown,), 0.2)
+@pytest.mark.parametrize("target", [0.9, 0.95])
+def test_a_promise_stands_with_its_proof(binary: Any, target: float) -> None:
+    bound = Bound("precision", target, 0.9, 0.93, target == 0.9)
+    proof = Certificate("yes", 0.6, 0.95, 1300, 300, 200, (bound,), 0.2)
     decision = replace(binary.record.decision, kind="promise", certificate=proof, explanation=proof.explanation)
-    page = rendered(replace(binary.record, decision=decision), binary.oof, binary.test)
+    page = render(replace(binary.record, decision=decision), binary.oof, binary.test)
     assert ('good">certified<' in page) == proof.holds
     assert ('severe">refused<' in page) != proof.holds
     assert "precision &gt;= " in page
@@ -248,21 +250,21 @@ def test_unknown_figures_are_dashes(binary: Any) -> None:
 
 def test_rows_to_look_at_have_their_number_and_no_value(binary: Any) -> None:
     one = Example(4_711, "yes", "no", 0.013, 0.987)
-    left = Example(12, "no", "reject", 0.51)
-    found = page(binary, examples=Examples("out-of-fold", 30, (one,), (left,)))
-    text = " ".join(found.text)
+    other = Example(12, "no", "reject", 0.51)
+    report = page(binary, examples=Examples("out-of-fold", 30, (one,), (other,)))
+    text = " ".join(report.text)
     assert "row 4,711 yes .013 no .987" in text
     assert "row 12 no .510 reject –" in text
     assert "1 of 30 rows decided wrongly and 1 of the others, out of fold" in text
     assert "examples.html" not in text
-    there = page(binary, examples=Examples("valid", 30, (one,), (left,), "examples.html"))
-    assert "is in examples.html beside this page, which is not to be given away" in " ".join(there.text)
+    with_file = page(binary, examples=Examples("valid", 30, (one,), (other,), "examples.html"))
+    assert "is in examples.html beside this page, which is not to be given away" in " ".join(with_file.text)
     assert "Rows to look at" not in " ".join(page(binary).text)
 
 
 def test_what_columns_add_stands_beside_what_they_weigh(binary: Any) -> None:
-    adds = Importance("log-loss lost where the column is shuffled", (ColumnWeight("age", 0.02, 0.01, 0.03),))
-    text = " ".join(page(binary, permutation=adds).text)
+    importance = Importance("log-loss lost where the column is shuffled", (ColumnWeight("age", 0.02, 0.01, 0.03),))
+    text = " ".join(page(binary, permutation=importance).text)
     assert "The 1 columns that add most of 1, each with its interval" in text
     assert "log-loss lost where the column is shuffled" in text
     assert "that weigh most in the model of 4" in text

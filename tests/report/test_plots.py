@@ -26,19 +26,19 @@ THRESHOLD = {"threshold", "decision_curve"}
 BINARY = {"leaderboard", "confusion", "roc", "precision_recall", "reliability", "importance"} | THRESHOLD
 
 
-def drawn(example: Any, **changes: Any) -> dict[str, str]:
+def figures_of(example: Any, **changes: Any) -> dict[str, str]:
     record: RunRecord = replace(example.record, **changes)
     return plots.draw_all(record, example.oof, example.test).figures
 
 
 @pytest.fixture(scope="module")
 def of_two(binary: Any) -> dict[str, str]:
-    return drawn(binary)
+    return figures_of(binary)
 
 
 @pytest.fixture(scope="module")
 def of_many(many: Any) -> dict[str, str]:
-    return drawn(many)
+    return figures_of(many)
 
 
 def texts(svg: str) -> list[str]:
@@ -65,7 +65,7 @@ def test_figures_are_small_well_formed_and_without_styles_or_links(
 
 
 def test_drawing_twice_gives_the_same_bytes(binary: Any, of_two: dict[str, str]) -> None:
-    assert drawn(binary) == of_two
+    assert figures_of(binary) == of_two
 
 
 def test_the_callers_settings_are_neither_used_nor_changed(binary: Any, of_two: dict[str, str]) -> None:
@@ -73,7 +73,7 @@ def test_the_callers_settings_are_neither_used_nor_changed(binary: Any, of_two: 
         {"axes.facecolor": "black", "font.size": 30, "svg.fonttype": "path", "text.usetex": True}
     ):
         before = dict(matplotlib.rcParams)
-        assert drawn(binary) == of_two
+        assert figures_of(binary) == of_two
         assert dict(matplotlib.rcParams) == before
 
 
@@ -102,9 +102,9 @@ def test_figures_say_their_numbers(binary: Any, of_two: dict[str, str]) -> None:
     assert {".2660 →", ".3609 →"} <= set(texts(of_two["leaderboard"]))
 
 
-@pytest.mark.parametrize(("chosen", "left", "right"), [(0.3, 0.0, 1.02), (0.02, 0.0, 0.2), (0.999, 0.8, 1.02)])
-def test_the_chosen_threshold_is_in_sight(binary: Any, chosen: float, left: float, right: float) -> None:
-    record = replace(binary.record, decision=replace(binary.record.decision, threshold=chosen))
+@pytest.mark.parametrize(("threshold", "left", "right"), [(0.3, 0.0, 1.02), (0.02, 0.0, 0.2), (0.999, 0.8, 1.02)])
+def test_the_chosen_threshold_is_in_sight(binary: Any, threshold: float, left: float, right: float) -> None:
+    record = replace(binary.record, decision=replace(binary.record.decision, threshold=threshold))
     with canvas.style():
         figure = plots.threshold(record, binary.oof, binary.test)
     assert figure is not None
@@ -125,18 +125,18 @@ def test_the_steps_are_the_figures_of_the_table_beside_them(binary: Any, levels:
     p = np.round(binary.oof.probability[:, 1] * levels) / levels
     oof = replace(binary.oof, probability=np.column_stack([1 - p, p]))
     rule = Decision("threshold", oof.classes, "yes", binary.record.decision.threshold)
-    told = {a.name: a.expected_cost for a in alternatives(binary.record.task, oof, rule)}
+    costs = {a.name: a.expected_cost for a in alternatives(binary.record.task, oof, rule)}
     with canvas.style():
         figure = plots.threshold(binary.record, oof, None)
     assert figure is not None
     line = figure.axes[0].lines[0]
     x, y = line.get_data()
     assert line.get_drawstyle() == "steps-pre"
-    assert (x[0], y[0], y[-1]) == (0, pytest.approx(told["always yes"]), pytest.approx(told["never yes"]))
+    assert (x[0], y[0], y[-1]) == (0, pytest.approx(costs["always yes"]), pytest.approx(costs["never yes"]))
     assert x[-1] > 1
     # steps-pre: from each point down to the one before it the figure is that of the point.
-    assert y[np.searchsorted(x, rule.threshold)] == pytest.approx(told["chosen"])
-    assert y[np.searchsorted(x, 0.5)] == pytest.approx(told["at .5"])
+    assert y[np.searchsorted(x, rule.threshold)] == pytest.approx(costs["chosen"])
+    assert y[np.searchsorted(x, 0.5)] == pytest.approx(costs["at .5"])
 
 
 def test_benefits_are_in_sight(binary: Any) -> None:
@@ -159,11 +159,11 @@ def test_of_many_classes_the_largest_are_drawn_as_the_test_has_them(binary: Any)
         Predictions(names, np.arange(n), t, p, part) for t, part in ((small, "out-of-fold"), (9 - large, "test"))
     )
     task = Task("y", names, (0.1,) * 10, None, "log_loss", (), ())
-    drawn = list(plots._series(replace(binary.record, task=task), oof, test))
+    series = list(plots._series(replace(binary.record, task=task), oof, test))
     support = np.bincount(test.truth, minlength=10)
-    assert [label for label, *_ in drawn] == [names[k] for k in np.argsort(-support, kind="stable")[:8]]
-    assert all(truth.sum() == support[names.index(label)] for label, truth, *_ in drawn)
-    assert len({(look["color"], look["linestyle"]) for *_, look in drawn}) == 8
+    assert [label for label, *_ in series] == [names[k] for k in np.argsort(-support, kind="stable")[:8]]
+    assert all(truth.sum() == support[names.index(label)] for label, truth, *_ in series)
+    assert len({(look["color"], look["linestyle"]) for *_, look in series}) == 8
 
 
 def decision_curve(record: RunRecord, predictions: Predictions) -> Any:
@@ -178,33 +178,35 @@ def test_the_decision_curve_shows_net_benefit_beside_always_and_never(binary: An
     lines = {line.get_label(): line.get_data() for line in axes.lines}
     at, model = lines["by the model"]
     positive, p = binary.test.truth == 1, binary.test.probability[:, 1]
-    for t, found in list(zip(at, model, strict=True))[::20]:
-        said = p >= t
-        assert found == pytest.approx((said & positive).mean() - (said & ~positive).mean() * t / (1 - t))
+    for t, benefit in list(zip(at, model, strict=True))[::20]:
+        predicted = p >= t
+        assert benefit == pytest.approx((predicted & positive).mean() - (predicted & ~positive).mean() * t / (1 - t))
     x, always = lines["always yes"]
     assert always == pytest.approx(positive.mean() - (1 - positive.mean()) * x / (1 - x))
     assert set(lines["never yes"][1]) == {0}
-    better = lines["better than both, beyond chance"][1]
-    assert 0.3 < np.isfinite(better).mean() < 1
-    assert not np.isfinite(better[0])
-    assert np.isfinite(better[np.searchsorted(at, 1 / 13)])
+    advantage = lines["better than both, beyond chance"][1]
+    assert 0.3 < np.isfinite(advantage).mean() < 1
+    assert not np.isfinite(advantage[0])
+    assert np.isfinite(advantage[np.searchsorted(at, 1 / 13)])
 
 
-@pytest.mark.parametrize(("chosen", "said"), [(1 / 13, "missed yes cost 12 "), (0.5, "one"), (0.9, "alarm cost 9 ")])
+@pytest.mark.parametrize(
+    ("threshold", "title"), [(1 / 13, "missed yes cost 12 "), (0.5, "one"), (0.9, "alarm cost 9 ")]
+)
 def test_the_decision_curve_marks_the_threshold_and_what_it_says_of_costs(
-    binary: Any, chosen: float, said: str
+    binary: Any, threshold: float, title: str
 ) -> None:
-    record = replace(binary.record, decision=replace(binary.record.decision, threshold=chosen))
+    record = replace(binary.record, decision=replace(binary.record.decision, threshold=threshold))
     axes = decision_curve(record, binary.test)
     marks = [line for line in axes.lines if line.get_marker() == "o"]
     (x,), (y,) = marks[0].get_data()
-    assert x == chosen
+    assert x == threshold
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     assert left < x < right
     assert bottom < 0 < top
     assert bottom < y < top
-    assert said in axes.get_title(loc="left")
+    assert title in axes.get_title(loc="left")
 
 
 def test_a_model_that_knows_nothing_is_nowhere_better(binary: Any) -> None:
@@ -226,7 +228,7 @@ def test_without_a_threshold_or_a_second_class_there_is_no_decision_curve(binary
 def test_f1_and_the_most_probable_class_have_a_threshold_figure(binary: Any) -> None:
     for kind, threshold in (("f1", 0.31), ("argmax", None)):
         decision = replace(binary.record.decision, kind=kind, threshold=threshold)
-        svg = drawn(binary, decision=decision)["threshold"]
+        svg = figures_of(binary, decision=decision)["threshold"]
         assert any(f"≥ {number(threshold or 0.5)}" in text for text in texts(svg))
 
 
@@ -234,14 +236,14 @@ def test_one_class_in_the_test_leaves_empty_curves(binary: Any) -> None:
     n = 50
     p = np.tile([0.9, 0.1], (n, 1))
     one = Predictions(("no", "yes"), np.arange(n), np.zeros(n, dtype=np.int64), p, "test")
-    found = plots.draw_all(binary.record, one, one).figures
-    assert "area under the curve" not in texts(found["roc"])
-    assert "reliability" in found
+    figures = plots.draw_all(binary.record, one, one).figures
+    assert "area under the curve" not in texts(figures["roc"])
+    assert "reliability" in figures
 
 
 def test_nothing_to_draw_is_left_out(binary: Any) -> None:
-    found = drawn(binary, leaderboard=(), importance=Importance("gain"), confusion=None)
-    assert found.keys() == {"roc", "precision_recall", "reliability"} | THRESHOLD
+    figures = figures_of(binary, leaderboard=(), importance=Importance("gain"), confusion=None)
+    assert figures.keys() == {"roc", "precision_recall", "reliability"} | THRESHOLD
 
 
 @pytest.mark.parametrize("k", [2, 5, 12, 13, 40, 41, 77])
@@ -257,18 +259,18 @@ def test_confusion_of_any_number_of_classes(k: int) -> None:
 
 def test_what_there_is_no_time_for_is_not_drawn_and_named(binary: Any) -> None:
     turns = iter([True, True, False])
-    drawn = plots.draw_all(binary.record, binary.oof, binary.test, lambda: next(turns))
-    assert list(drawn.figures) == ["leaderboard", "confusion"]
-    assert drawn.timed_out[0] == "roc"
-    assert len(drawn.timed_out) == 8
+    drawing = plots.draw_all(binary.record, binary.oof, binary.test, lambda: next(turns))
+    assert list(drawing.figures) == ["leaderboard", "confusion"]
+    assert drawing.timed_out[0] == "roc"
+    assert len(drawing.timed_out) == 8
 
 
 def test_the_front_joins_and_names_what_none_is_better_and_faster_than(binary: Any) -> None:
     first = binary.record.leaderboard[0]
     points = {"deep": (0.2, 900.0, True), "quick": (0.3, 9.0, True), "beaten": (0.35, 90.0, False)}
     rows = [
-        replace(first, name=name, mean=mean, program_microseconds=took, front=front, selected=name == "quick")
-        for name, (mean, took, front) in points.items()
+        replace(first, name=name, mean=mean, program_microseconds=microseconds, front=front, selected=name == "quick")
+        for name, (mean, microseconds, front) in points.items()
     ]
     with canvas.style():
         figure = plots.front(rows)
@@ -276,8 +278,8 @@ def test_the_front_joins_and_names_what_none_is_better_and_faster_than(binary: A
         line, *dots = figure.axes[0].lines
         assert [line.get_xdata().tolist(), line.get_ydata().tolist()] == [[9.0, 900.0], [0.3, 0.2]]
         assert [dot.get_color() == canvas.MAIN for dot in dots] == [False, True, False]
-        said = texts(canvas.svg(figure))
-    assert "deep" in said
-    assert "quick" in said
-    assert "beaten" not in said
+        labels = texts(canvas.svg(figure))
+    assert "deep" in labels
+    assert "quick" in labels
+    assert "beaten" not in labels
     assert plots.front([replace(row, front=row.name == "deep") for row in rows]) is None

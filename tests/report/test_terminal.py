@@ -26,7 +26,7 @@ from sortal.report import terminal
 from sortal.report.live import TerminalObserver
 
 
-def printed(part: Any, *arguments: Any, width: int = 100, **options: Any) -> list[str]:
+def lines_of(part: Any, *arguments: Any, width: int = 100, **options: Any) -> list[str]:
     stream = io.StringIO()
     part(Console(file=stream, width=width), *arguments, **options)
     return stream.getvalue().splitlines()
@@ -41,17 +41,17 @@ def tell(console: Console, record: RunRecord) -> None:
 
 
 def story(record: RunRecord, width: int) -> list[str]:
-    return printed(tell, record, width=width)
+    return lines_of(tell, record, width=width)
 
 
 def test_of_very_many_candidates_the_first_and_what_they_are_compared_with_are_shown(binary: Any) -> None:
     one = replace(binary.record.leaderboard[0], selected=False, baseline=False)
     rows = [replace(one, name=f"lightgbm {i}") for i in range(terminal.MOST_CANDIDATES + 3)]
     rows += [replace(one, name="majority", baseline=True), replace(one, name="last", selected=True)]
-    lines = printed(terminal.leaderboard, rows, binary.record.selection)
-    shown = [f"lightgbm {i}" for i in range(terminal.MOST_CANDIDATES)] + ["majority", "last"]
+    lines = lines_of(terminal.leaderboard, rows, binary.record.selection)
+    names = [f"lightgbm {i}" for i in range(terminal.MOST_CANDIDATES)] + ["majority", "last"]
     models = [re.split(r"  +", line.replace("*", " ").strip())[0] for line in lines[3:]]
-    assert models[: len(shown)] == shown
+    assert models[: len(names)] == names
     assert any("and 3 behind them, in the report" in line for line in lines)
 
 
@@ -68,8 +68,8 @@ def test_the_story_in_order(binary: Any) -> None:
         "CHECKLIST",
         "58.4 s of 60.",
     ]
-    found = [next(i for i, line in enumerate(lines) if line.startswith(start)) for start in starts]
-    assert found == sorted(found)
+    positions = [next(i for i, line in enumerate(lines) if line.startswith(start)) for start in starts]
+    assert positions == sorted(positions)
 
 
 def test_the_story_has_every_figure(binary: Any) -> None:
@@ -114,7 +114,7 @@ def test_a_pipe_gets_no_colour_codes_and_a_terminal_does(binary: Any) -> None:
 
 def test_narrow_tables_lose_columns_from_the_right(binary: Any) -> None:
     arguments = (binary.record.leaderboard, binary.record.selection)
-    wide, narrow = (printed(terminal.leaderboard, *arguments, width=w)[2].split() for w in (100, 46))
+    wide, narrow = (lines_of(terminal.leaderboard, *arguments, width=w)[2].split() for w in (100, 46))
     assert wide == ["model", "log-loss", "ROC-AUC", "program", "fit"]
     assert narrow == ["model", "log-loss"]
 
@@ -122,7 +122,7 @@ def test_narrow_tables_lose_columns_from_the_right(binary: Any) -> None:
 def test_columns_of_the_table_are_aligned(binary: Any) -> None:
     rows = [
         line
-        for line in printed(terminal.leaderboard, binary.record.leaderboard, binary.record.selection)
+        for line in lines_of(terminal.leaderboard, binary.record.leaderboard, binary.record.selection)
         if "[" in line
     ]
     assert len(rows) == 7
@@ -131,30 +131,30 @@ def test_columns_of_the_table_are_aligned(binary: Any) -> None:
 
 
 def test_what_ships_is_told_with_how_much_a_refit_would_vary(binary: Any) -> None:
-    known = replace(binary.record.selection, refit_gain=-0.0003, corrected=Estimate(0.1886, 0.1852, 0.1920))
-    selection = replace(known, refit_spread=0.0012)
-    text = " ".join(" ".join(printed(terminal.leaderboard, binary.record.leaderboard, selection)).split())
-    measured = "log-loss .1881 out of fold, which orders the rows"
-    corrected = f"{measured}; corrected for the choice and the refit .1886 [.1852 .1920]"
-    assert f"{corrected}; over other samples of as many rows it would vary by .0012" in text
-    text = " ".join(" ".join(printed(terminal.leaderboard, binary.record.leaderboard, known)).split())
+    without_spread = replace(binary.record.selection, refit_gain=-0.0003, corrected=Estimate(0.1886, 0.1852, 0.1920))
+    selection = replace(without_spread, refit_spread=0.0012)
+    text = " ".join(" ".join(lines_of(terminal.leaderboard, binary.record.leaderboard, selection)).split())
+    out_of_fold = "log-loss .1881 out of fold, which orders the rows"
+    estimate_text = f"{out_of_fold}; corrected for the choice and the refit .1886 [.1852 .1920]"
+    assert f"{estimate_text}; over other samples of as many rows it would vary by .0012" in text
+    text = " ".join(" ".join(lines_of(terminal.leaderboard, binary.record.leaderboard, without_spread)).split())
     left_out = "which leaves out how much the model would vary over other samples: that is not known"
-    assert text.endswith(f"{corrected}, {left_out}")
+    assert text.endswith(f"{estimate_text}, {left_out}")
 
 
 def test_names_are_text_and_not_markup() -> None:
     finding = Finding("A1", "severe", "[red]a[/red]", "[bold]a[/bold] \x1b[31m [link=x]")
-    text = "\n".join(printed(terminal.audit, [finding]))
+    text = "\n".join(lines_of(terminal.audit, [finding]))
     assert "[bold]a[/bold]" in text
     assert "\x1b" not in text
 
 
 def test_findings_severe_first_and_not_too_many() -> None:
     findings = [Finding(f"A{i:03}", "severe" if i == 30 else "note", None, f"finding {i}") for i in range(40)]
-    lines = printed(terminal.audit, findings)
+    lines = lines_of(terminal.audit, findings)
     assert lines[2].startswith("! A030 finding 30")
     assert lines[-1].strip() == "and 28 more, in the report"
-    assert printed(terminal.audit, []) == ["", "AUDIT  no findings"]
+    assert lines_of(terminal.audit, []) == ["", "AUDIT  no findings"]
 
 
 def test_what_does_not_hold_is_shown_and_the_rest_is_one_line() -> None:
@@ -165,15 +165,15 @@ def test_what_does_not_hold_is_shown_and_the_rest_is_one_line() -> None:
         Item("odd", "not applicable", "why"),
         Item("bad", "fails", "reason"),
     ]
-    lines = printed(terminal.checklist, items)
+    lines = lines_of(terminal.checklist, items)
     assert lines[1] == "CHECKLIST  2 of 4 hold"
     assert [line.strip() for line in lines[2:]] == [
         "x bad     reason",
         "? unseen  no time",
         "2 more hold, 1 does not apply: see report.html",
     ]
-    assert printed(terminal.checklist, items[:1], where="the card")[2].strip() == "1 holds: see the card"
-    assert printed(terminal.checklist, ()) == []
+    assert lines_of(terminal.checklist, items[:1], where="the card")[2].strip() == "1 holds: see the card"
+    assert lines_of(terminal.checklist, ()) == []
 
 
 def test_what_the_test_does_not_bear_out_comes_before_what_was_promised(binary: Any) -> None:
@@ -191,14 +191,14 @@ def test_what_the_test_does_not_bear_out_comes_before_what_was_promised(binary: 
         first < next(i for i, line in enumerate(lines) if line.startswith(part)) for part in ("TRAIN", "DECIDE", "TEST")
     )
     assert "averages over classes leave it out" in " ".join(lines)
-    assert warning in " ".join(printed(terminal.headline, record, width=160))
-    assert not printed(terminal.shortfall, binary.record.verification)
+    assert warning in " ".join(lines_of(terminal.headline, record, width=160))
+    assert not lines_of(terminal.shortfall, binary.record.verification)
 
 
 def test_with_rejects_figures_of_decided_rows_stand_beside_the_share_left_to_a_person(binary: Any) -> None:
     task = replace(binary.record.task, headline=("expected_cost", "recall", "log_loss"), reject_cost=0.2)
     trial = replace(binary.record.verification, rejected=Estimate(0.24, 0.2163, 0.2789))
-    lines = printed(terminal.sealed_test, binary.record.test, trial, task, binary.record.ledger, width=120)
+    lines = lines_of(terminal.sealed_test, binary.record.test, trial, task, binary.record.ledger, width=120)
     assert lines[2].strip() == "expected cost .32 [.29 .35] · log-loss .188 [.180 .196]"
     assert lines[3].strip() == (
         "left to a person 24 % [21.6 27.9] of the rows; of the others: accuracy .861 [.853 .869] · recall .93 [.91 .95]"
@@ -207,14 +207,14 @@ def test_with_rejects_figures_of_decided_rows_stand_beside_the_share_left_to_a_p
 
 def test_a_long_file_name_moves_out_of_the_margin() -> None:
     columns = [Column("a", "number"), Column("b", "text", "ignore", "texts are left out")]
-    lines = printed(terminal.data_line, Data("customers_of_2026.parquet", 10, 2), columns, 0.31)
+    lines = lines_of(terminal.data_line, Data("customers_of_2026.parquet", 10, 2), columns, 0.31)
     assert lines[0] == "data       customers_of_2026.parquet: 10 rows, 2 columns: 1 number   0.3 s"
     assert lines[1] == "left out   b (texts are left out)"
 
 
 def test_time_and_validation_parts_are_told(binary: Any) -> None:
     split = replace(binary.record.split, method="time", column="day", valid=700, notes=("ties went to the test",))
-    lines = printed(terminal.sealed_line, split)
+    lines = lines_of(terminal.sealed_line, split)
     assert "by time (day)" in lines[0]
     assert "700 rows to validate on; opened 0 times" in lines[0]
     assert lines[1].strip() == "ties went to the test"
@@ -230,23 +230,23 @@ def test_f1_and_argmax_decisions(binary: Any, many: Any) -> None:
         measure="f1",
         comparison={"chosen": 0.6, "at .5": 0.5},
     )
-    text = " ".join(printed(terminal.decision, binary.record.task, binary.record.calibration, f1))
+    text = " ".join(lines_of(terminal.decision, binary.record.task, binary.record.calibration, f1))
     assert "say yes from p = .400 on; F1: chosen .60, at .5 .50" in text
-    text = " ".join(printed(terminal.decision, many.record.task, many.record.calibration, many.record.decision))
+    text = " ".join(lines_of(terminal.decision, many.record.task, many.record.calibration, many.record.decision))
     assert "take the most probable class: share of errors .31 [.30 .32]" in text
 
 
 def test_a_sealed_test_stays_sealed(binary: Any) -> None:
     assert (
-        printed(terminal.sealed_test, None, None, binary.record.task, binary.record.ledger)[1] == "TEST   still sealed"
+        lines_of(terminal.sealed_test, None, None, binary.record.task, binary.record.ledger)[1] == "TEST   still sealed"
     )
     second = replace(binary.record.ledger, opens=2, blind=False)
-    lines = printed(terminal.sealed_test, binary.record.test, binary.record.verification, binary.record.task, second)
+    lines = lines_of(terminal.sealed_test, binary.record.test, binary.record.verification, binary.record.task, second)
     assert lines[1] == "TEST   opened twice, on the saved model, no longer blind"
 
 
 def test_the_headline_is_short(binary: Any) -> None:
-    lines = printed(terminal.headline, binary.record)
+    lines = lines_of(terminal.headline, binary.record)
     assert lines[0] == "bank.csv, target y: say yes from p = .077 on; by catboost"
     assert len(lines) <= 4
 
@@ -288,10 +288,10 @@ def test_a_terminal_sees_the_line_live_and_it_goes_away() -> None:
         while "logistic fold 1/5" not in stream.getvalue() and time.monotonic() < deadline:
             time.sleep(0.02)
         console.print("said meanwhile")
-    written = stream.getvalue()
-    assert "now logistic fold 1/5" in re.sub(r"\x1b\[[\d;?]*\w", "", written)
-    assert "said meanwhile" in written
-    assert written.rindex("\x1b[2K") > written.rindex("logistic fold")
+    output = stream.getvalue()
+    assert "now logistic fold 1/5" in re.sub(r"\x1b\[[\d;?]*\w", "", output)
+    assert "said meanwhile" in output
+    assert output.rindex("\x1b[2K") > output.rindex("logistic fold")
 
 
 def test_a_pipe_sees_nothing_of_it() -> None:
@@ -321,8 +321,8 @@ def test_nobody_and_a_pipe_hear_nothing_of_the_steps(observer: Observer, capsys:
 def test_checks_that_were_not_made_are_listed_by_reason() -> None:
     stream = io.StringIO()
     timed_out = [SkippedCheck(f"A10{i}", "a title", "no time left", blind=True) for i in range(2)]
-    named = SkippedCheck("A003", "groups", "no group column was named", blind=False)
-    terminal.unchecked(Console(file=stream, width=120), [*timed_out, named])
+    no_group = SkippedCheck("A003", "groups", "no group column was named", blind=False)
+    terminal.unchecked(Console(file=stream, width=120), [*timed_out, no_group])
     assert " ".join(stream.getvalue().split()) == (
         "not looked for: A100, A101 (no time left); A003 (no group column was named)"
     )
@@ -333,33 +333,36 @@ def test_checks_that_were_not_made_are_listed_by_reason() -> None:
 def test_the_front_says_what_can_be_picked(binary: Any) -> None:
     best, second, *others = binary.record.leaderboard
     rows = [replace(best, front=True, file="front/1.sortal", bytes=2_000_000), replace(second, front=True), *others]
-    text = " ".join(" ".join(printed(terminal.leaderboard, rows, binary.record.selection, width=160)).split())
+    text = " ".join(" ".join(lines_of(terminal.leaderboard, rows, binary.record.selection, width=160)).split())
     assert f"; sortal pick ships {best.name} instead" in text
     assert "2.0 MB" in text
-    assert "sortal pick" not in " ".join(printed(terminal.leaderboard, others, binary.record.selection))
+    assert "sortal pick" not in " ".join(lines_of(terminal.leaderboard, others, binary.record.selection))
 
 
 def test_what_a_model_takes_too_much_of_is_told_in_the_end(binary: Any) -> None:
     artifact = replace(binary.record.artifact, exceeds=("a row takes 2 ms, more than the 1 ms of --max-latency",))
-    text = "\n".join(printed(terminal.closing, binary.record.timing, Path("runs/x"), artifact))
+    text = "\n".join(lines_of(terminal.closing, binary.record.timing, Path("runs/x"), artifact))
     assert "! a row takes 2 ms, more than the 1 ms of --max-latency" in " ".join(text.split())
 
 
 def test_the_page_of_examples_is_named_where_there_is_one(binary: Any) -> None:
     timing = binary.record.timing
-    (without,), (named,) = (
-        printed(terminal.closing, timing, Path("runs/x"), None, file) for file in (None, "examples.html")
+    (without,), (with_page,) = (
+        lines_of(terminal.closing, timing, Path("runs/x"), None, file) for file in (None, "examples.html")
     )
     assert without.endswith("runs/x:  report.html  run.json")
-    assert named.endswith("runs/x:  report.html  examples.html  run.json")
+    assert with_page.endswith("runs/x:  report.html  examples.html  run.json")
 
 
 def test_what_columns_add_is_said_in_a_line() -> None:
-    some = (ColumnWeight("review", 0.121, 0.096, 0.148), *(ColumnWeight(f"c{i}", 0.0, -0.01, 0.01) for i in range(6)))
-    lines = printed(terminal.adding, Importance("log-loss lost where the column is shuffled", some), width=200)
+    weights = (
+        ColumnWeight("review", 0.121, 0.096, 0.148),
+        *(ColumnWeight(f"c{i}", 0.0, -0.01, 0.01) for i in range(6)),
+    )
+    lines = lines_of(terminal.adding, Importance("log-loss lost where the column is shuffled", weights), width=200)
     assert lines == [
         "",
         "COLUMNS  review .12 [.10 .15], c0 .00 [-.01 .01], c1 .00 [-.01 .01], c2 .00 [-.01 .01] and 3 more: log-loss "
         "lost where the column is shuffled",
     ]
-    assert printed(terminal.adding, None) == []
+    assert lines_of(terminal.adding, None) == []

@@ -54,9 +54,9 @@ def test_a_column_of_costs_is_required(model: Any, client_of: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def real(trained: Any) -> ServedModel:
+def real(churn_run: Any) -> ServedModel:
     """A model that was trained."""
-    return ServedModel("churn", "ab" * 32, load(trained.model))
+    return ServedModel("churn", "ab" * 32, load(churn_run.model))
 
 
 def test_every_example_of_a_column_is_one_of_its_values(real: ServedModel) -> None:

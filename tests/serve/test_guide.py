@@ -18,8 +18,8 @@ EXAMPLES = re.findall(r"^    curl ([^\n]+)\n\n```json\n(.*?)```", GUIDE, re.M | 
 
 
 @pytest.fixture(scope="module")
-def churn_model(trained: Any) -> Model:
-    return load(trained.model)
+def churn_model(churn_run: Any) -> Model:
+    return load(churn_run.model)
 
 
 def send(ask: Any, command: str) -> Any:

@@ -11,7 +11,7 @@ import pytest
 
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import Label, PredictionRecord
-from tests.conftest import Sortal, Trained
+from tests.conftest import Sortal, TrainedRun
 
 LogOf = Callable[..., str]
 
@@ -87,19 +87,19 @@ def test_columns_of_numbers_in_a_parquet_file(sortal: Sortal, tmp_path: Path) ->
     assert labels_of(url) == [0]
 
 
-def test_classes_of_the_model_that_was_served(sortal: Sortal, trained: Trained, tmp_path: Path) -> None:
+def test_classes_of_the_model_that_was_served(sortal: Sortal, churn_run: TrainedRun, tmp_path: Path) -> None:
     """With it labels can come first, and what is no class is refused, with all of the file."""
     url, file = f"sqlite:///{tmp_path}/served.db", tmp_path / "late.csv"
     open_store(url).close()
     file.write_text("id,label\na,Yes\n")
     assert "name the model: --model FILE" in sortal("label", url, file).err
-    assert sortal("label", url, file, "--model", trained.model, "--json").json["unmatched"] == 1
+    assert sortal("label", url, file, "--model", churn_run.model, "--json").json["unmatched"] == 1
     file.write_text("id,label\nb,No\nc,yep\n")
-    refusal = sortal("label", url, file, "--model", trained.model)
+    refusal = sortal("label", url, file, "--model", churn_run.model)
     assert (refusal.code, refusal.out) == (2, "")
     assert "a label of late.csv is 'yep', no class of the model; " in refusal.err
     file.write_text("id,label\nb,No\n")
-    assert sortal("label", url, file, "--model", trained.model, "--json").json["new"] == 1
+    assert sortal("label", url, file, "--model", churn_run.model, "--json").json["new"] == 1
 
 
 @pytest.mark.parametrize(

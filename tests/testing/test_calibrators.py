@@ -44,7 +44,7 @@ def test_one_that_becomes_certain_fails():
 
 
 def test_every_number_of_classes_that_it_suits_is_tried():
-    named = {r.name for r in check_calibrator(registry.load("sortal.calibrators", "temperature"))}
-    assert {f"temperature-keeps_the_ranking-{k}" for k in (2, 3, 5)} <= named
-    named = {r.name for r in check_calibrator(registry.load("sortal.calibrators", "isotonic"))}
-    assert {name[-1] for name in named if name.startswith("isotonic-keeps")} == {"2"}
+    names = {r.name for r in check_calibrator(registry.load("sortal.calibrators", "temperature"))}
+    assert {f"temperature-keeps_the_ranking-{k}" for k in (2, 3, 5)} <= names
+    names = {r.name for r in check_calibrator(registry.load("sortal.calibrators", "isotonic"))}
+    assert {name[-1] for name in names if name.startswith("isotonic-keeps")} == {"2"}

@@ -42,11 +42,11 @@ LOGISTIC: Family = registry.load("sortal.models", "logistic")
 UNSEEDED = np.random.default_rng()
 
 
-def failed(requirements: Iterator[Requirement], about: str) -> bool:
+def fails(requirements: Iterator[Requirement], about: str) -> bool:
     """Whether a requirement with this in its name fails."""
-    chosen = [r for r in requirements if about in r.name]
-    assert chosen
-    for requirement in chosen:
+    matches = [r for r in requirements if about in r.name]
+    assert matches
+    for requirement in matches:
         try:
             requirement()
         except ConformanceError:
@@ -54,7 +54,7 @@ def failed(requirements: Iterator[Requirement], about: str) -> bool:
     return False
 
 
-def fitting(change: Callable[[FitRequest, Fitted], Fitted]) -> Family:
+def family_with(change: Callable[[FitRequest, Fitted], Fitted]) -> Family:
     """Logistic regression whose fits are changed afterwards."""
 
     def fit(request: FitRequest, settings: Settings) -> Fitted:
@@ -63,43 +63,43 @@ def fitting(change: Callable[[FitRequest, Fitted], Fitted]) -> Family:
     return replace(LOGISTIC, fit=fit)
 
 
-def unnormalised(request: FitRequest, fitted: Fitted) -> Fitted:
-    return replace(fitted, predict_proba=lambda X: 0.9 * fitted.predict_proba(X))
+def unnormalised(request: FitRequest, model: Fitted) -> Fitted:
+    return replace(model, predict_proba=lambda X: 0.9 * model.predict_proba(X))
 
 
-def inexact(request: FitRequest, fitted: Fitted) -> Fitted:
-    program = fitted.program()
+def inexact(request: FitRequest, model: Fitted) -> Fitted:
+    program = model.program()
     arrays = {**program.arrays, "coef": program.arrays["coef"] + 1e-9}
-    return replace(fitted, program=lambda: replace(program, arrays=arrays))
+    return replace(model, program=lambda: replace(program, arrays=arrays))
 
 
-def constant(request: FitRequest, fitted: Fitted) -> Fitted:
+def constant(request: FitRequest, model: Fitted) -> Fitted:
     last = np.eye(request.n_classes)[-1] * 0.98 + 0.02 / request.n_classes
     return replace(
-        fitted,
+        model,
         predict_proba=lambda X: np.tile(last, (len(X), 1)),
         program=lambda: Program("constant", arrays={"probability": last}),
     )
 
 
-def unrepeatable(request: FitRequest, fitted: Fitted) -> Fitted:
-    program = fitted.program()
+def unrepeatable(request: FitRequest, model: Fitted) -> Fitted:
+    program = model.program()
     arrays = {**program.arrays, "coef": program.arrays["coef"] + UNSEEDED.normal(size=program.arrays["coef"].shape)}
-    return replace(fitted, program=lambda: replace(program, arrays=arrays))
+    return replace(model, program=lambda: replace(program, arrays=arrays))
 
 
-def negative(request: FitRequest, fitted: Fitted) -> Fitted:
-    return replace(fitted, importance=fitted.importance - 1e6)
+def negative(request: FitRequest, model: Fitted) -> Fitted:
+    return replace(model, importance=model.importance - 1e6)
 
 
-def greedy(request: FitRequest, fitted: Fitted) -> Fitted:
+def greedy(request: FitRequest, model: Fitted) -> Fitted:
     request.train.X[0, 0] += 1.0
-    return fitted
+    return model
 
 
-def opaque(request: FitRequest, fitted: Fitted) -> Fitted:
-    program = fitted.program()
-    return replace(fitted, program=lambda: replace(program, arrays={**program.arrays, "more": np.array([None])}))
+def opaque(request: FitRequest, model: Fitted) -> Fitted:
+    program = model.program()
+    return replace(model, program=lambda: replace(program, arrays={**program.arrays, "more": np.array([None])}))
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,15 @@ def opaque(request: FitRequest, fitted: Fitted) -> Fitted:
     ],
 )
 def test_a_family_with_a_fault_fails(fault: Callable[[FitRequest, Fitted], Fitted], requirement: str) -> None:
-    assert failed(check_family(fitting(fault)), requirement)
-    assert not failed(check_family(LOGISTIC), requirement)
+    assert fails(check_family(family_with(fault)), requirement)
+    assert not fails(check_family(LOGISTIC), requirement)
 
 
 def test_a_family_that_ignores_row_weights_fails() -> None:
     def fit(request: FitRequest, settings: Settings) -> Fitted:
         return LOGISTIC.fit(replace(request, train=replace(request.train, weight=None)), settings)
 
-    assert failed(check_family(replace(LOGISTIC, fit=fit)), "uses_row_weights")
+    assert fails(check_family(replace(LOGISTIC, fit=fit)), "uses_row_weights")
 
 
 def test_a_family_that_forgets_what_its_clock_decided_fails() -> None:
@@ -132,7 +132,7 @@ def test_a_family_that_forgets_what_its_clock_decided_fails() -> None:
     def fit(request: FitRequest, settings: Settings) -> Fitted:
         return LOGISTIC.fit(request, {"C": 0.1 if request.seconds < 10 else 1.0})
 
-    assert failed(check_family(replace(LOGISTIC, fit=fit)), "effort_repeats_a_fit")
+    assert fails(check_family(replace(LOGISTIC, fit=fit)), "effort_repeats_a_fit")
 
 
 def test_a_family_that_does_not_look_at_the_clock_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_a_family_that_does_not_look_at_the_clock_fails(monkeypatch: pytest.Monk
         time.sleep(2 * families.BUDGET)
         return LOGISTIC.fit(request, settings)
 
-    assert failed(check_family(replace(LOGISTIC, fit=fit)), "ends_when_its_seconds_are_over")
+    assert fails(check_family(replace(LOGISTIC, fit=fit)), "ends_when_its_seconds_are_over")
 
 
 def test_a_preparer_with_a_fault_fails() -> None:
@@ -150,12 +150,12 @@ def test_a_preparer_with_a_fault_fails() -> None:
         """Remembers how many rows it saw, and calls two columns by one name."""
 
         def fit(self, *arguments: Any) -> EncodedColumn:
-            prepared = number.fit(*arguments)
-            steps = (prepared.program, prepared.program)
+            preparation = number.fit(*arguments)
+            steps = (preparation.program, preparation.program)
             return replace(
-                prepared,
+                preparation,
                 program=Program("table", steps=steps),
-                names=prepared.names * 2,
+                names=preparation.names * 2,
                 categorical=(False, False),
             )
 
@@ -165,23 +165,23 @@ def test_a_preparer_with_a_fault_fails() -> None:
         def fit(self, *arguments: Any) -> EncodedColumn:
             return replace(number.fit(*arguments), train=np.zeros((3, 1)))
 
-    assert failed(check_preparer(Learned(), "number"), "names_its_columns")
-    assert failed(check_preparer(Misshapen(), "number"), "gives_training_rows")
+    assert fails(check_preparer(Learned(), "number"), "names_its_columns")
+    assert fails(check_preparer(Misshapen(), "number"), "gives_training_rows")
 
 
 def test_a_metric_with_a_fault_fails() -> None:
     from sortal.evaluate.metrics import log_loss
 
     upside_down = replace(log_loss, higher_is_better=True)
-    curious = replace(log_loss, needs="decision")
+    bad_metric = replace(log_loss, needs="decision")
     first_row = replace(log_loss, score=lambda task, p, d: float(1 - p.probability[0, p.truth[0]]), sampling=None)
     sure_of_nothing = replace(
         log_loss, score=lambda task, p, d: log_loss.score(task, p, d) if len(p) else 0.0, sampling=None
     )
-    assert failed(check_metric(upside_down), "says_which_way_is_better")
-    assert failed(check_metric(curious), "reads_what_it_says")
-    assert failed(check_metric(first_row), "ignores_the_order_of_rows")
-    assert failed(check_metric(sure_of_nothing), "is_nan_where_it_is_undefined")
+    assert fails(check_metric(upside_down), "says_which_way_is_better")
+    assert fails(check_metric(bad_metric), "reads_what_it_says")
+    assert fails(check_metric(first_row), "ignores_the_order_of_rows")
+    assert fails(check_metric(sure_of_nothing), "is_nan_where_it_is_undefined")
 
 
 def test_a_calibrator_with_a_fault_fails() -> None:
@@ -193,32 +193,32 @@ def test_a_calibrator_with_a_fault_fails() -> None:
 
         return Calibrator("fixed", fit)
 
-    assert failed(check_calibrator(affine(-1.0, 0.0)), "keeps_the_ranking")
-    assert failed(check_calibrator(affine(1.0, 3.0)), "does_not_harm")
-    assert not failed(check_calibrator(affine(0.7, 0.0)), "keeps_the_ranking")
+    assert fails(check_calibrator(affine(-1.0, 0.0)), "keeps_the_ranking")
+    assert fails(check_calibrator(affine(1.0, 3.0)), "does_not_harm")
+    assert not fails(check_calibrator(affine(0.7, 0.0)), "keeps_the_ranking")
 
 
 def test_a_check_with_a_fault_fails() -> None:
-    def finding(**told: Any) -> Finding:
-        return Finding(**{"code": "T900", "severity": "note", "column": None, "message": "a note", **told})
+    def finding(**fields: Any) -> Finding:
+        return Finding(**{"code": "T900", "severity": "note", "column": None, "message": "a note", **fields})
 
-    def saying(*found: Finding) -> Check:
-        return Check("T900", "a fault", lambda case: list(found))
+    def check_with(*findings: Finding) -> Check:
+        return Check("T900", "a fault", lambda case: list(findings))
 
-    assert failed(check_check(saying(finding(severity="severe"))), "is_silent_on_a_clean_table")
-    assert failed(check_check(saying(finding(code="T000"))), "says_what_it_found")
-    assert failed(check_check(saying(finding(column="nowhere"))), "says_what_it_found")
-    assert failed(check_check(saying(finding(evidence={"p": float("nan")}))), "says_what_it_found")
-    assert failed(check_check(saying(finding(evidence={"rows": pl.Series([1])}))), "says_what_it_found")
-    assert not failed(check_check(saying()), "")
+    assert fails(check_check(check_with(finding(severity="severe"))), "is_silent_on_a_clean_table")
+    assert fails(check_check(check_with(finding(code="T000"))), "says_what_it_found")
+    assert fails(check_check(check_with(finding(column="nowhere"))), "says_what_it_found")
+    assert fails(check_check(check_with(finding(evidence={"p": float("nan")}))), "says_what_it_found")
+    assert fails(check_check(check_with(finding(evidence={"rows": pl.Series([1])}))), "says_what_it_found")
+    assert not fails(check_check(check_with()), "")
 
 
 class Twice(Number):
     """Numbers; as cells it makes twice as much of them."""
 
     def canonical(self, column: Column, values: Any, sort: Sort) -> Any:
-        found = super().canonical(column, values, sort)
-        return found.map(lambda value: 2 * value) if isinstance(found, Cells) else found
+        cells = super().canonical(column, values, sort)
+        return cells.map(lambda value: 2 * value) if isinstance(cells, Cells) else cells
 
 
 class Unstored(Category):
@@ -251,4 +251,4 @@ class Rude(Datetime):
     ],
 )
 def test_a_kind_with_a_fault_fails(faulty: Kind, texts: list[str], requirement: str) -> None:
-    assert failed(check_kind(faulty, texts), requirement)
+    assert fails(check_kind(faulty, texts), requirement)

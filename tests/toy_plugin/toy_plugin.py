@@ -89,14 +89,14 @@ class LastFirst:
         return 1
 
 
-def _correlation(task: Task, told: Predictions, decided: NDArray[np.int64]) -> float:
-    if not len(told):
+def _correlation(task: Task, predictions: Predictions, decided: NDArray[np.int64]) -> float:
+    if not len(predictions):
         return float("nan")
     k = len(task.classes) + 1  # a row may be rejected
-    table = np.bincount(told.truth * k + decided, minlength=k * k).reshape(k, k)
-    n, truth, said = table.sum(), table.sum(axis=1), table.sum(axis=0)
-    spread = float(n**2 - truth @ truth) * float(n**2 - said @ said)
-    return float((np.trace(table) * n - truth @ said) / np.sqrt(spread)) if spread > 0 else 0.0
+    table = np.bincount(predictions.truth * k + decided, minlength=k * k).reshape(k, k)
+    n, truth, predicted = table.sum(), table.sum(axis=1), table.sum(axis=0)
+    spread = float(n**2 - truth @ truth) * float(n**2 - predicted @ predicted)
+    return float((np.trace(table) * n - truth @ predicted) / np.sqrt(spread)) if spread > 0 else 0.0
 
 
 matthews = Metric(

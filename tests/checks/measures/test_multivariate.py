@@ -30,9 +30,9 @@ def test_columns_together_are_judged_out_of_fold() -> None:
 
 def test_shuffling_a_column_costs_what_it_tells() -> None:
     frame, codes = three_columns()
-    found = multivariate(typed(frame), codes, frame.columns, 0, shuffled=["strong", "noise"])
-    assert found.drops["strong"] > 0.15
-    assert abs(found.drops["noise"]) < 0.03
+    result = multivariate(typed(frame), codes, frame.columns, 0, shuffled=["strong", "noise"])
+    assert result.drops["strong"] > 0.15
+    assert abs(result.drops["noise"]) < 0.03
 
 
 def test_a_lift_is_the_difference_and_knows_its_error() -> None:
@@ -50,16 +50,16 @@ def test_influence_gives_the_error_of_a_bootstrap(classes: int) -> None:
     codes = rng.choice(classes, 500, p=np.arange(1, classes + 1) / np.arange(1, classes + 1).sum())
     score = rng.dirichlet(np.ones(classes), 500) + 0.3 * np.eye(classes)[codes]
     draws = [rng.integers(0, 500, 500) for _ in range(400)]
-    bootstrapped = np.std([auc(codes[rows], score[rows]) for rows in draws])
-    assert np.sqrt((influence(codes, score) ** 2).sum()) == pytest.approx(bootstrapped, rel=0.15)
+    bootstrap_error = np.std([auc(codes[rows], score[rows]) for rows in draws])
+    assert np.sqrt((influence(codes, score) ** 2).sum()) == pytest.approx(bootstrap_error, rel=0.15)
 
 
 def test_of_two_classes_the_rarer_one_has_more_of_the_sample() -> None:
     codes = np.repeat([0, 1], [20_000, 700])
     table = typed(pl.DataFrame({"x": np.arange(20_700.0)}))
-    some = multivariate(table, codes, [], seed=0)
-    assert np.bincount(some.codes).tolist() == [2300, 700]
-    assert (codes[some.table.rows] == some.codes).all()
+    result = multivariate(table, codes, [], seed=0)
+    assert np.bincount(result.codes).tolist() == [2300, 700]
+    assert (codes[result.table.rows] == result.codes).all()
 
 
 def test_rows_with_a_date_are_judged_by_blocks_in_time() -> None:

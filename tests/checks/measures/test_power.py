@@ -53,6 +53,6 @@ def test_extreme_numbers_are_weighed() -> None:
 
 def test_samples_keep_the_classes() -> None:
     codes = np.repeat([0, 1], [9000, 1000])
-    table, some = sampled(typed(pl.DataFrame({"x": np.arange(10_000.0)})), codes, 500, seed=3)
-    assert np.bincount(some).tolist() == [450, 50]
-    assert (codes[table.rows] == some).all()
+    table, sample_codes = sampled(typed(pl.DataFrame({"x": np.arange(10_000.0)})), codes, 500, seed=3)
+    assert np.bincount(sample_codes).tolist() == [450, 50]
+    assert (codes[table.rows] == sample_codes).all()

@@ -26,7 +26,7 @@ from sortal.serve.log.export import export
 from sortal.serve.log.records import LabelRecord, PredictionRecord
 from sortal.serve.log.store import LogStore
 from sortal.serve.log.writer import LogWriter
-from tests.conftest import Sortal, Trained
+from tests.conftest import Sortal, TrainedRun
 
 OpenLog = Callable[[str], LogStore]
 
@@ -134,7 +134,9 @@ def test_any_inputs_can_be_exported(small: LogStore, tmp_path: Path, rows: list[
             assert frame[name].to_list() == [row.get(name) for row in rows]
 
 
-def test_other_commands_read_an_export(sortal: Sortal, trained: Trained, churn: pl.DataFrame, tmp_path: Path) -> None:
+def test_other_commands_read_an_export(
+    sortal: Sortal, churn_run: TrainedRun, churn: pl.DataFrame, tmp_path: Path
+) -> None:
     store = open_store(f"sqlite:///{tmp_path}/served.db")
     rows = churn.head(300)
     store.add_predictions(
@@ -144,13 +146,13 @@ def test_other_commands_read_an_export(sortal: Sortal, trained: Trained, churn: 
     (tmp_path / "days").mkdir()
     export(store, tmp_path / "days" / "day.parquet", target="Churn")
     store.close()
-    result = sortal("evaluate", trained.model, tmp_path / "days" / "day.parquet", "--json")
+    result = sortal("evaluate", churn_run.model, tmp_path / "days" / "day.parquet", "--json")
     assert result.code == 0, result.err
     direct = tmp_path / "direct.csv"
     rows.head(200).write_csv(direct)
     assert result.json["rows"] == 200
     assert result.json["unlabelled"] == 100
-    expected = sortal("evaluate", trained.model, direct, "--json").json
+    expected = sortal("evaluate", churn_run.model, direct, "--json").json
     assert result.json["comparisons"] == expected["comparisons"]
     audit = sortal("audit", tmp_path / "days" / "day.parquet", "--target", "Churn")
     assert audit.code == 0, audit.err
