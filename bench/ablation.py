@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 
 import sortal
-from bench._finished import Finished
 from bench._outcome import Goal, Options, Outcome
+from bench._result_store import ResultStore
 from bench._tables import EXAMPLE, no_table, tabular
 from bench.quality import sample, scored
 from sortal.core import registry
@@ -72,7 +72,7 @@ def run(options: Options) -> Outcome:
     names = FAST_INGREDIENTS if options.fast else tuple(n for n in ingredients() if options.case in n)
     with tempfile.TemporaryDirectory() as scratch:
         jobs = list(_jobs(options, rows, budget, names, Path(scratch)))
-        losses = _losses(jobs, Finished(options.resume))
+        losses = _losses(jobs, ResultStore(options.resume))
     if not losses:
         no_table("to train on")
     return outcome(losses, names, budget)
@@ -98,15 +98,15 @@ def _jobs(options: Options, rows: int, budget: float, names: Sequence[str], fold
                 yield Job(name, *paths, target, without, budget, seed, rows)
 
 
-def _losses(jobs: Sequence[Job], finished: Finished) -> list[Loss]:
+def _losses(jobs: Sequence[Job], store: ResultStore) -> list[Loss]:
     """One after another, each in a process of its own: what is left out of one is left out of no other."""
-    todo = [job for job in jobs if job.key not in finished]
+    todo = [job for job in jobs if job.key not in store]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
         for job, loss in zip(todo, pool.map(_train, todo), strict=True):
             print(f"{loss.table}  without {loss.without}  {loss.log_loss:.4f}  {loss.chosen}", file=sys.stderr)
-            finished[job.key] = asdict(loss)
-    return [Loss(**finished[job.key]) for job in jobs]
+            store[job.key] = asdict(loss)
+    return [Loss(**store[job.key]) for job in jobs]
 
 
 def _train(job: Job) -> Loss:

@@ -23,9 +23,9 @@ import numpy as np
 import polars as pl
 
 import sortal
-from bench._finished import Finished
 from bench._futures import EFFORT, Cell, Sample, Table, cells
 from bench._outcome import Goal, Options, Outcome
+from bench._result_store import ResultStore
 from bench._tables import EXAMPLE, no_table, tabular
 from sortal.core import registry
 from sortal.core.costs import incurred
@@ -85,7 +85,7 @@ def run(options: Options) -> Outcome:
     share = Counter(c.kind for c in some)
     reps = {c.name: FAST_REPS if options.fast else -(-options.reps // share[c.kind]) for c in some}
     jobs = sorted((rep, number, name) for number, name in enumerate(reps) for rep in range(reps[name]))
-    claims, failures = _claims([(options.data, name, rep) for rep, _, name in jobs], Finished(options.resume))
+    claims, failures = _claims([(options.data, name, rep) for rep, _, name in jobs], ResultStore(options.resume))
     return outcome(claims, failures, sum(reps.values()))
 
 
@@ -101,19 +101,19 @@ Job = tuple[Path | None, str, int]
 """The folder of the tables, the name of a cell and the number of its repetition."""
 
 
-def _claims(jobs: Sequence[Job], finished: Finished) -> tuple[list[Claim], list[str]]:
+def _claims(jobs: Sequence[Job], store: ResultStore) -> tuple[list[Claim], list[str]]:
     """Of trainings side by side, one thread each: they are many and small."""
-    todo = [job for job in jobs if _key(job) not in finished]
+    todo = [job for job in jobs if _key(job) not in store]
     os.environ["OMP_NUM_THREADS"] = os.environ["POLARS_MAX_THREADS"] = "1"
     claims: list[Claim] = []
     failures: list[str] = []
     with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
         for number, (job, (some, failure)) in enumerate(zip(todo, pool.map(_train, todo), strict=True), 1):
-            finished[_key(job)] = [[asdict(claim) for claim in some], failure]
+            store[_key(job)] = [[asdict(claim) for claim in some], failure]
             if number % 50 == 0:
                 print(f"{number} of {len(todo)} trainings", file=sys.stderr)
     for job in jobs:
-        saved, failure = finished[_key(job)]
+        saved, failure = store[_key(job)]
         claims += [Claim(**claim) for claim in saved]
         failures += [failure] if failure else []
     return claims, failures

@@ -22,8 +22,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench import _contestants
-from bench._finished import Finished
 from bench._outcome import Goal, Options, Outcome
+from bench._result_store import ResultStore
 from bench._tables import EXAMPLE, no_table, tabular
 
 OURS = "sortal"
@@ -76,15 +76,15 @@ class Result:
 def run(options: Options) -> Outcome:
     rows, budget = (FAST_ROWS, FAST_BUDGET) if options.fast else (options.rows, options.budget)
     names = list(_installed(options.peers))
-    finished, results = Finished(options.resume), []
+    store, results = ResultStore(options.resume), []
     with tempfile.TemporaryDirectory() as scratch:
         for match in _matches(options, rows, Path(scratch)):
             for name in names:
                 key = f"{match.table}, {name}, {rows} rows, {budget:g} s"
-                if key not in finished:
+                if key not in store:
                     work = Path(scratch) / f"{len(results)}"
-                    finished[key] = asdict(play(match, name, _interpreter(name, options.peers), budget, work))
-                results.append(Result(**finished[key]))
+                    store[key] = asdict(play(match, name, _interpreter(name, options.peers), budget, work))
+                results.append(Result(**store[key]))
                 print("  ".join(_cells(results[-1], budget)), file=sys.stderr, flush=True)
     if not results:
         no_table("to compare on")

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bench import _drift_peers
-from bench._finished import Finished
 from bench._outcome import Goal, Options, Outcome
+from bench._result_store import ResultStore
 from bench._streams import ERRORS, Population, WatchedColumn, draw, populations, watcher_of
 from bench._tables import no_table
 from sortal.core.coded import Coded
@@ -77,16 +77,16 @@ def run(options: Options) -> Outcome:
     days, reps = (FAST_DAYS, FAST_REPS) if options.fast else (DAYS, options.reps)
     cells = list(itertools.product(*((FAST_COLUMNS, FAST_ROWS) if options.fast else (COLUMNS, ROWS))))
     jobs = [(options.data, columns, rows, days, seed) for seed in range(reps) for columns, rows in cells]
-    finished = Finished(options.resume)
-    todo = [job for job in jobs if _key(job) not in finished]
+    store = ResultStore(options.resume)
+    todo = [job for job in jobs if _key(job) not in store]
     os.environ["OMP_NUM_THREADS"] = os.environ["POLARS_MAX_THREADS"] = "1"
     with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
         for number, (job, year) in enumerate(zip(todo, pool.map(_year, todo), strict=True), 1):
-            finished[_key(job)] = asdict(year)
+            store[_key(job)] = asdict(year)
             print(f"{number} of {len(todo)}: {year.alarms or 'quiet'}", file=sys.stderr)
     seen_by_peers = [job for job in jobs if job[2] in PEER_ROWS and job[-1] < PEER_REPS]
     peers = [peer for job in seen_by_peers for peer in _peers(job, options.peers)]
-    return outcome([Year(**finished[_key(job)]) for job in jobs], days, peers)
+    return outcome([Year(**store[_key(job)]) for job in jobs], days, peers)
 
 
 def _key(job: Job) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Finished:
+class ResultStore:
     """Results by key, each of them a line of JSON in ``file``, in memory alone without one.
 
     A line that a kill cut short is taken off, and its part is done again. The file knows nothing of versions: one that

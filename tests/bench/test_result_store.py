@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from bench import ablation, honesty, quality
-from bench._finished import Finished
 from bench._outcome import Options
+from bench._result_store import ResultStore
 
 
 def test_a_file_gives_back_what_was_finished_and_no_line_that_was_cut_short(tmp_path) -> None:
     file = tmp_path / "finished.jsonl"
-    first = Finished(file)
+    first = ResultStore(file)
     first["a, 1"] = {"loss": 0.25, "none": None, "nan": math.nan}
     first["b"] = [1, "two"]
     content = file.read_bytes()
     file.write_bytes(content + b'["c", {"lo')
-    second = Finished(file)
+    second = ResultStore(file)
     assert second["a, 1"]["loss"] == 0.25
     assert second["a, 1"]["none"] is None
     assert math.isnan(second["a, 1"]["nan"])
@@ -26,16 +26,16 @@ def test_a_file_gives_back_what_was_finished_and_no_line_that_was_cut_short(tmp_
     assert "c" not in second
     second["c"] = 3
     assert file.read_bytes() == content + b'["c", 3]\n'
-    assert Finished(file)["c"] == 3
+    assert ResultStore(file)["c"] == 3
 
 
 def test_without_a_file_results_are_in_memory_alone(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    store = Finished(None)
+    store = ResultStore(None)
     store["a"] = 1
     assert "a" in store
     assert store["a"] == 1
-    assert "a" not in Finished(None)
+    assert "a" not in ResultStore(None)
     assert not list(tmp_path.iterdir())
 
 
@@ -79,10 +79,10 @@ def test_ablation_and_honesty_take_what_is_finished_and_train_nothing(tmp_path) 
     job = ablation.Job("t", Path("train"), Path("test"), "y", "ensemble", budget=12.0, seed=0, rows=1_000)
     loss = ablation.Loss("t", 0, "ensemble", 0.5, "lightgbm")
     claim = honesty.Claim("300 rows", "t", "test: accuracy", 0.5, 0.4, None, 0.45)
-    store = Finished(file)
+    store = ResultStore(file)
     store[job.key] = asdict(loss)
     store["300 rows, 0"] = [[asdict(claim)], ""]
     store["300 rows, 1"] = [[], "refused"]
-    copy = Finished(file)
+    copy = ResultStore(file)
     assert ablation._losses([job], copy) == [loss]
     assert honesty._claims([(None, "300 rows", 0), (None, "300 rows", 1)], copy) == ([claim], ["refused"])
