@@ -41,7 +41,7 @@ FAST_DAYS, FAST_REPS, FAST_COLUMNS, FAST_ROWS = 60, 4, (20,), (100,)
 LEVEL = 0.05
 WORKERS = 2
 PEERS = ("evidently", "nannyml")
-PEER_REPS, PEER_DAYS, PEER_ROWS = 3, 20, (100, 500)
+PEER_REPS, PEER_DAYS, PEER_ROWS = 3, 10, (100, 500)
 """Streams of a cell that peers see, and how many days of them: Evidently takes seconds for each."""
 
 Job = tuple[Path | None, int, int, int, int]
