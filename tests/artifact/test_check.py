@@ -413,6 +413,7 @@ def test_it_is_of_the_positive_class_or_of_all(model: Model) -> None:
             check_module._check_reliability(dict.fromkeys(names, RELIABILITY), three)
 
 
+OTHER_HALF = "counts other rows in half of them than in all"
 NUMBER = ColumnProfile("x", "number", 90, 9, 60, quantiles=(1.0, 4.0), reached=(2, 81), ends=(1.0, 9.0))
 LEVELS = ColumnProfile("x", "category", 90, 9, 3, levels=("b", "a"), counts=(50, 30), others=1)
 MEASURES = tuple(
@@ -447,11 +448,18 @@ TEXT = ColumnProfile("x", "text", 90, 9, 81, levels=("word", "other"), counts=(8
         (replace(LEVELS, ends=(0.0, 1.0)), "has no levels"),
         (replace(LEVELS, counts=(30, 50)), "has levels that are not ordered by their counts"),
         (replace(LEVELS, counts=(50, 31), others=0), None),
+        (replace(LEVELS, half_levels=("a", "b"), half_counts=(20, 20), half_missing=5), None),
+        (replace(LEVELS, half_levels=("a", "b"), half_counts=(20,)), OTHER_HALF),
+        (replace(LEVELS, half_levels=("a", "a"), half_counts=(2, 2)), OTHER_HALF),
+        (replace(LEVELS, half_levels=("a", "b"), half_counts=(23, 23)), OTHER_HALF),
+        (replace(LEVELS, half_levels=("a",), half_counts=(-1,)), OTHER_HALF),
+        (replace(LEVELS, half_levels=("a",), half_counts=(40,), half_missing=6), OTHER_HALF),
+        (replace(LEVELS, missing=2, half_missing=3, others=0), OTHER_HALF),
         (replace(LEVELS, counts=(50, 31)), "counts more values than there are"),
         (replace(TEXT, others=1), "counts more values than there are"),  # a text has more than one word
         (replace(TEXT, measures=MEASURES[:2]), "measures something else than its kind does"),
         (replace(TEXT, measures=MEASURES[::-1]), "measures something else than its kind does"),
-        (replace(TEXT, rows=91), "measures other rows"),
+        (replace(TEXT, rows=89), "measures other rows"),
         (replace(TEXT, measures=(replace(MEASURES[0], name="z"), *MEASURES[1:])), "is of no feature"),
         (replace(TEXT, measures=(replace(MEASURES[0], ends=(9.0, 1.0)), *MEASURES[1:])), "has ends that do not ascend"),
     ],

@@ -75,3 +75,20 @@ def test_columns_have_the_same_profile_together_and_alone(least, monkeypatch):
     assert x.beyond == int(((sorted_values < x.ends[0]) | (sorted_values > x.ends[1])).sum())
     assert profiles["of few"].ends == (1.0, 3.0)
     assert (profiles["x7"].missing, profiles["x6"].missing) == (60, 60)
+
+
+def test_words_are_usual_by_half_of_the_texts_and_unusual_in_the_others():
+    """All words are there once: in texts that make them usual none is unusual, in others all are."""
+    texts = [f"word{2 * at} word{2 * at + 1}" for at in range(400)]
+    schema = Schema((Column("t", "text"),))
+    column = profile(Table(schema, pl.DataFrame({"t": texts}), np.arange(400)))["t"]
+    [unusual] = [part for part in column.measures if part.measure == "share of unusual words"]
+    assert (unusual.rows, unusual.ends) == (200, (1.0, 1.0))
+    assert {part.rows for part in column.measures if part is not unusual} == {400}
+    assert set(column.levels) == {word for text in texts[::2] for word in text.split()}
+
+
+def test_levels_are_chosen_by_every_second_row_and_counted_in_the_others():
+    column = profile(table(c=["b", "a", "b", None, "c", "a", None, "b", "d"]))["c"]
+    assert (column.half_levels, column.half_counts, column.half_missing) == (("b", "c", "d"), (1, 0, 0), 1)
+    assert profile(table(c=["b", "a", "b", None, "c", "a"]), 2)["c"].half_levels == ("b",)

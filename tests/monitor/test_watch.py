@@ -37,12 +37,16 @@ NOW = 400 * DAY
 
 
 def a_model(**others: Any) -> Model:
-    """Reads a number and a category; 100 rows of training, half of them of each level."""
+    """Reads a number and a category, which 100 rows of training are watched by, half of them of each level."""
     schema = Schema((Column("x", "number"), Column("plan", "category"), Column("y", "category", role="target")))
     number = ColumnProfile(
         "x", "number", rows=100, missing=0, distinct=100, quantiles=(1.0, 5.0, 9.0), reached=(10, 50, 100)
     )
-    plan = ColumnProfile("plan", "category", rows=100, missing=0, distinct=2, levels=("basic", "pro"), counts=(50, 50))
+    levels = ("basic", "pro")
+    halves: dict[str, Any] = {"half_levels": levels, "half_counts": (50, 50)}
+    plan = ColumnProfile(
+        "plan", "category", rows=200, missing=0, distinct=2, levels=levels, counts=(100, 100), **halves
+    )
     columns = (
         Program("number", {"column": "x"}),
         Program("lookup", {"column": "plan", "categories": ["basic", "pro"]}, {"table": np.eye(4)[:, :2]}),

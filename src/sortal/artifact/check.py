@@ -236,15 +236,26 @@ def _levels_fault(column: ColumnProfile) -> str:
         return "has no levels"
     if not _ascends(column.counts[::-1]):
         return "has levels that are not ordered by their counts"
+    if not _is_half(column):
+        return "counts other rows in half of them than in all"
     in_rows = max(column.counts, default=0) if column.measures else sum(column.counts)
     return "" if in_rows + column.others <= column.n_values else "counts more values than there are"
+
+
+def _is_half(column: ColumnProfile) -> bool:
+    return (
+        len(column.half_counts) == len(column.half_levels) == len(set(column.half_levels))
+        and _counts([*column.half_counts, column.half_missing], column.rows // 2)
+        and sum(column.half_counts) + column.half_missing <= column.rows // 2
+        and column.half_missing <= column.missing
+    )
 
 
 def _check_measures(name: str, column: ColumnProfile) -> None:
     measured, kinds = [profile.measure for profile in column.measures], kinds_of(column.kind)
     _need(measured == list(kinds), f"the profile of {name[:40]!r} measures something else than its kind does")
     for profile in column.measures:
-        _need(not profile.measures and profile.rows == column.rows, f"the profile of {name[:40]!r} measures other rows")
+        _need(not profile.measures and profile.rows <= column.rows, f"the profile of {name[:40]!r} measures other rows")
         _check_profile(name, profile, {name: kinds[profile.measure]})
 
 

@@ -33,6 +33,8 @@ TOGETHER = 1_000_000
 """Numbers that are looked at together."""
 TOP = 1_000
 """Levels that a profile knows by name; what is rarer counts as expected among the others."""
+WATCHED = 50
+"""Levels of which each is watched by itself; fifty shares are more than a person looks at."""
 MOST_TEXTS = 20_000
 """Texts that a profile is made of, spread over all: a second, and no share of rows is surer that matters."""
 MOST_CLASSES = 20
@@ -49,11 +51,13 @@ class ColumnProfile:
     neighbours, and ``reached``: how many values are at most that; and their ``ends``, about the smallest and the
     largest value, with ``beyond``: how many values lie outside. Categories have their most frequent ``levels`` with
     ``counts``; ``others`` is in how many rows a level is that is not named, and ``barely`` in how many one that has
-    just as few rows as a level needs to be named. ``distinct``: how many values there are.
+    just as few rows as a level needs to be named. ``distinct``: how many values there are. ``half_levels``
+    are the most frequent of every second row, and ``half_counts`` and ``half_missing`` how many of the other rows have
+    them, and none: what is chosen for being frequent is less so in other rows.
 
     Texts have the words of most rows as ``levels``, with the rows that hold them. Texts and images have ``measures``:
     profiles of what is measured of one (``core.measures``), each of which names its ``measure``. They are of some of
-    many rows.
+    many rows; words are usual by half of them, and how many are unusual is measured of the others.
     """
 
     name: str
@@ -69,6 +73,9 @@ class ColumnProfile:
     counts: tuple[int, ...] = ()
     barely: int = 0
     others: int = 0
+    half_levels: tuple[str, ...] = ()
+    half_counts: tuple[int, ...] = ()
+    half_missing: int = 0
     measure: str = ""
     measures: tuple[ColumnProfile, ...] = ()
 
@@ -138,6 +145,9 @@ def _of_levels(column: Column, values: Sequence[str | None], least: int) -> Colu
     missing = counts.pop(None, 0)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
     frequent_levels = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
+    first, second = _value_counts(values[::2]), _value_counts(values[1::2])
+    chosen_levels = sorted((level for level, rows in first.items() if level is not None and rows >= least), key=str)
+    half_levels = sorted(chosen_levels, key=lambda level: -first[level])[:WATCHED]
     return ColumnProfile(
         name=column.name,
         kind=column.kind,
@@ -148,6 +158,9 @@ def _of_levels(column: Column, values: Sequence[str | None], least: int) -> Colu
         counts=tuple(rows for _, rows in frequent_levels),
         barely=sum(rows for _, rows in ranked if rows == least),
         others=sum(rows for _, rows in ranked[len(frequent_levels) :]),
+        half_levels=tuple(str(level) for level in half_levels),
+        half_counts=tuple(second[level] for level in half_levels),
+        half_missing=second[None],
     )
 
 
@@ -161,7 +174,7 @@ def _value_counts(values: Sequence[str | None]) -> Counter[str | None]:
 
 def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
     sample = _sample(values, MOST_TEXTS)
-    rows = Counter(word for text in sample if text is not None for word in set(text_measures.words(text)))
+    rows = Counter(word for text in sample[::2] if text is not None for word in set(text_measures.words(text)))
     ranked = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     frequent_words = [(word, count) for word, count in ranked[:TOP] if count >= least]
     usual = tuple(word for word, _ in frequent_words)
@@ -180,14 +193,19 @@ def _sample(values: Sequence[Any], most: int) -> Sequence[Any]:
 
 
 def _of_items(column: Column, values: Sequence[Any], usual: tuple[str, ...], least: int) -> ColumnProfile:
-    """Of texts or images: how many, and what is measured of each."""
+    """Of texts or images: how many, and what is measured of each. Words that are ``usual`` are so by the first of every
+    two texts, and more so in these than in others.
+    """
+    measures = dict(measure_values(column.kind, values, usual))
+    if text_measures.UNKNOWN in measures:
+        measures[text_measures.UNKNOWN] = measures[text_measures.UNKNOWN][1::2]
     return ColumnProfile(
         name=column.name,
         kind=column.kind,
         rows=len(values),
         missing=sum(value is None for value in values),
         distinct=len({*values} - {None}),
-        measures=tuple(_measure_profiles(column, measure_values(column.kind, values, usual), least)),
+        measures=tuple(_measure_profiles(column, measures, least)),
     )
 
 

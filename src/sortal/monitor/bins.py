@@ -15,8 +15,6 @@ from sortal.core.kinds import kind_of
 from sortal.core.profile import ColumnProfile, Values
 from sortal.core.writing import percent
 
-MOST_LEVELS = 50
-"""Of a category, which have a bin each; fifty shares are more than a person looks at."""
 MISSING, OTHER = "missing", "a rare or new value"
 
 
@@ -24,6 +22,9 @@ MISSING, OTHER = "missing", "a rare or new value"
 class Bins:
     """Bin 0 holds missing values. Numbers follow between the quantiles of training; levels by how frequent they were,
     and last all that were rarer or never there. Of what goes on as time does, only whether it is missing counts.
+
+    Levels have a bin of their own by half of the rows of training, and the other half is what fresh rows are held
+    against: of many levels that are as frequent as one another, those that were seen most are seen less from then on.
     """
 
     profile: ColumnProfile
@@ -31,22 +32,22 @@ class Bins:
     @cached_property
     def reference(self) -> NDArray[np.int64]:
         """(bins,) rows of training."""
-        n_known, profile = self.profile.n_values, self.profile
+        profile = self.profile
         if not self._numeric:
-            counts = profile.counts[:MOST_LEVELS]
-            values = [*counts, n_known - sum(counts)]
-        elif len(self._edges):
+            missing, counts = profile.half_missing, profile.half_counts
+            return np.array([missing, *counts, profile.rows // 2 - missing - sum(counts)], dtype=np.int64)
+        if len(self._edges):
             rows_up_to = dict(zip(profile.quantiles, profile.reached, strict=True))
-            values = np.diff([0, *(rows_up_to[edge] for edge in self._edges.tolist()), n_known]).tolist()
+            values = np.diff([0, *(rows_up_to[edge] for edge in self._edges.tolist()), profile.n_values]).tolist()
         else:
-            values = [n_known]
+            values = [profile.n_values]
         return np.array([profile.missing, *values], dtype=np.int64)
 
     @property
     def names(self) -> list[str]:
         """What is in each bin, in words."""
         if not self._numeric:
-            return [MISSING, *self.profile.levels[:MOST_LEVELS], OTHER]
+            return [MISSING, *self.profile.half_levels, OTHER]
         edges = [self.profile.format_value(edge) for edge in self._edges.tolist()]
         if not edges:
             return [MISSING, "known"]
@@ -67,7 +68,7 @@ class Bins:
 
     @cached_property
     def _places(self) -> dict[str | None, int]:
-        return {level: place for place, level in enumerate([None, *self.profile.levels[:MOST_LEVELS]])}
+        return {level: place for place, level in enumerate([None, *self.profile.half_levels])}
 
     @property
     def _numeric(self) -> bool:
