@@ -60,5 +60,5 @@ class Outcome:
         return "\n".join([self.title, "", *lines, "", *self.notes, *map(str, self.goals)])
 
     def as_json(self) -> dict[str, Any]:
-        goals = [{"goal": g.goal, "figure": g.figure, "holds": g.holds} for g in self.goals]
+        goals = [{"goal": g.goal, "figure": g.figure, "holds": bool(g.holds)} for g in self.goals]
         return {"title": self.title, "figures": list(self.figures), "goals": goals, "notes": list(self.notes)}

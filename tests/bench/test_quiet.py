@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,6 +15,7 @@ from bench._outcome import Options
 def test_a_stream_without_a_change_is_quiet_and_one_alarm_in_few_falls_short() -> None:
     years = [quiet.Year(20, 100, seed, (), False) for seed in range(20)]
     assert quiet.outcome(years, 365).holds
+    assert json.loads(json.dumps(quiet.outcome(years, 365).as_json()))["goals"][0]["holds"] is True
     loud = [quiet.Year(20, 100, seed, ("x",) if seed < 4 else (), True) for seed in range(20)]
     outcome = quiet.outcome(loud, 365)
     assert not outcome.holds
