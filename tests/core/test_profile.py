@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 import pytest
 
-from sortal.core.profile import GRID, TOP, profile
+from sortal.core.coded import take_rows
+from sortal.core.profile import GRID, TOP, halves, profile
 from sortal.core.schema import Column, Schema
 from sortal.core.table import Table
 
@@ -84,11 +86,25 @@ def test_words_are_usual_by_half_of_the_texts_and_unusual_in_the_others():
     column = profile(Table(schema, pl.DataFrame({"t": texts}), np.arange(400)))["t"]
     [unusual] = [part for part in column.measures if part.measure == "share of unusual words"]
     assert (unusual.rows, unusual.ends) == (200, (1.0, 1.0))
+    first, second = halves(400)
+    assert sorted([*first.tolist(), *second.tolist()]) == list(range(400))
     assert {part.rows for part in column.measures if part is not unusual} == {400}
-    assert set(column.levels) == {word for text in texts[::2] for word in text.split()}
+    assert set(column.levels) == {word for text in take_rows(texts, first) for word in text.split()}
 
 
-def test_levels_are_chosen_by_every_second_row_and_counted_in_the_others():
-    column = profile(table(c=["b", "a", "b", None, "c", "a", None, "b", "d"]))["c"]
-    assert (column.half_levels, column.half_counts, column.half_missing) == (("b", "c", "d"), (1, 0, 0), 1)
-    assert profile(table(c=["b", "a", "b", None, "c", "a"]), 2)["c"].half_levels == ("b",)
+def test_levels_are_chosen_by_one_half_and_counted_in_the_other():
+    values = ["b", "a", "b", None, "c", "a", None, "b", "d", "a", "b"]
+    first, second = (Counter(values[at] for at in half.tolist()) for half in halves(len(values)))
+    assert (first.total(), second.total()) == (6, 5)
+    for least in (1, 2):
+        column = profile(table(c=values), least)["c"]
+        levels = sorted((level for level in first if level and first[level] >= least), key=lambda x: (-first[x], x))
+        assert column.half_levels == tuple(levels)
+        assert column.half_counts == tuple(second[level] for level in levels)
+        assert column.half_missing == second[None]
+
+
+def test_halves_are_none_of_pairs():
+    """Every second row is of another kind: both halves have about as many of either."""
+    for half in halves(2_000):
+        assert (half % 2).mean() == pytest.approx(0.5, abs=0.05)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sortal.core.profile import ColumnProfile, profile
+from sortal.core.profile import ColumnProfile, halves, profile
 from sortal.core.schema import Column, Schema
 from sortal.core.table import Table
 from sortal.monitor.bins import Bins
@@ -32,16 +32,19 @@ def level_bins(values: list[str | None], least: int = 1) -> Bins:
 
 
 def test_levels_are_chosen_by_one_half_of_the_rows_and_counted_in_the_other() -> None:
-    bins = level_bins(["a", "b", "a", "b", "a", "c", "b", None, "d", "a"])
-    assert list(bins.profile.half_levels) == ["a", "b", "d"]
-    assert bins.names[-1] == "a rare or new value"
-    assert bins.reference.tolist() == [1, 1, 2, 0, 1]
-    assert bins.codes(["a", "b", "d", "c", "new", None]).tolist() == [1, 2, 3, 4, 4, 0]
+    values = ["a"] * 50 + ["b"] * 30 + ["c"] * 20 + [None] * 10
+    bins = level_bins(values)
+    reference_rows = [values[at] for at in halves(110)[1].tolist()]
+    assert bins.names == ["missing", "a", "b", "c", "a rare or new value"]
+    assert bins.reference.tolist() == [*(reference_rows.count(level) for level in (None, "a", "b", "c")), 0]
+    assert bins.codes(["a", "b", "c", "new", None]).tolist() == [1, 2, 3, 4, 0]
 
 
 def test_a_level_that_only_the_other_half_made_frequent_enough_to_be_named_is_no_bin() -> None:
-    """Three rows name a level: of "b", two of them are among those that are counted."""
-    profile = level_bins(["a", "a"] * 3 + ["b", "b", None, "b"] + ["c", None], 3).profile
+    first, second = halves(20)
+    values = np.full(20, "a", dtype=object)
+    values[[first[0], second[0], second[1]]] = "b"
+    profile = level_bins(values.tolist(), 3).profile
     assert (profile.levels, profile.half_levels) == (("a", "b"), ("a",))
 
 
@@ -49,8 +52,9 @@ def test_a_level_that_only_the_other_half_made_frequent_enough_to_be_named_is_no
 def test_no_row_that_is_counted_has_a_say_in_what_is_a_bin(values: list[str | None], least: int) -> None:
     """Whatever the rows hold that are counted, bins are those of levels that the others have often enough."""
     first = level_bins(values, least)
-    swapped = list(values)
-    swapped[1::2] = values[1::2][::-1]
+    swapped, (_, second) = list(values), halves(len(values))
+    for at, other in zip(second.tolist(), second[::-1].tolist(), strict=True):
+        swapped[at] = values[other]
     assert level_bins(swapped, least).profile.half_levels == first.profile.half_levels
     assert len(first.reference) == len(first.profile.half_levels) + 2
     assert first.reference.sum() == len(values) // 2

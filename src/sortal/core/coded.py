@@ -47,6 +47,15 @@ class Coded(Sequence[str | None]):
         return map(self.levels.__getitem__, self.codes.tolist())
 
 
+def take_rows(values: NDArray[np.float64] | Sequence[Any], index: NDArray[np.integer[Any]]) -> Any:
+    """The values of the rows at these positions."""
+    if isinstance(values, np.ndarray):
+        return np.asarray(values[index])
+    if isinstance(values, Coded):
+        return Coded(values.levels, values.codes[index])
+    return [values[at] for at in index.tolist()]
+
+
 def numbered(values: Sequence[Any]) -> tuple[Codes, list[Any]]:
     """(n,) which of the distinct values each is, in the order in which they come, and these. Raises TypeError for lists
     and objects.

@@ -23,7 +23,7 @@ from sortal.core import misfits
 from sortal.core.arrays import Floats
 from sortal.core.arrow import arrow_table
 from sortal.core.cells import Cells
-from sortal.core.coded import Coded
+from sortal.core.coded import take_rows
 from sortal.core.costs import CostColumn, row_costs_of
 from sortal.core.fork import polars_is_lost
 from sortal.core.kinds import Storage, kind_of
@@ -71,15 +71,6 @@ class Rows:
     def row_costs(self, columns: Sequence[CostColumn]) -> Floats | None:
         """(n, m) what cost columns hold; None where there are none. Raises DataError for a row that has no value."""
         return row_costs_of(self.columns, columns, self.ids, self.source)
-
-
-def take_rows(values: Values, index: NDArray[np.integer[Any]]) -> Values:
-    """The values of the rows at these positions."""
-    if isinstance(values, np.ndarray):
-        return np.asarray(values[index])
-    if isinstance(values, Coded):
-        return Coded(values.levels, values.codes[index])
-    return [values[at] for at in index.tolist()]
 
 
 def rows_of(data: object, schema: Schema, *, allow_missing: bool = False) -> Rows:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import text_measures
-from sortal.core.coded import Coded
+from sortal.core.coded import Coded, take_rows
 from sortal.core.kinds import kind_of
 from sortal.core.measures import kinds_of, measure_values
 from sortal.core.quantiles import ends_of_columns, quantiles
@@ -52,8 +52,8 @@ class ColumnProfile:
     largest value, with ``beyond``: how many values lie outside. Categories have their most frequent ``levels`` with
     ``counts``; ``others`` is in how many rows a level is that is not named, and ``barely`` in how many one that has
     just as few rows as a level needs to be named. ``distinct``: how many values there are. ``half_levels``
-    are the most frequent of every second row, and ``half_counts`` and ``half_missing`` how many of the other rows have
-    them, and none: what is chosen for being frequent is less so in other rows.
+    are the most frequent of one of the ``halves`` of the rows, and ``half_counts`` and ``half_missing`` how many of the
+    other have them, and none: what is chosen for being frequent is less so in other rows.
 
     Texts have the words of most rows as ``levels``, with the rows that hold them. Texts and images have ``measures``:
     profiles of what is measured of one (``core.measures``), each of which names its ``measure``. They are of some of
@@ -145,7 +145,7 @@ def _of_levels(column: Column, values: Sequence[str | None], least: int) -> Colu
     missing = counts.pop(None, 0)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
     frequent_levels = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
-    first, second = _value_counts(values[::2]), _value_counts(values[1::2])
+    first, second = (_value_counts(take_rows(values, half)) for half in halves(len(values)))
     chosen_levels = sorted((level for level, rows in first.items() if level is not None and rows >= least), key=str)
     half_levels = sorted(chosen_levels, key=lambda level: -first[level])[:WATCHED]
     return ColumnProfile(
@@ -164,6 +164,14 @@ def _of_levels(column: Column, values: Sequence[str | None], least: int) -> Colu
     )
 
 
+def halves(rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Two halves of so many rows by lot, always the same, each in order; the first has one more where they are odd. Not
+    every second row: tables are made of pairs often enough.
+    """
+    order = np.random.default_rng(0).permutation(rows)
+    return np.sort(order[rows // 2 :]), np.sort(order[: rows // 2])
+
+
 def _value_counts(values: Sequence[str | None]) -> Counter[str | None]:
     """How often each is there; of codes without a look at every row."""
     if not isinstance(values, Coded):
@@ -174,7 +182,9 @@ def _value_counts(values: Sequence[str | None]) -> Counter[str | None]:
 
 def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
     sample = _sample(values, MOST_TEXTS)
-    rows = Counter(word for text in sample[::2] if text is not None for word in set(text_measures.words(text)))
+    first, _ = halves(len(sample))
+    in_half = take_rows(sample, first)
+    rows = Counter(word for text in in_half if text is not None for word in set(text_measures.words(text)))
     ranked = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     frequent_words = [(word, count) for word, count in ranked[:TOP] if count >= least]
     usual = tuple(word for word, _ in frequent_words)
@@ -193,12 +203,13 @@ def _sample(values: Sequence[Any], most: int) -> Sequence[Any]:
 
 
 def _of_items(column: Column, values: Sequence[Any], usual: tuple[str, ...], least: int) -> ColumnProfile:
-    """Of texts or images: how many, and what is measured of each. Words that are ``usual`` are so by the first of every
-    two texts, and more so in these than in others.
+    """Of texts or images: how many, and what is measured of each. Words that are ``usual`` are so by the first half of
+    the texts, and more so in these than in others.
     """
     measures = dict(measure_values(column.kind, values, usual))
     if text_measures.UNKNOWN in measures:
-        measures[text_measures.UNKNOWN] = measures[text_measures.UNKNOWN][1::2]
+        _, second = halves(len(values))
+        measures[text_measures.UNKNOWN] = take_rows(measures[text_measures.UNKNOWN], second)
     return ColumnProfile(
         name=column.name,
         kind=column.kind,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sortal.core.arrays import Floats, Ints, Mask
-from sortal.core.door import Values, take_rows
+from sortal.core.coded import take_rows
+from sortal.core.door import Values
 
 BATCH = 20_000
 """Rows that are counted at once: what a block of a hundred columns takes by itself, some 30 ms, is then little."""
