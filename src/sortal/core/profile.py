@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import text_measures
-from sortal.core.coded import Coded, take_rows
+from sortal.core.coded import Coded, numbered, take_rows
 from sortal.core.kinds import kind_of
 from sortal.core.measures import kinds_of, measure_values
 from sortal.core.quantiles import ends_of_columns, quantiles
@@ -141,11 +142,11 @@ def profile_of_scores(
 
 
 def _of_levels(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
-    counts = _value_counts(values)
+    first, second = _counts_of_halves(values)
+    counts = first + second
     missing = counts.pop(None, 0)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
     frequent_levels = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
-    first, second = (_value_counts(take_rows(values, half)) for half in halves(len(values)))
     chosen_levels = sorted((level for level, rows in first.items() if level is not None and rows >= least), key=str)
     half_levels = sorted(chosen_levels, key=lambda level: -first[level])[:WATCHED]
     return ColumnProfile(
@@ -164,6 +165,7 @@ def _of_levels(column: Column, values: Sequence[str | None], least: int) -> Colu
     )
 
 
+@lru_cache(maxsize=1)
 def halves(rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Two halves of so many rows by lot, always the same, each in order; the first has one more where they are odd. Not
     every second row: tables are made of pairs often enough.
@@ -172,12 +174,11 @@ def halves(rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.sort(order[rows // 2 :]), np.sort(order[: rows // 2])
 
 
-def _value_counts(values: Sequence[str | None]) -> Counter[str | None]:
-    """How often each is there; of codes without a look at every row."""
-    if not isinstance(values, Coded):
-        return Counter(values)
-    counts = np.bincount(values.codes, minlength=len(values.levels)).tolist()
-    return Counter({level: rows for level, rows in zip(values.levels, counts, strict=True) if rows})
+def _counts_of_halves(values: Sequence[str | None]) -> list[Counter[str | None]]:
+    """How often each value is there in either of the ``halves``."""
+    codes, levels = (values.codes, values.levels) if isinstance(values, Coded) else numbered(values)
+    counts = (np.bincount(codes[half], minlength=len(levels)).tolist() for half in halves(len(codes)))
+    return [Counter({level: rows for level, rows in zip(levels, of_half, strict=True) if rows}) for of_half in counts]
 
 
 def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:
