@@ -119,6 +119,10 @@ def quantile(gaps: Sequence[Gap], share: float = SHARE) -> float:
     return float(size[order][int(reached.argmax())])
 
 
+def _row(table: str, gaps: Sequence[Gap]) -> list[str]:
+    return [table, f"{len(gaps)}", *(f"{quantile(gaps, share):.2f}" for share in (0.5, SHARE))]
+
+
 def outcome(gaps: Sequence[Gap], fast: bool) -> Outcome:
     tables = list(dict.fromkeys(each.table for each in gaps))
     measured = quantile(gaps) / float(ndtri(0.5 + SHARE / 2))
@@ -132,11 +136,7 @@ def outcome(gaps: Sequence[Gap], fast: bool) -> Outcome:
     return Outcome(
         title="shares of classes of a level that training did not have, less what a model says of it",
         columns=["table", "gaps", "median", f"{SHARE:.0%} below"],
-        rows=[
-            [table, str(len(some)), *(f"{quantile(some, share):.2f}" for share in (0.5, SHARE))]
-            for table in tables
-            for some in [[each for each in gaps if each.table == table]]
-        ],
+        rows=[_row(table, [gap for gap in gaps if gap.table == table]) for table in tables],
         goals=[] if fast else goals,
         notes=[f"a normal gap with that quantile has a standard deviation of {measured:.2f}"],
         figures=[asdict(each) for each in gaps],

@@ -32,7 +32,6 @@ from bench._outcome import Goal, Options, Outcome
 from bench._result_store import ResultStore
 from bench._streams import ERRORS, Population, WatchedColumn, draw, populations, watcher_of
 from bench._tables import no_table
-from sortal.core.coded import Coded
 from sortal.monitor.state import State
 from sortal.monitor.watch import FALSE_ALARMS
 
@@ -159,10 +158,7 @@ def _values(column: WatchedColumn) -> NDArray[Any]:
     """Numbers as such, and categories as text."""
     if column.bins.profile.numeric:
         return np.asarray(column.values, dtype=np.float64)
-    levels = column.values
-    return (
-        np.array(levels.levels, dtype=object)[levels.codes] if isinstance(levels, Coded) else np.array(levels, object)
-    )
+    return np.array(list(column.values), dtype=object)
 
 
 def _p_value(column: WatchedColumn, codes: np.ndarray) -> float:

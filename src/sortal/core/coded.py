@@ -26,8 +26,10 @@ class Coded(Sequence[str | None]):
     codes: NDArray[np.integer[Any]]
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> Coded:
-        """Texts, of which many are alike."""
+    def of(cls, texts: Sequence[str | None]) -> Coded:
+        """Texts, of which many are alike; codes as they are."""
+        if isinstance(texts, Coded):
+            return texts
         codes, levels = numbered(texts)
         return cls(tuple(levels), codes)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core import text_measures
-from sortal.core.coded import Coded, numbered, take_rows
+from sortal.core.coded import Coded, take_rows
 from sortal.core.kinds import kind_of
 from sortal.core.measures import kinds_of, measure_values
 from sortal.core.quantiles import ends_of_columns, quantiles
@@ -147,8 +147,8 @@ def _of_levels(column: Column, values: Sequence[str | None], least: int) -> Colu
     missing = counts.pop(None, 0)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
     frequent_levels = [(level, rows) for level, rows in ranked[:TOP] if rows >= least]
-    chosen_levels = sorted((level for level, rows in first.items() if level is not None and rows >= least), key=str)
-    half_levels = sorted(chosen_levels, key=lambda level: -first[level])[:WATCHED]
+    in_half = ((level, rows) for level, rows in first.items() if level is not None and rows >= least)
+    half_levels = [level for level, _ in sorted(in_half, key=lambda item: (-item[1], str(item[0])))[:WATCHED]]
     return ColumnProfile(
         name=column.name,
         kind=column.kind,
@@ -176,9 +176,11 @@ def halves(rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _counts_of_halves(values: Sequence[str | None]) -> list[Counter[str | None]]:
     """How often each value is there in either of the ``halves``."""
-    codes, levels = (values.codes, values.levels) if isinstance(values, Coded) else numbered(values)
-    counts = (np.bincount(codes[half], minlength=len(levels)).tolist() for half in halves(len(codes)))
-    return [Counter({level: rows for level, rows in zip(levels, of_half, strict=True) if rows}) for of_half in counts]
+    coded = Coded.of(values)
+    counts = (np.bincount(coded.codes[half], minlength=len(coded.levels)).tolist() for half in halves(len(coded)))
+    return [
+        Counter({level: rows for level, rows in zip(coded.levels, of_half, strict=True) if rows}) for of_half in counts
+    ]
 
 
 def _of_texts(column: Column, values: Sequence[str | None], least: int) -> ColumnProfile:

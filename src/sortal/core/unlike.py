@@ -8,19 +8,16 @@ from typing import Any
 import numpy as np
 
 from sortal.core.arrays import Mask
-from sortal.core.coded import Coded, numbered
+from sortal.core.coded import Coded
 from sortal.core.profile import ColumnProfile, Columns
-
-NEW_LEVELS = 0.02
-"""Of a column, the share of rows with a level that the profile does not name from which on such a level is nothing
-special: as many as ``core.shift`` begins to speak of."""
+from sortal.core.shift import FEW
 
 
 def unlike(profiles: Mapping[str, ColumnProfile], columns: Columns, n: int) -> Mask:
     """(n,) rows with a level that training never had, or a number beyond about all of its numbers.
 
     ``profiles``, ``columns``: as ``core.profile.compared`` and ``comparable`` give them; columns without a profile are
-    passed over, and so are those with many levels that a few rows have each.
+    passed over, and so are those where as many new levels are expected as would matter (``core.shift``).
 
     >>> levels = {"levels": ("pro", "free"), "counts": (60, 40)}
     >>> plan = ColumnProfile("plan", "category", rows=100, missing=0, distinct=2, **levels)
@@ -35,11 +32,11 @@ def unlike(profiles: Mapping[str, ColumnProfile], columns: Columns, n: int) -> M
             low, high = profile.limits
             numbers = np.asarray(columns[name], dtype=np.float64)
             mask |= (numbers < low) | (numbers > high)
-        elif profile.barely + profile.others < NEW_LEVELS * profile.n_values:
+        elif profile.barely + profile.others < FEW * profile.n_values:
             mask |= _new(columns[name], {None, *profile.levels})
     return mask
 
 
 def _new(values: Sequence[Any], levels: set[str | None]) -> Mask:
-    codes, distinct = (values.codes, values.levels) if isinstance(values, Coded) else numbered(values)
-    return np.array([level not in levels for level in distinct], dtype=np.bool_)[codes]
+    coded = Coded.of(values)
+    return np.asarray(np.array([level not in levels for level in coded.levels], dtype=np.bool_)[coded.codes])
