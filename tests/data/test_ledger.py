@@ -210,7 +210,7 @@ class TestRecording:
         process = subprocess.run(
             [sys.executable, "-c", code, str(tmp_path), limit], capture_output=True, text=True, check=False
         )
-        assert "OutputError: cannot record the look" in process.stderr
+        assert f"OutputError: cannot record the look in {seal.ledger} (File too large), so" in process.stderr
         assert seal.ledger.read_bytes() == before
         assert seal.opens == 3
 

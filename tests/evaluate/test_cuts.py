@@ -138,3 +138,10 @@ def test_a_cut_knows_its_column_and_whether_somebody_asked():
 def test_of_levels_as_frequent_the_first_is_named_first():
     assert of(["b", "c", "a", "c", "b", "a"]).conditions == ("= a", "= b", "= c")
     assert of(["b", "c", "a", "c", "b", "a", "d"], Disclosure(2)).conditions == ("= a", "= b", "= c", "others")
+
+
+def test_of_many_levels_as_frequent_the_first_ones_are_named():
+    """More than a sort that forgets the order of equals leaves in it."""
+    levels = [f"{i:03}" for i in range(200)]
+    parts = of([*levels, *levels[1::2]], requested=True)
+    assert parts.conditions == (*(f"= {level}" for level in levels[1:60:2]), "others")

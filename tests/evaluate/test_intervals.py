@@ -345,6 +345,14 @@ def test_one_positive_row_tells_nothing_about_a_ranking():
     assert (estimate.value, estimate.low, estimate.high) == (1, 0, 1)
 
 
+def test_two_positive_rows_tell_something_about_a_ranking():
+    truth = np.repeat([0, 1], [40, 2])
+    p = np.append(np.linspace(0.1, 0.8, 40), [0.5, 0.9])
+    predictions = Predictions(("no", "yes"), np.arange(42), truth, np.column_stack([1 - p, p]), "test")
+    estimate = interval(load("roc_auc"), TASK, predictions, truth)
+    assert 0 < estimate.low < estimate.value < estimate.high < 1
+
+
 def test_the_undefined_has_no_interval():
     predictions, decided = draw(np.random.default_rng(0), 20)
     none = Predictions(("no", "yes"), np.arange(20), np.zeros(20, dtype=np.int64), predictions.probability, "test")

@@ -136,6 +136,13 @@ def test_the_calibration_error_of_a_known_shift_is_found():
     assert METRICS["ece"].score(make_task(3), make_rows(truth, three), truth) < 0.02
 
 
+def test_two_rows_have_a_calibration_error():
+    """By hand: gaps of .9 and .6 in one bin, .5625 as the square of their mean, less the .0225 that it varies by."""
+    probability = np.array([[0.9, 0.1], [0.6, 0.4]])
+    rows = make_rows(np.array([1, 1]), probability)
+    assert METRICS["ece"].score(make_task(2), rows, np.array([0, 0])) == pytest.approx(np.sqrt(0.54))
+
+
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_what_is_undefined_is_nan(name):
     empty = np.zeros(0, dtype=np.int64)

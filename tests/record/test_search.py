@@ -149,6 +149,21 @@ def test_they_are_in_the_margin_over_a_baseline_likewise(trained: Any) -> None:
     assert beside.low > by_rows.low - 0.01
 
 
+def test_of_a_metric_by_folds_calibration_is_in_the_margin_too(trained: Any) -> None:
+    brier = registry.load("sortal.metrics", "brier")
+
+    def by_fold(rows: Predictions) -> np.ndarray:
+        return np.array([brier.score(TASK, rows.take(f == FOLD), TRUTH[f == FOLD]) for f in range(5)])
+
+    results = [replace(r, fold_scores={"brier": by_fold(r.predictions)}) for r in trained.developed.results]
+    trained.developed.results = trained.developed.explored.results = tuple(results)
+    vars(trained.developed.choice).update(metric=brier, winner=results[1], best=results[1], runner_up=results[0])
+    summary, beside = selection(trained, TASK), baselines(trained, TASK, None)[0].margin
+    assert summary.calibration_gain < -0.01
+    assert beside is not None
+    assert beside.value == pytest.approx(results[0].fold_scores["brier"].mean() - summary.corrected.value)
+
+
 def test_without_calibration_nothing_is_gained_by_it(trained: Any) -> None:
     raw = trained.developed.choice.winner.predictions
     trained.finalized.calibration.program, trained.finalized.out_of_fold = None, raw

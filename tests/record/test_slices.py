@@ -48,3 +48,12 @@ def test_where_some_rows_are_drawn_the_table_and_the_decisions_follow(monkeypatc
         north_counts.append(sum(s.rows for s in slices.slices if s.condition == "= north"))
         assert north_counts[-1] == np.count_nonzero(by_hand.some_rows(100, 2, seed) < 40)
     assert north_counts[0] != north_counts[1]
+
+
+def test_no_level_of_fewer_rows_than_may_be_shown_is_named() -> None:
+    decided = (P >= 0.5).astype(np.int64)
+    for smallest_count, conditions in ((5, {"= north", "= south"}), (50, {"= south", "others"})):
+        slices = describe_slices(TASK, ROWS, decided, RAW, BY, ["region"], Disclosure(smallest_count), seed=0)
+        assert slices is not None
+        assert {s.condition for s in slices.slices if s.column == "region"} <= conditions
+        assert any(s.condition == "= south" for s in slices.slices)

@@ -40,13 +40,13 @@ def paired_difference(
     if metric.name == "log_loss":
         losses = (per_row_log_loss(s.predictions) for s in (worse, better))
         return difference(*losses, groups=groups, confidence=confidence)
-    return _by_folds(worse, better, metric, confidence)[0]
+    return corrected_t(*_by_folds(worse, better, metric), worse.train_share, confidence)[0]
 
 
-def _by_folds(worse: Result, better: Result, metric: Metric, confidence: float = 0.95) -> tuple[Interval, float]:
-    a, b = worse.fold_scores[metric.name], better.fold_scores[metric.name]
-    a, b = (b, a) if metric.higher_is_better else (a, b)
-    return corrected_t(a.tolist(), b.tolist(), worse.train_share, confidence)
+def _by_folds(worse: Result, better: Result, metric: Metric) -> tuple[list[float], list[float]]:
+    """Scores of the folds, in the order in which a positive difference says that the first is worse."""
+    a, b = (result.fold_scores[metric.name].tolist() for result in (worse, better))
+    return (b, a) if metric.higher_is_better else (a, b)
 
 
 def margin(
@@ -131,7 +131,7 @@ def standard_errors(scored: Sequence[Result], metric: Metric, groups: Groups) ->
 def p_value(a: Result, b: Result, metric: Metric, groups: Groups) -> float | None:
     """Two-sided, that neither is better; None where it cannot be told."""
     if metric.name != "log_loss":
-        p = _by_folds(a, b, metric)[1]
+        p = corrected_t(*_by_folds(a, b, metric), a.train_share)[1]
         return None if np.isnan(p) else p
     error = float(standard_errors((a, b), metric, groups)[0, 1])
     gain = paired_difference(a, b, metric, groups).value
