@@ -133,6 +133,12 @@ def test_durations(texts: list[str | None]) -> None:
     assert_one_meaning(duration_from_text, [*odd, *texts])
 
 
+@thorough
+@given(st.integers(0, 99))
+def test_a_month_is_no_minute(count: int) -> None:
+    assert by_polars(duration_from_text, [f"PT{count}M", f"P{count}M", f"P1D{count}S"]) == [60.0 * count, None, None]
+
+
 def date_text(moment: dt.datetime, pattern: str, zone: str, digits: int) -> str:
     fraction = f".{moment.microsecond:06d}789"[: digits + 1] if digits else ""
     return moment.strftime(pattern.replace("%.f", fraction).replace("%z", zone))
@@ -161,6 +167,21 @@ def test_dates(pattern: str, data: st.DataObject) -> None:
     texts = st.one_of(own, st.builds(corrupt, own, st.integers(0, 30), damages), any_date)
     values = data.draw(st.lists(texts, min_size=1, max_size=9))
     assert_one_meaning(lambda text: datetime_from_text(text, pattern), values)
+
+
+@thorough
+@example("1:30:00", "\u0660")
+@example("PT9M", "\uff10")
+@given(durations.filter(bool) | any_number.filter(bool) | any_date.filter(bool), st.sampled_from("\u0660\u0966\uff10"))
+def test_digits_of_other_scripts_are_no_numbers(text: str, zero: str) -> None:
+    """A part that is no number must not count as nothing, so that the rest is read alone."""
+    other = text.translate({ord("0") + digit: ord(zero) + digit for digit in range(10)})
+    rules = [duration_from_text, *(lambda t, n=notation: number_from_text(t, n) for notation in NUMBER_NOTATIONS)]
+    for rule in [
+        *rules,
+        *(lambda t, p=pattern: datetime_from_text(t, p) for pattern in ("%Y-%m-%d", "%d/%m/%y %H:%M")),
+    ]:
+        assert other == text or by_cells(rule, [other]) == by_polars(rule, [other]) == [None]
 
 
 def test_dates_with_any_time_of_day() -> None:

@@ -15,13 +15,15 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.columns import Origin
+from sortal.core.door import rows_of
 from sortal.core.errors import DataError
 from sortal.core.frame import conform, declared_kinds, from_any
 from sortal.core.infer import infer
+from sortal.core.kinds.category import EXACT
 from sortal.core.schema import Column, Schema
 from sortal.core.values import as_read
 from sortal.data.read import read
@@ -259,6 +261,50 @@ class TestOtherTypes:
     def test_one_row_is_read_as_the_same_row_of_many(self) -> None:
         values = [dt.timedelta(seconds=3723, microseconds=500), dt.timedelta(0)]
         assert self.values_of(values[:1], values) == self.values_of(values, values)[:1] == [3723.0005]
+
+
+class TestMissing:
+    """What a person says is no value is none in any notation, from files and from typed columns."""
+
+    @settings(max_examples=20)
+    @example(-999, "-999")
+    @given(st.integers(-(10**6), 10**6), st.sampled_from(["{}", "{}.0"]))
+    def test_a_number_that_means_no_value(self, number: int, form: str) -> None:
+        marker = form.format(number)
+        for notation, texts in {
+            "": [f"{number}", f"{number}.0", f"{number}.00", f" {number}"],
+            ",": [f"{number}", f"{number},0"],
+            ",.": [f"{number:,}".replace(",", "."), f"{number},00"],
+            ".$": [f"{number}$", f"{number}.0 $"],
+        }.items():
+            schema = Schema((Column("c", "number", format=notation, absent=(marker,)),))
+            for values in (texts, [number], [float(number)]):
+                assert conform(from_any({"c": values}), schema)["c"].null_count() == len(values)
+                np.testing.assert_array_equal(rows_of({"c": values}, schema).columns["c"], np.nan)
+        for column in (Column("c", "category", absent=(marker,)), Column("c", "boolean", absent=(marker,))):
+            for values in ([f"{number}", f"{number}.0"], [number], [float(number)]):
+                assert conform(from_any({"c": values}), Schema((column,)))["c"].null_count() == len(values)
+                assert pd.isna(list(rows_of({"c": values}, Schema((column,))).columns["c"])).all()
+
+    def test_what_is_near_it_is_a_value(self) -> None:
+        column = Column("c", "number", format=",.", absent=("9",))
+        assert conform(pl.DataFrame({"c": ["9.000", "0,9", "90", "9,01"]}), Schema((column,)))["c"].to_list() == [
+            *(9000.0, 0.9, 90.0, 9.01)
+        ]
+        column = Column("c", "category", absent=("9",))
+        assert conform(pl.DataFrame({"c": ["09", "9.5", "9"]}), Schema((column,)))["c"].to_list() == ["09", "9.5", None]
+        column = Column("c", "category", format=EXACT, absent=("9",))
+        assert conform(pl.DataFrame({"c": ["9.0", "9"]}), Schema((column,)))["c"].to_list() == ["9.0", None]
+
+
+@pytest.mark.parametrize("values", [[20200131, 20200201], [20200131, None], ["20200131", None]], ids=str)
+def test_days_in_digits(values: Values, folder: Path) -> None:
+    """pandas makes floats of whole numbers beside a missing one."""
+    sort = Sort("datetime", st.none(), [], override="datetime:%Y%m%d")
+    expected = [None if value is None else dt.datetime.strptime(str(value), "%Y%m%d") for value in values]
+    for door in ("pandas", "polars", "arrow", "dict", "json lines"):
+        column = schema_of(DOORS[door](values, folder)[0], sort)["c"]
+        assert conform(DOORS[door](values, folder)[0], Schema((column,)))["c"].to_list() == expected, door
 
 
 class TestRecords:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.costs import CostColumn
 from sortal.core.errors import OptionError, TaskError
 from sortal.core.framing import encode, frame_task, label_type_of, lone_classes
-from sortal.core.labels import code_of, in_order
+from sortal.core.labels import code_of, in_order, number
 from sortal.core.option_values import parse_capacity
 from sortal.core.recipe import Recipe
 from sortal.core.sheets import GoalOptions
@@ -34,6 +34,15 @@ def test_the_rarer_class_is_positive_and_the_reasons_say_so():
 def test_numbers_are_ordered_as_numbers_and_words_as_words():
     assert in_order(["10", "2", "-1", "2"]) == ("-1", "2", "10")
     assert in_order(["10", "2", "b"]) == ("10", "2", "b")
+
+
+@settings(max_examples=60)
+@example("1_0")
+@example("\u0661")
+@given(st.text("0123456789.-+eE_ infa\u0661", max_size=6))
+def test_a_label_is_a_number_where_a_column_of_numbers_has_one(text):
+    value = pl.Series([text.strip()]).cast(pl.Float64, strict=False).item()
+    assert number(text) == (value if value is not None and np.isfinite(value) else None)
 
 
 @given(st.lists(st.text(max_size=3), min_size=1, max_size=20), st.randoms(use_true_random=False))
@@ -325,4 +334,5 @@ def test_a_label_is_found_as_a_person_writes_it():
     assert code_of(1, ("0", "1")) == code_of("1", ("0", "1")) == code_of(1.0, ("0.0", "1.0")) == 1
     assert code_of(np.True_, ("false", "true")) == 1
     assert code_of("1", ("01", "001")) is None
+    assert code_of("1_0", ("5", "10")) is None
     assert code_of("x", ("a", "b")) is None

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sortal.core.cells import as_float
 from sortal.core.errors import TaskError, did_you_mean
 from sortal.core.task import LabelType, Task
 
@@ -27,16 +28,13 @@ def label_type_of(dtype: pl.DataType) -> LabelType:
 
 
 def number(text: str) -> float | None:
-    """The finite number that a label stands for, or None.
+    """The finite number that a label stands for, or None. ``1_0`` is none: Python alone would take it for 10.
 
-    >>> number("10"), number("ten"), number("nan")
-    (10.0, None, None)
+    >>> number("10"), number("ten"), number("nan"), number("1_0")
+    (10.0, None, None, None)
     """
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    value = as_float(text.strip())
+    return None if value is None or not math.isfinite(value) else value
 
 
 def in_order(labels: Iterable[str]) -> tuple[str, ...]:

@@ -55,6 +55,9 @@ class Boolean(Kind):
             raise self.refusal(raw, int((third if len(third) else values.is_not_null().arg_true())[0]))
         return _column(raw.name, texts, levels, raw.origin)
 
+    def plain(self, column: Column, values: E, sort: Sort) -> E:
+        return category.without_absent(column, super().plain(column, values, sort), sort)
+
     def canonical(self, column: Column, values: E, sort: Sort) -> E | None:
         if sort == "boolean":
             return values

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sortal.core.cells import E, utc, where
+from sortal.core.cells import Cells, E, utc, where
 from sortal.core.columns import (
     RawColumn,
     Texts,
@@ -66,6 +67,10 @@ class Category(Kind):
     def as_asked(self, raw: RawColumn, form: str = "") -> Column:
         return as_category(raw, "category")
 
+    def plain(self, column: Column, values: E, sort: Sort) -> E:
+        tidied = super().plain(column, values, sort)
+        return tidied if column.format == EXACT else without_absent(column, tidied, sort)
+
     def canonical(self, column: Column, values: E, sort: Sort) -> E | None:
         if sort in UNREADABLE:
             return None
@@ -74,6 +79,18 @@ class Category(Kind):
 
 UNREADABLE: tuple[Sort, ...] = ("null", "nested", "bytes", "duration")
 """Values that no text says."""
+
+
+def without_absent(column: Column, tidied: E, sort: Sort) -> E:
+    """Values without other forms of the texts that say that there is no value: 9.0 where 9 does."""
+    if not column.absent or not is_text(sort):
+        return tidied
+    return where(text_of(tidied, sort).is_in(_forms_of(column.absent)).not_(), tidied)
+
+
+@lru_cache(maxsize=256)
+def _forms_of(absent: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(text_of(Cells(absent), "text").values)
 
 
 def one_form(text: E) -> E:

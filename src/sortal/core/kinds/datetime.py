@@ -14,10 +14,11 @@ from sortal.core.cells import E, first_of, utc, where
 from sortal.core.columns import SAMPLE, RawColumn, Texts, all_are, all_read, asking, missing_words
 from sortal.core.disclosure import Disclosure
 from sortal.core.errors import OptionError
+from sortal.core.kinds.category import text_of
 from sortal.core.kinds.kind import Kind
 from sortal.core.raw import Sort
 from sortal.core.schema import Column
-from sortal.core.values import BLANKS, DATES, MISSING_AMONG_VALUES, evaluated, is_text
+from sortal.core.values import BLANKS, DATES, MISSING_AMONG_VALUES, evaluated, is_number, is_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,7 +67,7 @@ class Datetime(Kind):
         import polars as pl
 
         if not is_text(raw.sort):
-            return super().as_asked(raw, form or ("%Y%m%d" if raw.sort == "whole" else ""))
+            return super().as_asked(raw, form or ("%Y%m%d" if is_number(raw.sort) else ""))
         if raw.among_values.values.is_empty():
             return None
         try:
@@ -93,8 +94,8 @@ class Datetime(Kind):
         pattern = column.format
         if sort in DATES:
             return utc(values, sort)
-        if sort == "whole" and pattern:
-            return datetime_from_text(values.cast(str), pattern)
+        if is_number(sort) and pattern:  # pandas makes 20200131.0 of 20200131 beside a missing value
+            return datetime_from_text(text_of(values, sort), pattern)
         return datetime_from_text(values, pattern or "%Y-%m-%d") if is_text(sort) else None
 
     def lenient(self, column: Column, texts: E) -> E | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sortal.core.cells import Cells, E, computed, first_of, where
@@ -76,6 +77,15 @@ class Number(Kind):
     def is_format(self, form: str) -> bool:
         return form == DURATION or re.fullmatch(r"([.,].{0,2})?", form) is not None
 
+    def plain(self, column: Column, values: E, sort: Sort) -> E:
+        """Also without numbers that say that there is no value, however they are written: -999.0 where -999 does."""
+        tidied = super().plain(column, values, sort)
+        absent = _numbers_of(column.absent or (), column.format)
+        if not absent or not (is_number(sort) or is_text(sort)):
+            return tidied
+        numbers = number_from_text(tidied, column.format) if is_text(sort) else tidied.cast(float)
+        return where(numbers.is_in(absent).not_().fill_null(True), tidied)
+
     def canonical(self, column: Column, values: E, sort: Sort) -> E | None:
         if column.format == DURATION:
             return _duration(values, sort)
@@ -99,6 +109,16 @@ class Number(Kind):
         return f"1{marks[1]}234{marks[0]}5{marks[2:]}" if len(marks) > 1 else f"1{marks[0]}5"
 
 
+@lru_cache(maxsize=256)
+def _numbers_of(absent: tuple[str, ...], notation: str) -> frozenset[float]:
+    """Those of these texts that are numbers, in the notation of a column or in the plain one."""
+    if notation == DURATION:
+        return frozenset()
+    texts = Cells(absent)
+    ways = first_of([number_from_text(texts, notation), number_from_text(texts, ".")])
+    return frozenset(number for number in ways.values if number is not None)
+
+
 def _duration(values: E, sort: Sort) -> E | None:
     """Seconds. Bare numbers are refused: whether they are seconds, minutes or milliseconds, nobody says."""
     if sort == "duration":
@@ -115,9 +135,11 @@ def seconds(ticks: E, per_second: float) -> E:
     return computed(ticks.cast(float), lambda numbers: numbers / per_second)
 
 
-_CLOCK = r"^([+-]?)()(\d+):([0-5]\d)(?::([0-5]\d(?:\.\d*)?))?$"
-_DAYS = r"^()([+-]?\d+) days?(?:,? \+?(\d+):([0-5]\d):([0-5]\d(?:\.\d*)?))?$"
-_ISO = r"^([+-]?)P(?:(-?\d+)D)?T?(?:(-?\d+(?:\.\d*)?)H)?(?:(-?\d+(?:\.\d*)?)M)?(?:(-?\d+(?:\.\d*)?)S)?$"
+_CLOCK = r"^([+-]?)()([0-9]+):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]*)?))?$"
+_DAYS = r"^()([+-]?[0-9]+) days?(?:,? \+?([0-9]+):([0-5][0-9]):([0-5][0-9](?:\.[0-9]*)?))?$"
+_PART = r"-?[0-9]+(?:\.[0-9]*)?"
+_ISO = rf"^([+-]?)P(?:(-?[0-9]+)D)?(?:T(?:({_PART})H)?(?:({_PART})M)?(?:({_PART})S)?)?$"
+"""Digits of other scripts would be no numbers, and so nothing; without ``T``, ``M`` is a month."""
 
 
 def duration_from_text(text: E) -> E:
@@ -134,7 +156,7 @@ def duration_from_text(text: E) -> E:
             for i, unit in enumerate((86_400.0, 3_600.0, 60.0, 1.0), start=1)
         )
         total = seconds(((days + hours + minutes + whole) * 1e6).round(), 1e6)
-        fits = text.str.contains(pattern) & text.str.contains(r"\d")
+        fits = text.str.contains(pattern) & text.str.contains("[0-9]")
         ways.append(where(fits, where(parts[0] == "-", -total, total)))
     return first_of(ways)
 
