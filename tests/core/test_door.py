@@ -14,18 +14,18 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sortal.core import door
 from sortal.core.arrow import arrow_table
 from sortal.core.costs import CostColumn
-from sortal.core.door import MOST_ROWS, Rows, rows_of, rows_of_frame
+from sortal.core.door import MOST_ROWS, Rows, read_rows, rows_of, rows_of_frame
 from sortal.core.errors import DataError, ForkError
 from sortal.core.frame import from_any
 from sortal.core.kinds.category import EXACT
 from sortal.core.kinds.number import DURATION
-from sortal.core.raw import is_records, raw_table
+from sortal.core.raw import RawTable, is_records, raw_table
 from sortal.core.schema import Column, Schema
 
 COLUMNS = (
@@ -130,11 +130,71 @@ def test_rows_are_what_polars_makes_of_them(sort: str, data: st.DataObject) -> N
     column = data.draw(st.sampled_from(COLUMNS))
     schema = Schema((column, Column("n", "number")))
     for name, given_as in forms(values).items():
+        if any(raw.sort == "mixed" for raw in (raw_table(given_as) or RawTable({}, 0)).columns.values()):
+            continue  # polars has no such columns: see the next law
         try:
             expected = outcome(given_as, schema, is_records(given_as), by_polars=True)
         except (TypeError, OverflowError, pl.exceptions.PolarsError):
             continue  # nested values that polars cannot hold together
         assert outcome(given_as, schema, is_records(given_as), by_polars=False) == expected, name
+
+
+def cells(rows: Rows) -> list[Any]:
+    return list(map(repr, rows.columns["c"]))  # NaN is no other
+
+
+@settings(max_examples=60)
+@example([1.234, "1,5"], Column("c", "number", format=",."))
+@example([1e-5, "x", Decimal("2.00"), dt.date(2020, 1, 31), True], Column("c", "category"))
+@example([2**53 + 1, 0.5], Column("c", "category"))
+@given(
+    st.lists(SORTS["anything"] | MISSING, min_size=2, max_size=5),
+    # As written, a whole number beside others has a fraction as these have: 0 is 0.0.
+    st.sampled_from([column for column in COLUMNS if column.format != EXACT and column.kind != "text"]),
+)
+def test_a_value_means_the_same_whatever_stands_beside_it(values: list[Any], column: Column) -> None:
+    schema = Schema((column,))
+    for many in (
+        {"c": values},
+        [{"c": value} for value in values],
+        pd.DataFrame({"c": pd.Series(values, dtype=object)}),
+    ):
+        try:
+            together: Any = cells(read_rows(many, schema))
+        except DataError:
+            together = None
+        try:
+            alone: Any = [cells(read_rows({"c": [value]}, schema))[0] for value in values]
+        except DataError:
+            alone = None
+        assert together == alone
+
+
+def test_a_mixed_column_of_many_rows_is_read_as_one_of_few() -> None:
+    schema = Schema((Column("c", "number", format=",."),))
+    assert list(read_rows({"c": [1.234, "1,5"] * MOST_ROWS}, schema).columns["c"]) == [1.234, 1.5] * MOST_ROWS
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(["20000-01-01", "2020-01-01", "NaT"], dtype="M8[us]"),
+        [np.datetime64("20000-01-01"), dt.date(2020, 1, 1), None],
+        [pd.Timestamp(np.datetime64("20000-01-01", "s")), pd.Timestamp("2020-01-01"), None],
+        [dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))), dt.datetime(2020, 1, 1), None],
+        pa.array([2**31 - 1, 18262, None], pa.date32()),
+        pa.array([2**60, 1577836800, None], pa.timestamp("s")),
+        pa.array([-(2**62), 1577836800_000_000, None], pa.timestamp("us")),
+    ],
+    ids=str,
+)
+def test_a_day_that_no_calendar_has_is_missing_and_reported(values: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pa.table({"c": values}) if isinstance(values, pa.Array) else {"c": values}
+    for most in (MOST_ROWS, -1):
+        monkeypatch.setattr(door, "MOST_ROWS", most)
+        with pytest.warns(UserWarning, match="^c: 1 times outside the years 1 to 9999 are read as missing$"):
+            rows = rows_of(table, Schema((Column("c", "datetime"),)))
+        np.testing.assert_array_equal(rows.columns["c"], [np.nan, 1577836800.0, np.nan])
 
 
 NUMPY = [

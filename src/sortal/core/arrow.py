@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sortal.core.moments import DAY
+from sortal.core.moments import DAY, FIRST, LAST
 from sortal.core.names import unique_names
 from sortal.core.raw import Raw, RawTable, Sort
 
@@ -65,9 +65,16 @@ def _of_ticks(column: Any, dtype: Any) -> Raw:
     many = {"day": DAY, "s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}[unit]
     few = 1_000 if unit == "ns" else 1
     if types.is_duration(dtype):
+        kind, (first, last) = "m", (-LONGEST, LONGEST)
         whole = [None if t is None else (abs(t) // few * many) * (1 if t >= 0 else -1) for t in ticks]
     else:
+        kind, (first, last) = "M", (FIRST, LAST)
         whole = [None if t is None else t * many // few for t in ticks]
-    kind = "m" if types.is_duration(dtype) else "M"
-    array = np.array([np.iinfo(np.int64).min if t is None else t for t in whole], dtype=np.int64)
-    return Raw("duration" if kind == "m" else "moment", array.view(f"{kind}8[us]"))
+    inside = [t if t is not None and first <= t <= last else None for t in whole]
+    array = np.array([np.iinfo(np.int64).min if t is None else t for t in inside], dtype=np.int64)
+    outside = inside.count(None) - whole.count(None)
+    return Raw("duration" if kind == "m" else "moment", array.view(f"{kind}8[us]"), outside)
+
+
+LONGEST = 2**63 - 1
+"""Microseconds of a duration."""

@@ -27,8 +27,8 @@ from sortal.core.coded import take_rows
 from sortal.core.costs import CostColumn, row_costs_of
 from sortal.core.fork import polars_is_lost
 from sortal.core.kinds import Storage, kind_of
-from sortal.core.moments import RarePatternError, microseconds, nanoseconds
-from sortal.core.raw import Raw, RawTable, Sort, is_records, raw_table
+from sortal.core.moments import RarePatternError, microseconds, nanoseconds, outside_words
+from sortal.core.raw import Raw, RawTable, Sort, is_records, of_one_sort, raw_table
 from sortal.core.schema import Column, Schema
 from sortal.core.values import as_read, is_number, is_text
 
@@ -102,7 +102,7 @@ def read_rows(data: object, schema: Schema, *, allow_missing: bool = False) -> R
         data = [data]
     may_lack = allow_missing or is_records(data)
     table = raw_table(data) or arrow_table(data, None if polars_is_lost() else MOST_ROWS)
-    if table is not None and (polars_is_lost() or table.rows <= MOST_ROWS):
+    if table is not None and (polars_is_lost() or table.rows <= MOST_ROWS or _is_mixed(table)):
         try:
             return _conformed(table, schema, may_lack)
         except RarePatternError:
@@ -111,7 +111,20 @@ def read_rows(data: object, schema: Schema, *, allow_missing: bool = False) -> R
     # Imported where it is needed: polars takes longer to import than all else that scores a row.
     from sortal.core.frame import from_any, to_frame
 
-    return rows_of_frame(from_any(data) if table is None else to_frame(table.columns), schema, allow_missing=may_lack)
+    notes = [] if table is None else _outside(table)
+    frame = from_any(data, notes.append) if table is None else to_frame(table.columns)
+    rows = rows_of_frame(frame, schema, allow_missing=may_lack)
+    return replace(rows, notes=(*notes, *rows.notes)) if notes else rows
+
+
+def _is_mixed(table: RawTable) -> bool:
+    """Whether values of several types stand in a column, which polars has not."""
+    return any(raw.sort == "mixed" for raw in table.columns.values())
+
+
+def _outside(table: RawTable) -> list[str]:
+    """What is said of times that are missing because no calendar has them."""
+    return [outside_words(name, raw.outside) for name, raw in table.columns.items() if raw.outside]
 
 
 def rows_of_frame(
@@ -196,13 +209,15 @@ def _conformed(table: RawTable, schema: Schema, allow_missing: bool) -> Rows:
     columns = [column for column in schema.columns if column.role != "ignore"]
     without = misfits.lacking(table.columns, columns, SOURCE, allow_missing)
     nothing = Raw("null", [None] * table.rows)
-    passages = [_passage(column, table.columns.get(column.name, nothing)) for column in columns]
-    _apply_rules(passages, table.rows)
+    by_sort = [[_passage(c, raw) for raw in of_one_sort(table.columns.get(c.name, nothing))] for c in columns]
+    _apply_rules([*chain.from_iterable(by_sort)], table.rows)
+    passages = [of_column[0] if len(of_column) == 1 else _together(of_column) for of_column in by_sort]
     pairs = [(passage, passage.values) for passage in passages if passage.values is not None]
     if len(pairs) < len(passages):
         other = next(passage for passage in passages if passage.values is None)
         raise misfits.other_type(other.column, other.sort, SOURCE)
-    notes = [_misfits(passage.column, passage.tidied, values, SOURCE) for passage, values in pairs]
+    notes = _outside(table)
+    notes += [_misfits(passage.column, passage.tidied, values, SOURCE) for passage, values in pairs]
     canonical = {passage.column.name: _of_programs(passage.column, values) for passage, values in pairs}
     refuse_infinity({c.name: canonical[c.name] for c in columns if kind_of(c.kind).storage == "number"}, SOURCE)
     return Rows(canonical, np.arange(table.rows), without, SOURCE, tuple(filter(None, notes)))
@@ -240,6 +255,18 @@ def _apply_rules(passages: Sequence[_Passage], rows: int) -> None:
                 passage.values = values[of_column]
             elif _missing(passage.tidied) == rows:
                 passage.values = passage.tidied
+
+
+def _together(passages: Sequence[_Passage]) -> _Passage:
+    """The values of a mixed column, of which each type has gone its own way."""
+    other = next((passage for passage in passages if passage.values is None), None)
+    if other is not None:
+        return other
+    tidied, values = (
+        [next((value for value in row if value is not None), None) for row in zip(*ways, strict=True)]
+        for ways in ([passage.tidied for passage in passages], [passage.values or () for passage in passages])
+    )
+    return replace(passages[0], tidied=tidied, values=values)
 
 
 def _of_distinct(column: Column, values: Sequence[Any], sort: Sort) -> tuple[Sequence[Any], Sequence[Any] | None]:

@@ -14,6 +14,10 @@ from sortal.core.errors import DataError
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+"""1 January of the year 1 and 31 December 9999, counted from 1970: beyond them no calendar has a day."""
+FIRST, LAST = FIRST_DAY * DAY, (LAST_DAY + 1) * DAY - 1
+"""The first and the last microsecond of these years."""
 BLANK = r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 """What Unicode calls white space, and so Rust; Python has four characters more."""
 
@@ -44,6 +48,11 @@ class RarePatternError(DataError):
 def microseconds(moment: dt.datetime) -> int:
     """Since 1970, of a moment in UTC without a zone."""
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def outside_words(name: str, count: int) -> str:
+    """What is said of moments that no calendar has."""
+    return f"{name}: {count:,} times outside the years 1 to 9999 are read as missing"
 
 
 def nanoseconds(time: dt.time | int) -> int:

@@ -8,7 +8,7 @@ import math
 import sys
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sortal.core.errors import DataError
 from sortal.core.images import is_image
+from sortal.core.moments import FIRST, LAST
 from sortal.core.names import unique_names
 
 Sort = Literal[
@@ -35,20 +36,22 @@ Sort = Literal[
     "bytes",
     "nested",
     "null",
+    "mixed",
 ]
 """What the values of a column are by their type, whatever they mean. ``levels`` are texts that are declared a category,
 ``single`` numbers of 32 bits; ``zoned`` moments and ``date`` occur in polars alone: from elsewhere both come as moments
-in UTC."""
+in UTC. ``mixed`` are values of several types, and occurs in Python alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
     """(n,) values of one sort as Python's, or as an array of numpy; None, NaN and NaT are missing. Moments are in
-    UTC.
+    UTC. ``outside``: how many times are missing because no calendar has them.
     """
 
     sort: Sort
     values: list[Any] | NDArray[Any]
+    outside: int = field(default=0, repr=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -63,12 +66,12 @@ class RawTable:
 
 
 def of_values(values: Any) -> Raw:
-    """A column of any values but those of polars: one sort where they share one, else text.
+    """A column of any values but those of polars: of one sort where they share one, else mixed.
 
     Whatever stands for a missing value (None, NaN, NaT, pd.NA) is missing; times with a zone are in UTC.
 
     >>> of_values([1, None, "x"]), of_values([dt.timedelta(hours=1), None]).sort
-    (Raw(sort='text', values=['1', None, 'x']), 'duration')
+    (Raw(sort='mixed', values=[1, None, 'x']), 'duration')
     """
     if is_pandas(values, "Series"):
         return of_pandas(values)
@@ -79,30 +82,56 @@ def of_values(values: Any) -> Raw:
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8:
         return Raw(_sort_of_array(values), np.ascontiguousarray(values))
     if isinstance(values, np.ndarray) and values.dtype.kind in "Mm":
-        kind = values.dtype.kind
-        return Raw("moment" if kind == "M" else "duration", _microseconds(values))
-    items = list(values)
+        times = _microseconds(values)
+        outside = int(np.isnat(times).sum() - np.isnat(values).sum())
+        return Raw("moment" if values.dtype.kind == "M" else "duration", times, outside)
+    items, outside = list(values), 0
     types = set(map(type, items)) - {type(None)}
     if not (types <= {str, int, bool} or types <= {int, float}):  # the usual ones need no look at every value
-        items = [None if _is_missing(value) else _python(value) for value in items]
+        present = [not _is_missing(value) for value in items]
+        items = [_python(value) if is_there else None for value, is_there in zip(items, present, strict=True)]
         types = set(map(type, items)) - {type(None)}
+        outside = sum(present) - sum(item is not None for item in items)
     if types == {int} and max(map(abs, filter(None, items)), default=0) >= 2**127:
         types = {object}  # too long for a number: a code, as in a CSV file
     if not types:
-        return Raw("null", items)
-    if types <= {int, float, Decimal}:
-        return Raw("number" if types - {int} else "whole", items)
-    if types <= {dt.date, dt.datetime}:
-        return Raw("moment", [_utc(value) for value in items])
-    if len(types) == 1 and (sort := _SORTS.get(next(iter(types)))):
-        return Raw(sort, items)
-    return Raw("text", [None if value is None else _as_text(value) for value in items])
+        return Raw("null", items, outside)
+    if types == {int}:
+        return Raw("whole", items)
+    if types <= {int, float, Decimal} and not (int in types and _any_too_long(items)):
+        return Raw("number", items)
+    if len(types) > 1:
+        return Raw("mixed", items, outside)
+    sort = _SORTS.get(next(iter(types)))
+    return in_texts(items) if sort is None else Raw(sort, items, outside)
 
 
-def _as_text(value: object) -> str:
-    """Images among texts keep what they are."""
+def _any_too_long(items: Sequence[Any]) -> bool:
+    """Whether a whole number is here that a float does not hold: as one it would be another."""
+    return any(type(item) is int and abs(item) > 2**53 for item in items)
+
+
+def of_one_sort(raw: Raw) -> list[Raw]:
+    """A column as it is, or a mixed one as a column for each type of its values, where those of others are missing: a
+    value means the same whatever stands beside it.
+    """
+    if raw.sort != "mixed":
+        return [raw]
+    types = dict.fromkeys(type(value) for value in raw.values if value is not None)
+    return [of_values([value if type(value) is type_ else None for value in raw.values]) for type_ in types]
+
+
+def in_texts(values: Sequence[Any] | NDArray[Any]) -> Raw:
+    """Values of several types as texts, for whoever needs one sort of them."""
+    return Raw("text", [None if value is None else _in_text(value) for value in values])
+
+
+def _in_text(value: object) -> str:
+    """As a category has it; images among texts keep what they are."""
     if isinstance(value, bytes) and is_image(value):
         return b64encode(value).decode()
+    if isinstance(value, dt.datetime) and value.time() == dt.time.min:
+        return str(value.date())
     return str(value)
 
 
@@ -110,6 +139,7 @@ _SORTS: dict[type, Sort] = {
     str: "text",
     bool: "boolean",
     bytes: "bytes",
+    dt.datetime: "moment",
     dt.time: "time",
     dt.timedelta: "duration",
     list: "nested",
@@ -125,12 +155,14 @@ def _sort_of_array(values: NDArray[Any]) -> Sort:
 
 def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Times of numpy in the unit that polars knows; missing where one has no such number, which numpy would wrap
-    around.
+    around, and where no calendar has it.
     """
     kind, coarse = values.dtype.kind, "Y" if values.dtype.kind == "M" else "D"
     moments = values.astype(f"{kind}8[us]")
-    overflow = moments.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
-    moments[overflow] = np.array("NaT", dtype=moments.dtype)
+    no_time = moments.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
+    if kind == "M":
+        no_time |= (moments.view(np.int64) < FIRST) | (moments.view(np.int64) > LAST)
+    moments[no_time] = np.array("NaT", dtype=moments.dtype)
     return moments
 
 
@@ -160,6 +192,8 @@ _NUMPY_TYPES = {
 
 def _of_categories(series: Any) -> Raw:
     categories, codes = of_pandas(series.cat.categories.to_series()), series.cat.codes.to_numpy()
+    if categories.sort == "mixed":
+        categories = in_texts(categories.values)
     levels = categories.values
     # The code of a missing value is -1, so that it is looked up at the end.
     if isinstance(levels, np.ndarray) and levels.dtype.kind in "fmM":
@@ -172,16 +206,16 @@ def _of_categories(series: Any) -> Raw:
 
 
 def _python(value: Any) -> Any:
+    """A value as Python has it, moments in UTC; None for a time that no calendar has."""
     if isinstance(value, np.datetime64 | np.timedelta64):
-        kind = "M" if isinstance(value, np.datetime64) else "m"
-        return value.astype(f"{kind}8[us]").item()
+        return _microseconds(np.array([value])).item()
     if isinstance(value, np.float16 | np.float32):
         return float(str(value))
     if isinstance(value, np.generic):
         return value.item()
-    if hasattr(value, "to_pydatetime"):
-        return value.to_pydatetime(warn=False)
-    return value.to_pytimedelta() if hasattr(value, "to_pytimedelta") else value
+    if hasattr(value, "to_pytimedelta"):
+        return value.to_pytimedelta()
+    return _utc(value) if isinstance(value, dt.date) else value
 
 
 def _is_missing(value: object) -> bool:
@@ -192,10 +226,15 @@ def _is_missing(value: object) -> bool:
     return isinstance(value, float | np.floating | Decimal) and math.isnan(value)
 
 
-def _utc(value: dt.date | None) -> dt.datetime | None:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
-    return None if value is None else dt.datetime(value.year, value.month, value.day)
+def _utc(value: Any) -> dt.datetime | None:
+    """A day, or a moment, also of pandas, without a zone; None beyond the calendar."""
+    try:
+        moment = value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value
+        if not isinstance(moment, dt.datetime):
+            return dt.datetime(moment.year, moment.month, moment.day)
+        return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (OverflowError, ValueError):
+        return None
 
 
 def is_records(data: object) -> bool:

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from sortal.core.kinds import Storage
-from sortal.core.raw import Raw, Sort
+from sortal.core.moments import FIRST_DAY, LAST_DAY, outside_words
+from sortal.core.raw import Raw, Sort, in_texts
 
 TYPES: dict[Storage, pl.DataType] = {
     "number": pl.Float64(),
@@ -26,11 +27,13 @@ _OF_SORT: dict[Sort, pl.DataType] = {
 
 
 def to_series(name: str, raw: Raw) -> pl.Series:
-    """A column as polars has it.
+    """A column as polars has it, a mixed one as texts.
 
-    >>> to_series("c", Raw("whole", [1, None])).to_list()
-    [1, None]
+    >>> to_series("c", Raw("whole", [1, None])).to_list(), to_series("c", Raw("mixed", [1, "a"])).to_list()
+    ([1, None], ['1', 'a'])
     """
+    if raw.sort == "mixed":
+        raw = in_texts(raw.values)
     if isinstance(raw.values, np.ndarray):
         return pl.Series(name, raw.values)
     series = pl.Series(name, raw.values, dtype=_OF_SORT.get(raw.sort), strict=False)
@@ -90,17 +93,15 @@ def in_calendar(column: pl.Series) -> pl.Series:
 
 
 _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
-_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
-"""1 January of the year 1 and 31 December 9999, counted from 1970."""
 
 
 def _limits(dtype: pl.DataType) -> tuple[int, int] | None:
     """The first and the last value of a column of times, as polars has them, that mean something; None where all do."""
     if isinstance(dtype, pl.Date):
-        return _FIRST_DAY, _LAST_DAY
+        return FIRST_DAY, LAST_DAY
     if isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns":
         day = 86_400 * _PER_SECOND[dtype.time_unit]
-        return _FIRST_DAY * day, (_LAST_DAY + 1) * day - 1
+        return FIRST_DAY * day, (LAST_DAY + 1) * day - 1
     if isinstance(dtype, pl.Duration) and dtype.time_unit == "ms":
         return -(2**63 // 1000) + 1, 2**63 // 1000
     if isinstance(dtype, pl.Time):
@@ -128,7 +129,4 @@ class Times:
 
     def notes(self) -> list[str]:
         """What to say of them."""
-        return [
-            f"{name}: {count:,} times outside the years 1 to 9999 are read as missing"
-            for name, count in self._missing.items()
-        ]
+        return [outside_words(name, count) for name, count in self._missing.items()]
