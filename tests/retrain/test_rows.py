@@ -1,4 +1,4 @@
-"""Images of a log beside those of files: one is the other, whatever it is called."""
+"""Rows of a log beside those of files: a value of one is a value of the other, whatever it is called or written like."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import base64
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from sortal.artifact.model import load
+from sortal.core.door import read_rows
+from sortal.core.errors import DataError
+from sortal.core.frame import conform
+from sortal.core.infer import infer
+from sortal.core.kinds.datetime import DATE_PARTS, TIME_PARTS
+from sortal.core.schema import Column, Schema
 from sortal.data.read import read
 from sortal.retrain.registry import Registry
-from sortal.retrain.rows import fresh_rows, new_rows, old_rows
+from sortal.retrain.rows import fresh_rows, in_notation, kept_kinds, moment_in_notation, new_rows, old_rows
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord, PredictionRecord
 from tests.conftest import UNHURRIED, Sortal
@@ -110,3 +119,77 @@ def test_a_model_of_images_is_retrained_from_a_log(
     assert verdict["challenger"] < 0.3 < 0.7 < verdict["champion"]
     reads = load(models / "champion.sortal").reads
     assert [(column.name, column.kind) for column in reads.columns] == [("image", "image")]
+
+
+WRITTEN = [
+    *(Column("c", "number", format=form) for form in ("", ".", ",", ".,", ",.", ".,$", ",.€", ".'")),
+    *(Column("c", "category"), Column("c", "category", format="exact"), Column("c", "text")),
+    *(Column("c", "boolean", levels=("no", "yes")), Column("c", "boolean", levels=("1", "2"))),
+    *(Column("c", "datetime", format="%Y%m%d"), Column("c", "datetime", format="%d/%m/%Y")),
+]
+NUMBERS = st.floats(-1e30, 1e30) | st.integers(-(2**60), 2**60)
+WORDS = st.sampled_from([True, False, "yes", "N", "maybe", 1, 2, 20200131, 20200131.0, "31/01/2020", "1", "x", 1e-7])
+
+
+@settings(max_examples=200)
+@example(1.234, Column("c", "number", format=",."))
+@example(5, Column("c", "number", format=".,$"))
+@example(1e-5, Column("c", "category"))
+@example("true", Column("c", "boolean", levels=("no", "yes")))
+@given(NUMBERS | WORDS, st.sampled_from(WRITTEN))
+def test_a_value_of_a_log_means_the_same_as_a_file_has_it(value: Any, column: Column) -> None:
+    schema = Schema((column,))
+    try:
+        (expected,) = read_rows({"c": [value]}, schema).columns["c"]
+    except DataError:
+        return  # the service has refused it
+    as_in_file = pl.DataFrame({"c": in_notation([value], column)})
+    (actual,) = read_rows(as_in_file, schema).columns["c"]
+    assert actual == expected or (actual != actual and expected != expected)
+
+
+@pytest.mark.parametrize(("clock", "seconds"), [*zip(TIME_PARTS, (86_400, 1, 60, 1, 60, 1, 1, 60), strict=True)])
+def test_when_a_case_came_is_read_as_it_is_written(clock: str, seconds: int) -> None:
+    now = 1_790_000_001.5
+    for day in DATE_PARTS:
+        column = Column("c", "datetime", format=day + clock)
+        (actual,) = read_rows({"c": [moment_in_notation(now, column)]}, Schema((column,))).columns["c"]
+        assert actual == now // seconds * seconds
+
+
+@pytest.mark.parametrize(
+    ("old", "fresh"),
+    [
+        (["1,234", "950", "2,100", "7,000"], [12345, 8000]),
+        (["1,234", "0,5", "2,1"], [1.234, 2.345]),
+        (["$1,234", "$950"], [12345, 5]),
+        (["01/02/2020", "13/02/2020"], ["04/03/2020"]),
+        (
+            ["01/02/2020", "02/02/2020", "03/02/2020", "01/03/2020", "02/03/2020", "01/04/2020"],
+            ["05/03/2020", "01/01/2020"],
+        ),
+        (["no", "yes", "no"], [True, 1, "Y", "maybe"]),
+        (["1", "2", "x"], [True, 1.0]),
+        (None, ["04/03/2020", "01/02/2020"]),
+        (None, [1.5, 2]),
+    ],
+    ids=str,
+)
+def test_a_challenger_reads_old_and_fresh_rows_as_the_champion_does(old: list[str] | None, fresh: list[Any]) -> None:
+    """More rows must not tell another notation."""
+    column = infer(pl.DataFrame({"c": old or ["31/01/2020"] * isinstance(fresh[0], str) or ["0,5", "1.000,5"]}), None)[
+        "c"
+    ]
+    by_champion = [
+        *(conform(pl.DataFrame({"c": old}), Schema((column,)))["c"].to_list() if old else []),
+        *conform(pl.DataFrame({"c": in_notation(fresh, column)}), Schema((column,)))["c"].to_list(),
+    ]
+    as_text = [*(old or []), *in_notation(fresh, column)]
+    frame = pl.DataFrame({"c": as_text}) if old else pl.DataFrame({"c": by_champion})
+    anew = infer(frame, None, kinds=kept_kinds(frame, [column], {}))["c"]
+    assert anew.kind == column.kind
+    assert conform(frame, Schema((anew,)))["c"].to_list() == by_champion
+    assert (
+        conform(pl.DataFrame({"c": in_notation(fresh, column)}), Schema((anew,)))["c"].to_list()
+        == by_champion[len(old or []) :]
+    )

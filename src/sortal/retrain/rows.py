@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,12 +10,16 @@ import numpy as np
 import polars as pl
 
 from sortal.artifact.model import Model
+from sortal.core.cells import Cells
 from sortal.core.errors import DataError
 from sortal.core.frame import conform, conform_column, from_any
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
+from sortal.core.kinds.category import EXACT, text_of
+from sortal.core.kinds.number import SIGNS
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
+from sortal.core.raw import of_values
 from sortal.core.recipe import Recipe, defaults
 from sortal.core.schema import Column, Schema
 from sortal.core.series import sort_of
@@ -28,6 +32,8 @@ from sortal.retrain.cases import Case
 
 REQUIRED_ROLES = ("time", "group", "split", "weight", "cost")
 """Roles of columns that every row has to have."""
+KEPT_ROLES = ("feature", "time", "weight", "cost")
+"""Roles of columns whose kind and notation a challenger takes over."""
 
 
 def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
@@ -104,20 +110,40 @@ def recipe_for(recipe: Recipe, frame: pl.DataFrame, fresh: pl.DataFrame, model: 
     """
     features = [column for column in model.schema.features if column.name in frame.columns]
     unsent = [c.name for c in features if fresh[c.name].null_count() == fresh.height]
-    kinds = dict(recipe.rows.kind)
-    for column in features:
-        # Where the fresh values alone would make another kind of it, the service could not take the challenger.
-        if column.name not in kinds and column.name not in unsent and _kind(frame, column.name) != column.kind:
-            kinds[column.name] = column.kind
-    column_kinds = {name: kind for name, kind in kinds.items() if name in frame.columns}
+    sent = [
+        c for c in model.schema.columns if c.role in KEPT_ROLES and c.name in frame.columns and c.name not in unsent
+    ]
+    column_kinds = {name: kind for name, kind in recipe.rows.kind.items() if name in frame.columns}
+    column_kinds |= kept_kinds(frame, sent, column_kinds)
     left_out = (*(name for name in recipe.rows.ignore if name in frame.columns and name not in unsent), *unsent)
     anew = {name: defaults()[name] for name in RAN}
     notes = [f"no fresh row has {listing([*map(quoted, unsent)])}, so the challenger does without"] if unsent else []
     return recipe.with_options(**anew, kind=column_kinds, ignore=left_out), notes
 
 
-def _kind(frame: pl.DataFrame, name: str) -> str:
-    return infer(frame[[name]], None).columns[0].kind
+def kept_kinds(frame: pl.DataFrame, columns: Sequence[Column], asked: Mapping[str, str]) -> dict[str, str]:
+    """What has to be asked for so that the values of ``frame`` mean what they mean to the champion, whose ``columns``
+    these are, beside what is ``asked`` already.
+
+    By themselves fresh values may make another kind of a column, which the service could not take, or tell another
+    notation: beside an ungrouped 12345 of a log the 1,234 of a file would be 1.234.
+    """
+    kinds = {}
+    for column in columns:
+        given = asked.get(column.name, "")
+        if ":" not in given and (given or _asking(infer(frame[[column.name]], None).columns[0]) != _asking(column)):
+            kinds[column.name] = _asking(column)
+    return kinds
+
+
+def _asking(column: Column) -> str:
+    """How a person asks for a kind, with the notation where it can be asked for.
+
+    >>> _asking(Column("price", "number", format=",.$")), _asking(Column("zip", "category", format="exact"))
+    ('number:,', 'category')
+    """
+    form = (column.format or ".")[:1] if column.kind == "number" else column.format
+    return f"{column.kind}:{form}" if form and kind_of(column.kind).may_be_asked(form) else column.kind
 
 
 def _labels(cases: Sequence[Case], model: Model, old: pl.Series | None) -> pl.Series:
@@ -132,7 +158,8 @@ def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], old: pl.Se
     inputs = [case.record.inputs.get(column.name) for case in cases]
     if column.role == "time" and None in inputs and _is_moment(column):
         inputs = [
-            _moment(case.first, column) if value is None else value for case, value in zip(cases, inputs, strict=True)
+            moment_in_notation(case.first, column) if value is None else value
+            for case, value in zip(cases, inputs, strict=True)
         ]
     if column.role in REQUIRED_ROLES and None in inputs:
         raise DataError(
@@ -140,7 +167,7 @@ def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], old: pl.Se
             f"of {len(inputs):,} labelled rows of the log do not have it; send it with every row"
         )
     if old is not None and is_text(sort_of(old.dtype)):
-        return pl.Series([_text(value, column) for value in inputs], dtype=pl.String)
+        return in_notation(inputs, column)
     one = (
         from_any({column.name: inputs})
         if column.name not in raw.columns or column.role == "time"
@@ -157,23 +184,31 @@ def _is_moment(column: Column) -> bool:
     return kind_of(column.kind).storage == "moment"
 
 
-def _moment(time: float, column: Column) -> str:
-    """When a case came, in the notation of a column of dates."""
-    moment = datetime.fromtimestamp(time, UTC).replace(tzinfo=None)
-    return moment.strftime(column.format) if column.format else moment.isoformat(" ")
+def moment_in_notation(time: float, column: Column) -> str:
+    """When a case came, in the notation of a column of dates; in whole seconds, as only polars writes parts of them."""
+    moment = datetime.fromtimestamp(time, UTC)
+    return moment.strftime((column.format or "%Y-%m-%d %H:%M:%S").replace("%.f", ""))
+
+
+def in_notation(values: Sequence[Any], column: Column) -> pl.Series:
+    """Values of JSON as a file with this column has them; of yes and no the levels, however it was said."""
+    if column.levels:
+        answers = conform_column(from_any({column.name: values}), column)
+        return answers.replace_strict([False, True], list(column.levels), return_dtype=pl.String)
+    return pl.Series([_text(value, column) for value in values], dtype=pl.String)
 
 
 def _text(value: Any, column: Column) -> str | None:
-    """A value of JSON as a file with this column has it.
+    """A value of JSON as a file with this column has it, so that it is read there as it was here.
 
-    >>> _text(29.5, Column("price", "number", format=",")), _text(3.0, Column("zip", "category"))
-    ('29,5', '3')
-    >>> _text(True, Column("member", "boolean", levels=("no", "yes")))
-    'yes'
+    >>> _text(29.5, Column("price", "number", format=",.$")), _text(3.0, Column("zip", "category"))
+    ('29,5$', '3')
     """
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return column.levels[value] if column.levels else str(value).lower()
-    text = str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
-    return text.replace(".", ",") if column.kind == "number" and column.format.startswith(",") else text
+    if column.kind == "number":
+        (text,) = text_of(Cells([float(value)]), "number").values
+        return str(text).replace(".", column.format[:1] or ".") + column.format[len(column.format.rstrip(SIGNS)) :]
+    exact = column.format == EXACT or column.kind == "text"
+    (text,) = text_of(Cells([value]), of_values([value]).sort, exact=exact).values
+    return str(text)
