@@ -78,12 +78,16 @@ def test_a_label_has_the_type_of_the_predictions(
     assert [(type(value), value) for value in labels_of(url)] == [(type(label), label)]
 
 
-def test_columns_of_numbers_in_a_parquet_file(sortal: Sortal, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64, pl.Float32, pl.String])
+def test_columns_of_numbers_in_a_parquet_file(sortal: Sortal, tmp_path: Path, dtype: Any) -> None:
+    """As pandas has them, too: floats where one is missing."""
     url, file = f"sqlite:///{tmp_path}/served.db", tmp_path / "late.parquet"
     store = open_store(url)
     store.add_predictions([PredictionRecord("7", 1.0, "ab", "champion", {}, 1, (1.0,), 1, None, (), 0.0)])
-    pl.DataFrame({"id": [7, 8], "label": [0, None]}).write_parquet(file)
-    assert sortal("label", url, file, "--json").json["new"] == 1
+    table = pl.DataFrame({"id": [7, 8, None], "label": [0, None, 1]}).cast(dtype)
+    table.write_parquet(file)
+    receipt = sortal("label", url, file, "--json").json
+    assert (receipt["new"], receipt["unmatched"], receipt["blank"]) == (1, 0, 2)
     assert labels_of(url) == [0]
 
 

@@ -12,8 +12,13 @@ import msgspec
 import polars as pl
 
 from sortal.core.errors import DataError, did_you_mean
+from sortal.core.kinds import kind_of
+from sortal.core.kinds.category import text_of
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
+from sortal.core.schema import Column
+from sortal.core.series import sort_of
+from sortal.core.values import evaluated, is_text
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import Label, LabelReceipt, LabelRecord
 from sortal.serve.log.store import LogStore
@@ -80,8 +85,11 @@ def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
     if name not in frame.columns:
         raise DataError(f"no column {name!r} in {source}; {did_you_mean(name, frame.columns)}")
     # Without its name, which polars may take for a pattern.
-    texts = frame[name].alias("").cast(pl.String).str.strip_chars()
-    return texts.set(texts == "", None)
+    series, column = frame[name].alias(""), Column(name, "category", absent=())
+    sort = sort_of(series.dtype)
+    values = evaluated(series, lambda value: kind_of(column.kind).plain(column, value, sort))
+    # An id that is a number beside a missing one is a float in pandas: 7.0 is the row 7. Texts are as they are written.
+    return evaluated(values, lambda value: text_of(value, sort, exact=is_text(sort)))
 
 
 def _classes_of(store: LogStore) -> Sequence[Label]:
