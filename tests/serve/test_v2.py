@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from sortal.artifact.model import Model
+from sortal.core.few_bits import as_read
 from sortal.decide.policy import Decision
 from sortal.decide.sets import Sets
+from sortal.serve.v2 import InferRequest, Input, _batch
 
 INFER = "/v2/models/churn/infer"
 
@@ -73,6 +78,22 @@ def test_columns_may_be_nested_and_of_any_datatype_that_holds_their_values(ask: 
     ]
     probabilities = [outputs(ask("POST", INFER, {"inputs": [way]}))["probabilities"]["data"] for way in ways]
     assert probabilities == [probabilities[0]] * 4
+
+
+@settings(max_examples=60)
+@example([0.1, 12.3, 1e-7], "FP32")
+@example([0.1, 65504.0], "FP16")
+@given(st.lists(st.floats(allow_nan=False, width=16), min_size=1, max_size=5), st.sampled_from(["FP16", "FP32"]))
+def test_a_number_of_few_bits_is_what_a_person_reads_there(values: list[float], datatype: str) -> None:
+    """As numpy's ``tolist`` writes it, as a person does, and as a table of pandas has it."""
+    few = np.array(values, dtype={"FP16": np.float16, "FP32": np.float32}[datatype])
+    expected = as_read(few).tolist()
+    for data in (few.tolist(), expected):
+        payload = InferRequest([Input("age", [len(values)], datatype, data)])  # type: ignore[arg-type]
+        assert [row["age"] for row in _batch(payload).rows] == expected
+    other_values = [None, 3, 1e300, 16777217.0]
+    batch = _batch(InferRequest([Input("age", [4], datatype, other_values)]))  # type: ignore[arg-type]
+    assert [row["age"] for row in batch.rows] == other_values
 
 
 def test_outputs_are_those_that_are_wanted(ask: Any) -> None:

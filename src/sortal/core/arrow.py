@@ -9,7 +9,7 @@ import numpy as np
 
 from sortal.core.moments import DAY, FIRST, LAST
 from sortal.core.names import unique_names
-from sortal.core.raw import Raw, RawTable, Sort
+from sortal.core.raw import Raw, RawTable, Sort, of_values
 
 
 def arrow_table(data: object, most: int | None) -> RawTable | None:
@@ -30,7 +30,7 @@ def _of_arrow(column: Any) -> Raw:
         return Raw("levels", values.values) if values.sort == "text" else values
     if types.is_floating(dtype):
         numbers = column.to_numpy()
-        return Raw("single", numbers) if dtype.bit_width == 32 else Raw("number", numbers.astype(np.float64))
+        return Raw("single", numbers) if dtype.bit_width == 32 else of_values(numbers)
     if types.is_timestamp(dtype) or types.is_date(dtype) or types.is_duration(dtype):
         return _of_ticks(column, dtype)
     if types.is_time(dtype):

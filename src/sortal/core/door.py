@@ -25,12 +25,13 @@ from sortal.core.arrow import arrow_table
 from sortal.core.cells import Cells
 from sortal.core.coded import take_rows
 from sortal.core.costs import CostColumn, row_costs_of
+from sortal.core.few_bits import as_read
 from sortal.core.fork import polars_is_lost
 from sortal.core.kinds import Storage, kind_of
 from sortal.core.moments import RarePatternError, microseconds, nanoseconds, outside_words
 from sortal.core.raw import Raw, RawTable, Sort, is_records, of_one_sort, raw_table
 from sortal.core.schema import Column, Schema
-from sortal.core.values import as_read, is_number, is_text
+from sortal.core.values import is_number, is_text
 
 if TYPE_CHECKING:
     import polars as pl

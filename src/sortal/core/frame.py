@@ -17,6 +17,7 @@ import polars as pl
 
 from sortal.core import misfits
 from sortal.core.errors import DataError
+from sortal.core.few_bits import as_read
 from sortal.core.fork import need_polars
 from sortal.core.kinds import kind_of
 from sortal.core.misfits import LARGEST
@@ -25,7 +26,7 @@ from sortal.core.raw import Raw, check_columns, is_pandas, of_pandas, of_polars,
 from sortal.core.schema import Column, Role, Schema
 from sortal.core.series import TYPES, Times, sort_of, to_series
 from sortal.core.table import FEW_COLUMNS, FEW_ROWS
-from sortal.core.values import as_read, evaluated, is_number, is_text
+from sortal.core.values import evaluated, is_number, is_text
 
 ROLES: tuple[Role, ...] = ("feature", "target", "time", "group", "split", "weight", "cost")
 
@@ -119,13 +120,14 @@ def unreadable(column: Column, tidied: pl.Series, values: pl.Series, first_row: 
 
 
 def _as_read(frame: pl.DataFrame) -> pl.DataFrame:
-    """With the columns of 32 bits as a person reads them. Not by an expression of polars, which is slow for thousands
-    of columns; numpy lets threads work side by side.
+    """With the columns of 32 bits or 16 as a person reads them. Not by an expression of polars, which is slow for
+    thousands of columns; numpy lets threads work side by side.
     """
-    singles = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Float32)]
+    dtypes = {name: dtype for name, dtype in frame.schema.items() if sort_of(dtype) == "single"}
+    singles = list(dtypes)
     if not singles:
         return frame
-    if frame.height <= FEW_ROWS:
+    if frame.height <= FEW_ROWS and len({*dtypes.values()}) == 1:
         values = as_read(frame[singles].to_numpy(order="fortran").ravel(order="F"))
         numbers = _slices(pl.Series(values), len(singles))
     else:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sortal.core.errors import DataError
+from sortal.core.few_bits import as_read, one_as_read
 from sortal.core.images import is_image
 from sortal.core.moments import FIRST, LAST
 from sortal.core.names import unique_names
@@ -39,8 +40,8 @@ Sort = Literal[
     "mixed",
 ]
 """What the values of a column are by their type, whatever they mean. ``levels`` are texts that are declared a category,
-``single`` numbers of 32 bits; ``zoned`` moments and ``date`` occur in polars alone: from elsewhere both come as moments
-in UTC. ``mixed`` are values of several types, and occurs in Python alone."""
+``single`` numbers of 32 bits, and in polars of 16; ``zoned`` moments and ``date`` occur in polars alone: from elsewhere
+both come as moments in UTC. ``mixed`` are values of several types, and occurs in Python alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,7 @@ def of_values(values: Any) -> Raw:
     if is_pandas(values, "Series"):
         return of_pandas(values)
     if isinstance(values, np.ndarray) and values.dtype == np.float16:
-        values = values.astype(str).astype(
-            np.float64
-        )  # what a person reads there, as ``values.plain`` does with 32 bits
+        values = as_read(values)  # now, as there is no sort of them; of 32 bits ``values.plain`` does it
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf" and values.dtype.itemsize <= 8:
         return Raw(_sort_of_array(values), np.ascontiguousarray(values))
     if isinstance(values, np.ndarray) and values.dtype.kind in "Mm":
@@ -210,7 +209,7 @@ def _python(value: Any) -> Any:
     if isinstance(value, np.datetime64 | np.timedelta64):
         return _microseconds(np.array([value])).item()
     if isinstance(value, np.float16 | np.float32):
-        return float(str(value))
+        return one_as_read(value)
     if isinstance(value, np.generic):
         return value.item()
     if hasattr(value, "to_pytimedelta"):

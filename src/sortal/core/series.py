@@ -70,6 +70,8 @@ _SORTS: dict[type[pl.DataType], Sort] = {
     pl.Binary: "bytes",
     pl.Null: "null",
 }
+if hasattr(pl, "Float16"):  # not of every version
+    _SORTS[pl.Float16] = "single"
 
 
 def in_calendar(column: pl.Series) -> pl.Series:

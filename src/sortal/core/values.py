@@ -11,12 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from sortal.core.cells import E, computed, where
+from sortal.core.few_bits import as_read
 from sortal.core.raw import Sort
 
 if TYPE_CHECKING:
@@ -68,7 +66,7 @@ def plain(values: E, sort: Sort, missing: frozenset[str]) -> E:
     """The values with one notation of missing: tidied text, floats without NaN, dates without the year 1, others as
     they are.
 
-    A number of 32 bits is the number that a person reads there: .1 and not .10000000149.
+    A number of 32 bits or 16 is the number that a person reads there: .1 and not .10000000149.
     """
     if is_text(sort):
         return tidy(values.cast(str), missing)
@@ -88,32 +86,3 @@ def plain(values: E, sort: Sort, missing: frozenset[str]) -> E:
 def _numbers(missing: frozenset[str]) -> tuple[float, ...]:
     """Those of the texts that are numbers."""
     return tuple(float(text) for text in missing if re.fullmatch(r"[+-]?\d+(\.\d*)?", text))
-
-
-def as_read(numbers: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """(n,) numbers of 32 bits as the numbers that a person reads there: those with the fewest digits, at most nine.
-
-    >>> as_read(np.array([0.1, 16777216, -2.5e-7], dtype=np.float32)).tolist()
-    [0.1, 16777216.0, -2.5e-07]
-    """
-    result = numbers.astype(np.float64)
-    for start in range(0, len(result), _CHUNK):
-        chunk = result[start : start + _CHUNK]
-        index = np.flatnonzero((np.abs(chunk) > 1e-12) & (np.abs(chunk) < 1e12) & (chunk != np.rint(chunk)))
-        exact, single = chunk[index], numbers[start : start + _CHUNK][index].astype(np.float32)
-        places = np.floor(np.log10(np.abs(exact))).astype(np.int64)
-        alike = np.arange(len(index))
-        # Where fewer digits say the same number, so do more: each round looks at those of the one before alone.
-        for digits in (9, 8, 7, 6):
-            scale = _POWERS[digits - 1 - places[alike] + len(_POWERS) // 2]
-            rounded = np.rint(exact[alike] * scale) / scale
-            same = rounded.astype(np.float32) == single[alike]
-            alike = alike[same]
-            chunk[index[alike]] = rounded[same]
-    return result
-
-
-_CHUNK = 1 << 14
-"""So many numbers fit into the cache of a core."""
-_POWERS = 10.0 ** np.arange(-22, 23)
-"""Powers of ten that are exact, to 10^22, beside those that are not needed."""

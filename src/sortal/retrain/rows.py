@@ -110,28 +110,28 @@ def recipe_for(recipe: Recipe, frame: pl.DataFrame, fresh: pl.DataFrame, model: 
     """
     features = [column for column in model.schema.features if column.name in frame.columns]
     unsent = [c.name for c in features if fresh[c.name].null_count() == fresh.height]
-    sent = [
+    columns = [
         c for c in model.schema.columns if c.role in KEPT_ROLES and c.name in frame.columns and c.name not in unsent
     ]
     column_kinds = {name: kind for name, kind in recipe.rows.kind.items() if name in frame.columns}
-    column_kinds |= kept_kinds(frame, sent, column_kinds)
+    column_kinds |= kept_kinds(frame, columns, column_kinds)
     left_out = (*(name for name in recipe.rows.ignore if name in frame.columns and name not in unsent), *unsent)
     anew = {name: defaults()[name] for name in RAN}
     notes = [f"no fresh row has {listing([*map(quoted, unsent)])}, so the challenger does without"] if unsent else []
     return recipe.with_options(**anew, kind=column_kinds, ignore=left_out), notes
 
 
-def kept_kinds(frame: pl.DataFrame, columns: Sequence[Column], asked: Mapping[str, str]) -> dict[str, str]:
+def kept_kinds(frame: pl.DataFrame, columns: Sequence[Column], requests: Mapping[str, str]) -> dict[str, str]:
     """What has to be asked for so that the values of ``frame`` mean what they mean to the champion, whose ``columns``
-    these are, beside what is ``asked`` already.
+    these are, beside the ``requests`` that there are already.
 
     By themselves fresh values may make another kind of a column, which the service could not take, or tell another
     notation: beside an ungrouped 12345 of a log the 1,234 of a file would be 1.234.
     """
     kinds = {}
     for column in columns:
-        given = asked.get(column.name, "")
-        if ":" not in given and (given or _asking(infer(frame[[column.name]], None).columns[0]) != _asking(column)):
+        request = requests.get(column.name, "")
+        if ":" not in request and (request or _asking(infer(frame[[column.name]], None).columns[0]) != _asking(column)):
             kinds[column.name] = _asking(column)
     return kinds
 

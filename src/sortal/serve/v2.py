@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, UnsetType
 
 from sortal.core.errors import did_you_mean
+from sortal.core.few_bits import as_read
 from sortal.core.kinds import Storage, kind_of
 from sortal.core.plain import short
 from sortal.serve.body import decode, refuse_repeated_names
@@ -214,7 +216,7 @@ def _batch(payload: InferRequest) -> Batch:
         fault = "is there twice" if tensor.name in columns else _fault(tensor)
         if fault:
             faults.append(FieldError(None, short(tensor.name, 60), fault, "wrong-tensor"))
-        columns[tensor.name] = _flat(tensor)
+        columns[tensor.name] = _flat(tensor) if fault else _values(tensor)
     if faults:
         raise HttpError(422, "Tensors are no columns", "", tuple(faults[:50]), code="invalid-tensors")
     lengths = {len(column) for column in columns.values()}
@@ -234,6 +236,24 @@ def _flat(tensor: Input) -> list[Any]:
     if len(tensor.shape) == 2 and all(isinstance(value, list) and len(value) == 1 for value in tensor.data):
         return [value[0] for value in tensor.data]
     return tensor.data
+
+
+def _values(tensor: Input) -> list[Any]:
+    """Its values; a number of few bits is the one that a person reads there, as by every other door: clients write .1
+    with all the digits that it has in 64.
+    """
+    values, dtype = _flat(tensor), _FEW_BITS.get(tensor.datatype)
+    if dtype is None:
+        return values
+    numbers = np.array([value if type(value) is float else np.nan for value in values])
+    with np.errstate(over="ignore"):  # what is beyond the datatype is no number of it
+        few = numbers.astype(dtype)
+    own = few.astype(np.float64) == numbers
+    read = as_read(few).tolist()
+    return [number if is_own else value for value, number, is_own in zip(values, read, own, strict=True)]
+
+
+_FEW_BITS: dict[str, Any] = {"FP16": np.float16, "FP32": np.float32}
 
 
 def _fault(tensor: Input) -> str:
