@@ -213,6 +213,7 @@ def test_arrays_of_numpy(array: Any, kind: Any) -> None:
 ARROW = {
     "ns": pa.array([-1, -1001, 1001, None], pa.timestamp("ns")),
     "zone": pa.array([1, 2, -3, None], pa.timestamp("s", tz="Europe/Berlin")),
+    "zone without a name": pa.array([1, 2, -3, None], pa.timestamp("us", tz="+05:45")),
     "day": pa.array([1, -2, None, 0], pa.date32()),
     "date64": pa.array([86_400_000, None, 0, 0], pa.date64()),
     "time": pa.array([1, 2, 3, 86_399_999_999_999], pa.time64("ns")),

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sortal.core.errors import DataError
+from sortal.core.frame import conform
+from sortal.core.schema import Column, Schema
 from sortal.data.parts import Part, common_type, common_types, fitted
 from sortal.data.read import batches, holds_records, read
 from sortal.data.write import SUFFIXES, writer
@@ -156,6 +158,19 @@ def test_a_yes_is_no_one_and_a_date_no_number(tmp_path: Path) -> None:
     )
     pl.DataFrame({"a": [1], "b": [20200131]}).write_parquet(tmp_path / "2.parquet")
     assert read(tmp_path).frame.rows() == [("true", "2020-01-31"), ("1", "20200131")]
+
+
+@pytest.mark.parametrize("few", ["Float16", "Float32"])
+@pytest.mark.parametrize("many", [[0.1, 10008.0], [1, 10008], ["0.1", "10008"]], ids=str)
+def test_a_number_of_few_bits_in_one_part_is_that_of_the_others(few: str, many: list[object], tmp_path: Path) -> None:
+    if not hasattr(pl, few):
+        pytest.skip(f"this polars has no {few}")
+    paths = [tmp_path / "few.parquet", tmp_path / "many.parquet"]
+    pl.DataFrame({"a": [0.1, 10008.0, None]}).cast(getattr(pl, few)).write_parquet(paths[0])
+    pl.DataFrame({"a": many}).write_parquet(paths[1])
+    for order in (paths, paths[::-1]):
+        values = conform(read(order).frame, Schema((Column("a", "number"),)))["a"].to_list()
+        assert sorted(values[-3:] if order == paths[::-1] else values[:3], key=str) == [0.1, 10008.0, None]
 
 
 def test_fitted_fills_what_is_absent() -> None:

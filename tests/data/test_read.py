@@ -13,12 +13,16 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import feather
 
 from sortal.core.errors import DataError
 from sortal.data import read as read_module
@@ -137,6 +141,15 @@ def test_a_file_that_was_cut_off(name: str, tmp_path: Path) -> None:
     WRITERS[name](path)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match=r"damaged or cut off"):
+        read(path)
+
+
+@pytest.mark.parametrize("writer", [pq.write_table, feather.write_feather], ids=["parquet", "feather"])
+def test_times_in_a_zone_without_a_name_are_no_damage(writer: Any, tmp_path: Path) -> None:
+    """pyarrow and pandas write +05:45, and polars reads names alone."""
+    path = tmp_path / "table"
+    writer(pa.table({"a": pa.array([0], pa.timestamp("us", tz="+05:45"))}), str(path))
+    with pytest.raises(DataError, match=r"^table has times in the zone '\+05:45', .*; save them in UTC$"):
         read(path)
 
 

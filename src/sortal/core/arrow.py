@@ -22,6 +22,18 @@ def arrow_table(data: object, most: int | None) -> RawTable | None:
     return RawTable(dict(zip(unique_names(table.column_names)[0], columns, strict=True)), table.num_rows)
 
 
+def in_utc(table: Any) -> Any:
+    """A table of pyarrow with moments in UTC: of other zones, such as +05:45, polars knows those alone that have a
+    name.
+    """
+    pyarrow = sys.modules["pyarrow"]
+    for at, field in enumerate(table.schema):
+        if pyarrow.types.is_timestamp(field.type) and field.type.tz not in (None, "UTC"):
+            moments = table.column(at).cast(pyarrow.timestamp(field.type.unit, "UTC"))
+            table = table.set_column(at, field.name, moments)
+    return table
+
+
 def _of_arrow(column: Any) -> Raw:
     """By the type of the column, as polars understands it."""
     types, dtype = sys.modules["pyarrow"].types, column.type

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from sortal.core import misfits
+from sortal.core.arrow import in_utc
 from sortal.core.errors import DataError
 from sortal.core.few_bits import as_read
 from sortal.core.fork import need_polars
@@ -61,7 +62,7 @@ def conform(
     frame = frame[[column.name for column in columns]]
     # Polars takes names such as "*" for patterns, so columns are called by their number until they have their values.
     frame.columns = [str(i) for i in range(len(columns))]
-    frame = _clean_numbers(_as_read(frame), columns)
+    frame = _clean_numbers(with_few_bits_read(frame), columns)
     numbers = {
         s.name: is_number(sort_of(s.dtype)) and kind_of(c.kind).takes_numbers(c)
         for c, s in zip(columns, frame.iter_columns(), strict=True)
@@ -119,7 +120,7 @@ def unreadable(column: Column, tidied: pl.Series, values: pl.Series, first_row: 
     return misfits.unreadable(column, tidied[rows].to_list(), (rows + first_row).to_list(), quotes=quotes)
 
 
-def _as_read(frame: pl.DataFrame) -> pl.DataFrame:
+def with_few_bits_read(frame: pl.DataFrame) -> pl.DataFrame:
     """With the columns of 32 bits or 16 as a person reads them. Not by an expression of polars, which is slow for
     thousands of columns; numpy lets threads work side by side.
     """
@@ -255,7 +256,7 @@ def _from_library(data: object) -> pl.DataFrame:
     if nw.dependencies.is_pandas_like_dataframe(table):
         return _frame(list(table.columns), [of_pandas(table.iloc[:, j]) for j in range(table.shape[1])])
     if nw.dependencies.is_pyarrow_table(table):
-        return _from_any(pl.DataFrame(table.rename_columns(unique_names(table.column_names)[0])))
+        return _from_any(pl.DataFrame(in_utc(table.rename_columns(unique_names(table.column_names)[0]))))
     native = nw.from_native(table, pass_through=True)
     if isinstance(native, nw.LazyFrame):
         native = native.collect("polars")

@@ -14,6 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from sortal.core.errors import DataError
+from sortal.core.few_bits import as_read
+from sortal.core.series import sort_of
 
 Types = Mapping[str, pl.DataType]
 """The columns of a table and what they hold."""
@@ -70,6 +72,8 @@ def common_type(types: Iterable[pl.DataType]) -> pl.DataType:
     present = {dtype for dtype in types if dtype != pl.Null}
     if len(present) <= 1:
         return next(iter(present), pl.Null())
+    if any(sort_of(dtype) == "single" for dtype in present) and all(dtype.is_numeric() for dtype in present):
+        return pl.Float64()
     if any(all(map(alike, present)) for alike in _ALIKE):
         tables = [pl.DataFrame(schema={"": dtype}) for dtype in present]
         try:
@@ -105,6 +109,8 @@ def fitted(frame: pl.DataFrame, types: Types) -> pl.DataFrame:
 def _column(column: pl.Series, dtype: pl.DataType) -> pl.Series:
     if column.dtype == dtype:
         return column
+    if sort_of(column.dtype) == "single":  # as it is read where all parts have as few bits
+        column = pl.Series(column.name, as_read(column.to_numpy()), nan_to_null=True)
     if dtype == pl.String and column.dtype.is_nested():
         return pl.Series(column.name, [None if v is None else str(v) for v in column.to_list()], pl.String)
     try:

@@ -345,6 +345,11 @@ def _damage_named(path: Path) -> Iterator[None]:
             yield
     except (pl.exceptions.PolarsError, OSError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if zone := re.search("parse time zone: '([^']*)'", str(error)):
+            raise DataError(
+                f"{path.name} has times in the zone {zone[1]!r}, which has no name in the time zone database; save "
+                "them in UTC"
+            ) from error
         raise DataError(f"{path.name} is damaged or cut off: {what}") from error
 
 

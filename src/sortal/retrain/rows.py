@@ -12,7 +12,7 @@ import polars as pl
 from sortal.artifact.model import Model
 from sortal.core.cells import Cells
 from sortal.core.errors import DataError
-from sortal.core.frame import conform, conform_column, from_any
+from sortal.core.frame import conform, conform_column, from_any, with_few_bits_read
 from sortal.core.infer import infer
 from sortal.core.kinds import kind_of
 from sortal.core.kinds.category import EXACT, text_of
@@ -101,7 +101,7 @@ def old_rows(source: Source, model: Model, note: Callable[[str], None] = lambda 
 
 def together(old: pl.DataFrame | None, fresh: pl.DataFrame) -> pl.DataFrame:
     """Old rows and then fresh ones; a column takes the type that holds both."""
-    return fresh if old is None else pl.concat([old, fresh], how="vertical_relaxed")
+    return fresh if old is None else pl.concat([with_few_bits_read(old), fresh], how="vertical_relaxed")
 
 
 def recipe_for(recipe: Recipe, frame: pl.DataFrame, fresh: pl.DataFrame, model: Model) -> tuple[Recipe, list[str]]:
