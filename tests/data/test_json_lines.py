@@ -87,6 +87,19 @@ def test_numbers_of_any_size(tmp_path: Path) -> None:
     assert read(path).frame.rows() == [(2**63, float("inf"), str(10**50)), (1, float("-inf"), "1")]
 
 
+@pytest.mark.parametrize("beside", ["", '{"a": 1}\n', '{"a": "x"}\n{"a": 1.5}\n'])
+@pytest.mark.parametrize("form", ['{"a": 1, "a": 2}\n', '{"a" : 1, "\\u0061": null}\n'])
+def test_a_name_that_is_there_twice_is_refused(form: str, beside: str, tmp_path: Path) -> None:
+    """Readers take the first value, or the last."""
+    path = tmp_path / "t.jsonl"
+    path.write_text(beside + form)
+    with pytest.raises(DataError, match=rf"^t.jsonl, line {beside.count(chr(10)) + 1} is no JSON: it names 'a' twice$"):
+        read(path)
+    path.write_text(f"[{form}]")
+    with pytest.raises(DataError, match=r"^t.jsonl is no JSON: it names 'a' twice$"):
+        read(path)
+
+
 @pytest.mark.parametrize("block", [1, 5, 1 << 20])
 def test_records_without_any_key_are_rows(block: int, tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"

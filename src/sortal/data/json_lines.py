@@ -123,6 +123,9 @@ def _by_polars(data: bytes) -> pl.DataFrame | None:
             frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
     except pl.exceptions.PolarsError:
         return None
+    names = data.count(b'":') + data.count(b'" :')
+    if names > frame.height * frame.width and not any(dtype.is_nested() for dtype in frame.dtypes):
+        return None  # a record may have a name twice, of which polars takes the first value
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
     if frame.height != lines:
         lines = sum(1 for text in data.split(b"\n") if text.strip())
@@ -163,8 +166,13 @@ def decoded(text: bytes) -> Any:
     if _may_be_deep(text) and _depth(text) > DEEPEST:
         raise ValueError(f"it has more than {DEEPEST} brackets within each other")
     try:
-        value = json.loads(text, parse_float=_Float, parse_constant={"Infinity": math.inf, "-Infinity": -math.inf}.get)
-    except json.JSONDecodeError:
+        value = json.loads(
+            text,
+            parse_float=_Float,
+            parse_constant={"Infinity": math.inf, "-Infinity": -math.inf}.get,
+            object_pairs_hook=_fields,
+        )
+    except (json.JSONDecodeError, _RepeatedError):
         raise
     except ValueError:  # Python's own advice is for programmers
         raise ValueError("it holds a number of more than 4,300 digits; put it in quotes") from None
@@ -174,6 +182,18 @@ def decoded(text: bytes) -> Any:
         except UnicodeEncodeError as error:
             raise ValueError(f"it holds {error.object[error.start : error.end]!a}, which is half a character") from None
     return value
+
+
+class _RepeatedError(ValueError):
+    """A name is there twice, of which one reader takes the first value and another the last."""
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedError(f"it names {next(name for name in fields if names.count(name) > 1)!r} twice")
+    return fields
 
 
 def _may_be_deep(text: bytes) -> bool:
