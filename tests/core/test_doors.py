@@ -122,6 +122,7 @@ SORTS = {
     "floats": Sort("number", st.floats(-1e15, 1e15).filter(lambda x: x == 0 or abs(x) > 1e-5), [0.5, -2.25]),
     "whole numbers": Sort("number", st.integers(-(10**9), 10**9), [5, -70000]),
     "codes": Sort("category", st.integers(10**17, 10**18), [10**17, 10**17 + 1], whole=True),
+    "codes below zero": Sort("category", st.integers(-(10**18), -(10**17)), [-(10**17), -(10**16)], whole=True),
     "booleans": Sort("boolean", st.booleans(), [True, False]),
     "ones and twos": Sort("boolean", st.sampled_from([1, 2]), [2, 1], override="boolean"),
     "levels": Sort("category", st.sampled_from(["max", "plus", "Basic"]), ["max", "basic"]),

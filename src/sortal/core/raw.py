@@ -260,7 +260,7 @@ def raw_table(data: object) -> RawTable | None:
     table.
 
     >>> raw_table([{"a": 1, "b": "x"}, {"b": 2}]).columns["b"]
-    Raw(sort='text', values=['x', '2'])
+    Raw(sort='mixed', values=['x', 2])
     """
     if isinstance(data, np.ndarray):
         return _of_array(data)

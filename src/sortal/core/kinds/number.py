@@ -28,7 +28,7 @@ _DURATIONS = "a duration or a time such as 1:30:00, PT90M or 0 days 01:30:00"
 NUMBER_NOTATIONS = (".", ".,", ",", ",.", ". ", ", ", ".'", ",'")
 """Decimal mark and thousands mark, in the order in which they are tried."""
 
-_CODE = r"^(0\d+|\d{17,})$"
+_CODE = r"^(0[0-9]+|[+-]?[0-9]{17,})$"
 _NUMBER = r"(?is)[^a-df-z\d]*+\d[^a-df-z]*+|.*inf(inity)?"
 """What every number fits, in any notation: digits and no letter beside that of an exponent. In one pass, however long a
 text is."""
