@@ -43,7 +43,7 @@ zoned = st.datetimes(
 durations = st.timedeltas(dt.timedelta(-99999), dt.timedelta(99999))
 SORTS: dict[str, st.SearchStrategy[Any]] = {
     "texts": st.sampled_from(
-        ["", " ", "NA", "?", "None", "nan", "-1", "x", "1.5", "1,5", "1.234,5", "7$", "(3)", "1e5", "True", "yes", "NO", "2", "1.0", "m",
+        ["", " ", "NA", "?", "None", "nan", "-NAN", " 5", "-1", "x", "1.5", "1,5", "1.234,5", "7$", "(3)", "1e5", "True", "yes", "NO", "2", "1.0", "m",
          "2020-01-31", "20200131", "31/01/2020", "31/01/2020 10:00", "2020-01-31T10:00:01.5Z", "0000-00-00", "1:30", "2 days", "Ko\u0308ln", "\u00a0a\u200b"]
     ),
     "words": st.text(max_size=4),
@@ -147,6 +147,7 @@ def cells(rows: Rows) -> list[Any]:
 @example([1.234, "1,5"], Column("c", "number", format=",."))
 @example([1e-5, "x", Decimal("2.00"), dt.date(2020, 1, 31), True], Column("c", "category"))
 @example([2**53 + 1, 0.5], Column("c", "category"))
+@example(["-NAN", " 5"], Column("c", "number"))
 @given(
     st.lists(SORTS["anything"] | MISSING, min_size=2, max_size=5),
     # As written, a whole number beside others has a fraction as these have: 0 is 0.0.

@@ -231,7 +231,7 @@ def _passage(column: Column, raw: Raw) -> _Passage:
         return _Passage(column, raw.sort, (), numbers)
     values = cells_of(raw)
     if raw.sort == "text" and kind.takes_plain_numbers(column):
-        cells = Cells(values).cast(float, strict=False).values
+        cells = Cells(values).cast(float, strict=False).fill_nan(None).values
         if _missing(cells) == _missing(values):
             return _Passage(column, "number", cells)
     return _Passage(column, raw.sort, values)

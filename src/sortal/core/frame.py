@@ -163,7 +163,8 @@ def absent(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[str, ...]:
 def _clean_numbers(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     pairs = zip(columns, frame.iter_columns(), strict=True)
     texts = [s.name for c, s in pairs if sort_of(s.dtype) == "text" and kind_of(c.kind).takes_plain_numbers(c)]
-    numbers = frame.select(pl.col(texts).cast(pl.Float64, strict=False)) if texts else pl.DataFrame()
+    # A text such as -NAN is left to the rules, so that it is the same beside any others.
+    numbers = frame.select(pl.col(texts).cast(pl.Float64, strict=False).fill_nan(None)) if texts else pl.DataFrame()
     return frame.with_columns(n for n in numbers.iter_columns() if n.null_count() == frame[n.name].null_count())
 
 
