@@ -20,7 +20,7 @@ from sortal.engine import Program
 from sortal.evaluation import evaluate
 from sortal.serve import truth
 from sortal.serve.deployment import ServedModel
-from sortal.serve.log.records import LabelledPrediction, LabelRecord, PredictionRecord
+from sortal.serve.log.records import Label, LabelledPrediction, LabelRecord, PredictionRecord
 from sortal.serve.truth import judge_log, last_answers
 
 NOW = 1_800_000_000.0
@@ -149,7 +149,16 @@ def test_where_the_figures_cannot_be_made_it_says_why(monkeypatch: pytest.Monkey
 def test_a_label_of_no_class_is_left_out() -> None:
     records = log_rows([30.0, 50.0, 60.0], [True, False, True], [NOW - 3, NOW - 2, NOW - 1])
     other = LabelledPrediction(records[1].prediction, LabelRecord("row 1", "perhaps", NOW))
-    assert judge_log(SERVED_MODEL, Log([records[0], other, records[2]]))["rows"] == 2
+    result = judge_log(SERVED_MODEL, Log([records[0], other, records[2]]))
+    assert (result["rows"], result["note"]) == (2, "1 labels are no class of this model")
+
+
+@pytest.mark.parametrize("label", [True, 1, 1.0, "true", "1"])
+def test_a_label_counts_in_the_type_of_a_former_model(label: Label) -> None:
+    records = log_rows([30.0, 50.0], [True, False], [NOW - 2, NOW - 1])
+    other = LabelledPrediction(records[0].prediction, LabelRecord("row 0", label, NOW))
+    ours, theirs = (judge_log(SERVED_MODEL, Log([row, records[1]])) for row in (records[0], other))
+    assert theirs == ours
 
 
 def test_a_column_that_the_log_must_not_hold_is_not_said_to_be_missing(

@@ -7,6 +7,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -68,17 +69,18 @@ def last_answers(labelled: Iterable[LabelledPrediction]) -> Iterable[LabelledPre
 
 def _evaluation(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> dict[str, Any]:
     # Imported where it is needed: a service that nobody looks at does without polars.
+    from sortal.core.labels import code_of
     from sortal.core.predictions import Predictions
     from sortal.evaluate.metrics import label_of
     from sortal.record.fresh import Fresh, judge
 
     model = served.model
-    codes = {label: code for code, label in enumerate(model.classes_.tolist())}
-    pairs = [
-        (answer.prediction, codes[answer.label.label])
-        for answer in labelled
-        if answer.label and answer.label.label in codes
-    ]
+    # A model before this one may have had its labels in another type: 1 and "1" are one class, as for the monitor.
+    coded = cache(lambda text: code_of(text, model.task.classes))
+    answers = [(answer.prediction, answer.label.label) for answer in labelled if answer.label]
+    codes = [coded(str(label)) for _, label in answers]
+    pairs = [(prediction, code) for (prediction, _), code in zip(answers, codes, strict=True) if code is not None]
+    others = len(answers) - len(pairs)
     if not pairs:
         return _nothing("no label that has come is a class of this model")
     rows = _rows(model, [prediction.inputs for prediction, _ in pairs])
@@ -96,7 +98,10 @@ def _evaluation(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> 
         "rows": len(pairs),
         "since": min(times),
         "until": max(times),
-        "note": f"of the last {MOST:,} labels" if len(labelled) >= MOST else "",
+        "note": "; ".join(
+            [f"of the last {MOST:,} labels"] * (len(labelled) >= MOST)
+            + [f"{others:,} labels are no class of this model"] * (others > 0)
+        ),
         "names": {comparison.metric: label_of(comparison.metric) for comparison in evaluation.comparisons},
         "evaluation": msgspec.to_builtins(evaluation),
     }
