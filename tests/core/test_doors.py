@@ -288,6 +288,12 @@ class TestMissing:
                 assert conform(from_any({"c": values}), Schema((column,)))["c"].null_count() == len(values)
                 assert pd.isna(list(rows_of({"c": values}, Schema((column,))).columns["c"])).all()
 
+    def test_it_is_counted_as_no_value(self) -> None:
+        for values in (["1,5", "-999,0", "-999"], [1.5, -999.0, -999.0]):
+            column = infer(from_any({"c": values}), None, source=Origin(missing=("-999",)))["c"]
+            assert (column.kind, round(column.missing, 2)) == ("number", 0.67)
+            assert column.reason.startswith("all 1 values are numbers")
+
     def test_what_is_near_it_is_a_value(self) -> None:
         column = Column("c", "number", format=",.", absent=("9",))
         assert conform(pl.DataFrame({"c": ["9.000", "0,9", "90", "9,01"]}), Schema((column,)))["c"].to_list() == [

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sortal.core.cells import Cells, E, computed, first_of, where
-from sortal.core.columns import SAMPLE, RawColumn, Texts, all_are, all_read, asking, missing_words, share
+from sortal.core.columns import SAMPLE, RawColumn, Texts, all_are, all_read, asking, ignored, missing_words, share
 from sortal.core.disclosure import Disclosure
 from sortal.core.kinds.kind import Kind
 from sortal.core.raw import Sort
@@ -304,11 +304,23 @@ def _column(raw: RawColumn, codes: bool, decimal: str = "") -> Column | None:
     notation = number_notation(texts.values, codes=codes, separator=origin.separator, decimal=decimal)
     if notation is None:
         return None
+    texts = _without_absent(texts, Column(name, "number", format=notation, absent=origin.missing))
+    if not texts.present:
+        return ignored(name, "number", "all values are missing" + missing_words(texts.missing), missing=1.0)
     what = "numbers" if notation != DURATION else "durations or times of day, in seconds"
     example = _example(texts, notation, origin.disclosure)
     reason = all_are(texts.present, what) + example + missing_words(texts.missing)
     doubt = "" if decimal else _doubt(name, texts, notation, origin.disclosure)
     return Column(name, "number", "feature", reason, texts.missing_share, notation, absent=origin.missing, doubt=doubt)
+
+
+def _without_absent(texts: Texts, column: Column) -> Texts:
+    """Also without other ways to write the numbers that say that there is no value."""
+    if not column.absent:
+        return texts
+    absent = evaluated(texts.values, lambda values: kind.plain(column, values, "text")).is_null()
+    others = dict(zip(texts.values.filter(absent), texts.counts.filter(absent), strict=True))
+    return texts.only(~absent)._replace(missing={**texts.missing, **others})
 
 
 def _example(texts: Texts, notation: str, disclosure: Disclosure) -> str:
