@@ -139,6 +139,22 @@ def test_rows_are_what_polars_makes_of_them(sort: str, data: st.DataObject) -> N
         assert outcome(given_as, schema, is_records(given_as), by_polars=False) == expected, name
 
 
+@settings(max_examples=60)
+@example([-1001], "m8[ns]")
+@given(
+    st.lists(st.integers(-(2**62), 2**62) | st.integers(-5000, 5000), min_size=1, max_size=4),
+    st.sampled_from(["m8[ns]", "M8[ns]"]),
+)
+def test_parts_of_a_microsecond_are_cut_off_alike(ticks: list[int], dtype: str) -> None:
+    times = np.array(ticks).astype(dtype)
+    kind = Column("c", "datetime") if dtype[0] == "M" else Column("c", "number", format=DURATION)
+    objects = pd.DataFrame({"c": pd.Series(list(pd.Series(times)), dtype=object)})
+    ways = [{"c": times}, {"c": list(times)}, pd.DataFrame({"c": times}), objects, pa.table({"c": times})]
+    expected = rows_of(pl.DataFrame({"c": pl.Series(times)}), Schema((kind,))).columns["c"]
+    for way in ways:
+        np.testing.assert_array_equal(rows_of(way, Schema((kind,))).columns["c"], expected)
+
+
 def cells(rows: Rows) -> list[Any]:
     return list(map(repr, rows.columns["c"]))  # NaN is no other
 

@@ -161,6 +161,8 @@ def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     no_time = moments.astype(f"{kind}8[{coarse}]") != values.astype(f"{kind}8[{coarse}]")
     if kind == "M":
         no_time |= (moments.view(np.int64) < FIRST) | (moments.view(np.int64) > LAST)
+    if kind == "m":  # numpy takes the one below, and polars that nearer to zero
+        moments[(moments < np.timedelta64(0)) & (moments.astype(values.dtype) < values)] += np.timedelta64(1, "us")
     moments[no_time] = np.array("NaT", dtype=moments.dtype)
     return moments
 
@@ -212,8 +214,8 @@ def _python(value: Any) -> Any:
         return one_as_read(value)
     if isinstance(value, np.generic):
         return value.item()
-    if hasattr(value, "to_pytimedelta"):
-        return value.to_pytimedelta()
+    if hasattr(value, "to_timedelta64"):
+        return _python(value.to_timedelta64())
     return _utc(value) if isinstance(value, dt.date) else value
 
 
