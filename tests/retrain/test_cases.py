@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from sortal.core.coincidence import coincidence
 from sortal.core.errors import DataError
+from sortal.core.frame import conform
 from sortal.core.recipe import Recipe
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
 from sortal.retrain.cases import Case, divide, labelled_cases, unseen_cases, usable
-from sortal.retrain.rows import fresh_rows, new_rows, recipe_for, together
+from sortal.retrain.rows import fresh_rows, new_rows, raw_rows, recipe_for, together
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord
 from tests.monitor.test_watch import SHA256, a_model, prediction
@@ -106,6 +107,26 @@ def test_the_same_values_come_from_the_log_as_from_the_file() -> None:
     both = together(typed_table, fresh_rows(cases, model, typed_table))
     assert both["price"].to_list() == [1.0, 2.0, 2.5, 3.0]
     assert both["member"].to_list() == [True, False, True, None]
+
+
+def test_values_of_several_types_mean_what_they_mean_alone() -> None:
+    """Clients of one service write a number as a number, or as its file does."""
+    schema = Schema(
+        (
+            Column("price", "number", format=",."),
+            Column("member", "boolean", levels=("no", "yes")),
+            Column("y", "category", role="target"),
+        )
+    )
+    model = a_model(schema=schema)
+    cases = [case(1.0, price=1.234, member=True), case(2.0, price="1,5", member="no"), case(3.0, price=True, member=1)]
+    raw = raw_rows(cases, model)
+    expected = [(1.234, True), (1.5, False), (1.0, True)]
+    assert conform(raw, schema, ("feature",)).rows() == expected
+    for old in (pl.DataFrame({"price": [0.5], "member": [True]}), pl.DataFrame({"price": ["0,5"], "member": ["no"]})):
+        fresh = fresh_rows(cases, model, old)
+        assert conform(fresh, schema, ("feature",)).rows() == expected
+    assert new_rows(cases[:1], cases[1:], None, model)[0] == cases[:1]
 
 
 def times(column: Column) -> Mapping[str, Any]:

@@ -13,7 +13,6 @@ from sortal.core.arrays import Codes, Floats
 from sortal.core.costs import incurred
 from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
 from sortal.core.door import read_rows
-from sortal.core.frame import from_any
 from sortal.core.interval import Estimate
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
@@ -29,6 +28,7 @@ from sortal.evaluate.verification import Level, check_level
 from sortal.record.wording import microseconds, size
 from sortal.retrain.cases import Case
 from sortal.retrain.gate import Losses, Reason, Terms, Verdict, gate
+from sortal.retrain.rows import raw_rows
 from sortal.serve.deployment import ServedModel
 
 CERTIFICATE, LATENCY, SIZE = "G301", "G401", "G402"
@@ -112,7 +112,7 @@ def losses_of(champion: Model, challenger: Model, truth: Codes, ours: Floats, th
 def slices_of(model: Model, cases: Sequence[Case]) -> list[Cut]:
     """By the columns that the champion leans on most."""
     card = model.card
-    raw = from_any([dict(case.record.inputs) for case in cases])
+    raw = raw_rows(cases, model)
     names = [*(() if card is None else card.by_importance), *model.reads.names]
     by = with_strongest([], model.reads, [n for n in dict.fromkeys(names) if n in raw.columns], COLUMNS)
     if not by.columns:

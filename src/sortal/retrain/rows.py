@@ -19,10 +19,10 @@ from sortal.core.kinds.category import EXACT, text_of
 from sortal.core.kinds.number import SIGNS
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
-from sortal.core.raw import of_values
+from sortal.core.raw import of_values, raw_table
 from sortal.core.recipe import Recipe, defaults
 from sortal.core.schema import Column, Schema
-from sortal.core.series import sort_of
+from sortal.core.series import sort_of, to_series
 from sortal.core.sheets import RAN
 from sortal.core.table import Table
 from sortal.core.values import is_text
@@ -41,7 +41,7 @@ def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) ->
 
     Raises DataError for a column that rows are ordered, grouped or weighted by, and that the log does not have.
     """
-    raw = from_any([dict(case.record.inputs) for case in cases])
+    raw = raw_rows(cases, model)
     names = old.columns if old is not None else [c.name for c in model.schema.columns if c.role != "ignore"]
     columns = []
     for name in names:
@@ -57,6 +57,21 @@ def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) ->
     return pl.DataFrame(columns)
 
 
+def raw_rows(cases: Sequence[Case], model: Model) -> pl.DataFrame:
+    """What was sent of cases as a raw table: where it is of several types, as a file of the champion's notation has
+    it.
+    """
+    table = raw_table([dict(case.record.inputs) for case in cases])
+    return pl.DataFrame(
+        [
+            in_notation(list(raw.values), model.schema[name]).alias(name)
+            if raw.sort == "mixed" and name in model.schema
+            else to_series(name, raw)
+            for name, raw in (table.columns.items() if table else ())
+        ]
+    )
+
+
 def new_rows(
     cases: Sequence[Case], learned_cases: Sequence[Case], old: pl.DataFrame | None, model: Model
 ) -> tuple[list[Case], list[str]]:
@@ -68,7 +83,7 @@ def new_rows(
     """
     if not cases:
         return [], []
-    schema, fresh = Schema(model.schema.features), from_any([dict(c.record.inputs) for c in (*learned_cases, *cases)])
+    schema, fresh = Schema(model.schema.features), raw_rows([*learned_cases, *cases], model)
     old_frames = [] if old is None else [old]
     frame = pl.concat([conform(part, schema, allow_missing=True) for part in (*old_frames, fresh)])
     records = Table(schema, frame, np.arange(frame.height)).records
