@@ -100,7 +100,7 @@ def of_values(values: Any) -> Raw:
     if types <= {int, float, Decimal} and not (int in types and _any_too_long(items)):
         return Raw("number", items)
     if len(types) > 1:
-        return Raw("mixed", items, outside)
+        return Raw("mixed", [None if _is_missing(item) else item for item in items], outside)
     sort = _SORTS.get(next(iter(types)))
     return in_texts(items) if sort is None else Raw(sort, items, outside)
 
