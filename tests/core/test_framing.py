@@ -335,4 +335,6 @@ def test_a_label_is_found_as_a_person_writes_it():
     assert code_of(np.True_, ("false", "true")) == 1
     assert code_of("1", ("01", "001")) is None
     assert code_of("1_0", ("5", "10")) is None
+    assert code_of("Ko\u0308ln", ("Bonn", "K\u00f6ln")) == code_of("K\u00f6ln", ("Bonn", "Ko\u0308ln")) == 1
+    assert code_of("Ko\u0308ln", ("K\u00f6ln", "Ko\u0308ln")) == 1
     assert code_of("x", ("a", "b")) is None

@@ -454,6 +454,8 @@ class TestLevels:
         assert canonical(["TRUE", "true", "x"]) == ["TRUE", "true", "x"]
         assert canonical(["1.0", "1", "x"]) == ["1.0", "1", "x"]
         assert canonical(["True", "False", "x"]) == ["true", "false", "x"]
+        assert canonical(["Ko\u0308ln", "K\u00f6ln", "True", "x"]) == ["K\u00f6ln", "K\u00f6ln", "true", "x"]
+        assert canonical(["Ko\u0308ln", "K\u00f6ln", "TRUE", "true"]) == ["K\u00f6ln", "K\u00f6ln", "TRUE", "true"]
         schema = infer(pl.DataFrame({"c": ["True", "False", "x"]}), None)
         assert conform(pl.DataFrame({"c": [True, False]}), schema)["c"].to_list() == ["true", "false"]
 

@@ -243,7 +243,7 @@ def _apply_rules(passages: Sequence[_Passage], rows: int) -> None:
     for passage in passages:
         if passage.values is None:
             column = passage.column
-            rule = (passage.sort, column.kind, column.format, column.levels, column.absent)
+            rule = (passage.sort, column.kind, column.role, column.format, column.levels, column.absent)
             alike.setdefault(rule, []).append(passage)
     for group in alike.values():
         tidied, values = _of_distinct(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from unicodedata import normalize
 
 import numpy as np
 import polars as pl
@@ -53,8 +54,8 @@ def in_order(labels: Iterable[str]) -> tuple[str, ...]:
 def code_of(label: object, classes: Sequence[str]) -> int | None:
     """The code of a label as a person or another file writes it; None if it is no class.
 
-    A class that is written so comes first, then the only one that means the same number: 1, 1.0, ``"1.0"``, True and
-    ``"TRUE"``.
+    A class that is written so comes first, then the only one that is the same text in another of Unicode's forms, or
+    means the same number: 1, 1.0, ``"1.0"``, True and ``"TRUE"``.
 
     >>> code_of(1.0, ("0", "1")), code_of(True, ("False", "True")), code_of("maybe", ("no", "yes"))
     (1, 1, None)
@@ -62,8 +63,12 @@ def code_of(label: object, classes: Sequence[str]) -> int | None:
     text = str(label)
     if text in classes:
         return list(classes).index(text)
-    value = _meaning(text)
-    same = [code for code, name in enumerate(classes) if value is not None and _meaning(name) == value]
+    if not text.isascii():
+        form = normalize("NFC", text)
+        same = [code for code, name in enumerate(classes) if normalize("NFC", name) == form]
+    else:
+        value = _meaning(text)
+        same = [code for code, name in enumerate(classes) if value is not None and _meaning(name) == value]
     return same[0] if len(same) == 1 else None
 
 

@@ -24,7 +24,7 @@ from sortal.core.kinds.kind import Kind
 from sortal.core.kinds.number import number_from_text
 from sortal.core.moments import DAY
 from sortal.core.raw import Sort
-from sortal.core.schema import Column
+from sortal.core.schema import Column, Role
 from sortal.core.values import DATES, evaluated, is_text
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ FEW_ROWS = 20
 
 class Category(Kind):
     """1, 1.0 and ``"1.0"`` are ``"1"``, true and ``"True"`` are ``"true"``, unless the format is ``EXACT``: texts stay
-    as written.
+    as written, but for the form of letters with accents, which a target alone keeps.
     """
 
     name = "category"
@@ -74,7 +74,9 @@ class Category(Kind):
     def canonical(self, column: Column, values: E, sort: Sort) -> E | None:
         if sort in UNREADABLE:
             return None
-        return text_of(values, sort, exact=True) if column.format == EXACT else one_form(text_of(values, sort))
+        exact = column.format == EXACT
+        text = text_of(values, sort, exact)
+        return text if exact and column.role == "target" else one_form(text)
 
 
 UNREADABLE: tuple[Sort, ...] = ("null", "nested", "bytes", "duration")
@@ -136,8 +138,8 @@ def category_format(texts: pl.Series) -> str:
     """Texts are kept as they are written where two of them would become one: ``TRUE`` and ``true``, ``1`` and
     ``1.0``.
     """
-    one = evaluated(texts, lambda values: one_form(text_of(values, "text")))
-    return EXACT if one.n_unique() < texts.n_unique() else ""
+    letters = evaluated(texts, one_form)
+    return EXACT if evaluated(letters, lambda values: text_of(values, "text")).n_unique() < letters.n_unique() else ""
 
 
 def _number_words(texts: Texts, disclosure: Disclosure) -> str:
@@ -156,7 +158,8 @@ def _number_words(texts: Texts, disclosure: Disclosure) -> str:
 
 def as_category(raw: RawColumn, purpose: str, form: str = "") -> Column:
     """Any column as a category: the target, a group, or because it was asked for."""
-    column = Column(raw.name, "category", format=form, absent=raw.origin.missing)
+    role: Role = "target" if purpose == "target" else "feature"
+    column = Column(raw.name, "category", role, format=form, absent=raw.origin.missing)
     missing = {}
     if is_text(raw.sort):
         column, missing = replace(column, format=form or category_format(raw.texts.values)), raw.texts.missing
