@@ -51,7 +51,7 @@ SORTS: dict[str, st.SearchStrategy[Any]] = {
     "large": st.integers(-(2**126), 2**128),
     "floats": st.floats() | st.sampled_from([-1.0, 0.0, 1.0, 2.0, 1e38, 4e38]),
     "booleans": st.booleans(),
-    "decimals": st.decimals(-(10**9), 10**9, places=4),
+    "decimals": st.decimals(-(10**9), 10**9, places=4) | st.just(Decimal("NaN")),
     "moments": moments,
     "zoned": zoned,
     "dates": st.dates(),
@@ -300,6 +300,16 @@ def test_tables_that_fit_and_others_have_one_outcome(rows: object, monkeypatch: 
     few = rows_or_message()
     monkeypatch.setattr(door, "MOST_ROWS", -1)
     assert few == rows_or_message()
+
+
+def test_a_number_that_signals_is_none() -> None:
+    rows = rows_of({"c": [Decimal("sNaN"), Decimal("1.5")]}, Schema((Column("c", "number"),)))
+    np.testing.assert_array_equal(rows.columns["c"], [np.nan, 1.5])
+
+
+def test_half_a_character_is_refused_where_polars_would_hold_it() -> None:
+    with pytest.raises(DataError, match=r"^column 'c' holds '\\ud800', which is half a character; take it out$"):
+        rows_of({"c": ["a", "\ud800"] * MOST_ROWS}, Schema((Column("c", "category"),)))
 
 
 def test_texts_that_repeat_are_looked_at_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from sortal.core.errors import DataError
 from sortal.core.kinds import Storage
 from sortal.core.moments import FIRST_DAY, LAST_DAY, outside_words
 from sortal.core.raw import Raw, Sort, in_texts
@@ -36,7 +37,11 @@ def to_series(name: str, raw: Raw) -> pl.Series:
         raw = in_texts(raw.values)
     if isinstance(raw.values, np.ndarray):
         return pl.Series(name, raw.values)
-    series = pl.Series(name, raw.values, dtype=_OF_SORT.get(raw.sort), strict=False)
+    try:
+        series = pl.Series(name, raw.values, dtype=_OF_SORT.get(raw.sort), strict=False)
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.end]
+        raise DataError(f"column {name!r} holds {half!a}, which is half a character; take it out") from None
     return series.cast(pl.Categorical) if raw.sort == "levels" else series
 
 
