@@ -174,6 +174,38 @@ def test_of_labels_that_contradict_each_other_the_first_stays(store: LogStore) -
     assert rows(store) == [("a", "yes"), ("b", 1)]
 
 
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(
+    groups=st.lists(
+        st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["yes", "no"])), max_size=120), min_size=1, max_size=3
+    )
+)
+@example(groups=[[(at % 80, "yes") for at in range(99, -1, -1)], [(at, "no") for at in range(100)]])
+def test_labels_at_once_become_what_they_would_one_by_one(store: LogStore, groups: list[list[tuple[int, str]]]) -> None:
+    while store.delete_before(float("inf")):
+        pass
+    predicted = [f"r{at}" for at in range(0, 100, 3)]
+    store.add_predictions([prediction(row_id) for row_id in predicted])
+    known_labels: dict[str, str] = {}
+    receipts = []
+    for group in groups:
+        new, repeated, unmatched, conflicts = 0, 0, 0, []
+        for row_id, label in [(f"r{at}", label) for at, label in group]:
+            if row_id not in known_labels:
+                known_labels[row_id] = label
+                new += 1
+                unmatched += row_id not in predicted
+            elif known_labels[row_id] == label:
+                repeated += 1
+            else:
+                conflicts.append(Conflict(row_id, known_labels[row_id], label))
+        receipts.append(LabelReceipt(new, repeated, unmatched, tuple(conflicts)))
+    records = [[LabelRecord(f"r{at}", label, 1.0) for at, label in group] for group in groups]
+    first, others = store.add_label_groups(records[:1]), store.add_label_groups(records[1:])
+    assert [*first, *others] == receipts
+    assert rows(store) == [(row_id, known_labels.get(row_id)) for row_id in predicted]
+
+
 def test_a_label_belongs_to_every_prediction_of_its_row(store: LogStore) -> None:
     predictions = [prediction("a", 1.0), prediction("a", 2.0, role="shadow"), prediction("a", 3.0)]
     store.add_predictions(predictions)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 from sortal.core.errors import StoreError
@@ -114,12 +115,15 @@ class LogStore(ABC):
         records = [record for group in groups for record in group]
         ids = stored_ids([record.row_id for record in records])
         labels = stored_labels([record.label for record in records])
-        # By row the place of its first label: of several in a dict the last stays.
-        firsts = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
-        rows = [(row_id, labels[at := firsts[row_id]], records[at].time) for row_id in sorted(firsts)]
+        rows = list(zip(ids, labels, [record.time for record in records], strict=True))
+        if len(set(ids)) < len(ids):  # of a row's labels the first: of several in a dict the last stays
+            rows = list({row[0]: row for row in reversed(rows)}.values())
+        rows.sort(key=itemgetter(0))
         result = self._insert_labels(rows)
         if len(groups) == 1 and len(result.new) == len(records):
             return [LabelReceipt(len(records), 0, len(result.unmatched))]
+        # By row the place of its first label.
+        firsts = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
         fates = map(partial(_fate, result, records, firsts), range(len(records)), ids)
         return [_receipt(list(islice(fates, len(group)))) for group in groups]
 
