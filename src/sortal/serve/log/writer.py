@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from sortal.core.errors import StoreError
 from sortal.serve.log.address import open_store
 from sortal.serve.log.days import exported_until
@@ -25,8 +27,10 @@ LOGGER = logging.getLogger("sortal.serve.log")
 
 BOUND = 64 * 2**20
 """Bytes of records that wait: some 60,000 rows of a table, which are 30 s of 2,000 a second."""
-PAUSE = 0.1
-"""Seconds that the first row waits for others. What is lost when the process is killed is this and one transaction."""
+PAUSE = 0.25
+"""Seconds that the first row waits for others. What is lost when the process is killed is this and one transaction,
+which takes 200 µs of a processor beside 3 a row.
+"""
 BATCH = 2_000
 """Rows of a transaction, some tens of milliseconds."""
 FIRST_RETRY, LAST_RETRY = 0.05, 2.0
@@ -59,8 +63,9 @@ class WriterCounts:
     deleted: int
 
 
-@dataclass(frozen=True)
-class _Rows:
+class _Rows(msgspec.Struct, frozen=True):
+    """Of one request, each of which makes one: a dataclass would take ten times as long."""
+
     rows: list[Row]
     bytes: int
     arrival: float
