@@ -99,7 +99,8 @@ class LogWriter:
         self._store = open_store(store) if isinstance(store, str) else store
         self._redact, self._bound = frozenset(redact), bound
         self._retention, self._export = retention, export
-        self._change = threading.Condition()
+        self._lock = threading.RLock()
+        self._change = threading.Condition(self._lock)
         self._rows: deque[_Rows] = deque()
         self._labels: deque[_Labels] = deque()
         self._in_hand: float | None = None
@@ -121,9 +122,9 @@ class LogWriter:
         """
         if self._redact:
             records = [redact(record, self._redact) for record in records]
-        rows = [row_of(record) for record in records]
+        rows = list(map(row_of, records))
         total = sum(map(size, rows))
-        with self._change:
+        with self._lock:
             self._make_room(total, len(rows))
             self._rows.append(_Rows(rows, total, time.monotonic()))
             self._n_taken += len(rows)
