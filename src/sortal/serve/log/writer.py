@@ -28,8 +28,8 @@ LOGGER = logging.getLogger("sortal.serve.log")
 BOUND = 64 * 2**20
 """Bytes of records that wait: some 60,000 rows of a table, which are 30 s of 2,000 a second."""
 PAUSE = 0.25
-"""Seconds that the first row waits for others. What is lost when the process is killed is this and one transaction,
-which takes 200 µs of a processor beside 3 a row.
+"""Seconds that the first row waits for others. What is lost when the process is killed is this and one transaction.
+Where it is a tenth, a row of 2,000 a second takes the thread of the writer 7 µs in the place of 5.
 """
 BATCH = 2_000
 """Rows of a transaction, some tens of milliseconds."""
