@@ -111,7 +111,8 @@ def lightautoml(problem: Problem) -> Fitted:
     rows = problem.train.copy()
     rows[problem.target] = problem.labels.map({label: code for code, label in enumerate(classes)})
     auto = presets.TabularAutoML(
-        task=task_class("binary" if len(classes) == 2 else "multiclass"),
+        # Of two classes its own metric is ROC-AUC, by which models are weighted; of more it is the log-loss anyway.
+        task=task_class("binary", metric="logloss") if len(classes) == 2 else task_class("multiclass"),
         timeout=problem.budget,
         cpu_limit=CORES,
         reader_params={"n_jobs": CORES, "random_state": problem.seed},
@@ -135,7 +136,7 @@ def mljar(problem: Problem) -> Fitted:
     auto = importlib.import_module("supervised.automl").AutoML(
         results_path=str(work),
         mode="Compete",
-        total_time_limit=problem.budget,
+        total_time_limit=round(problem.budget),
         eval_metric="logloss",
         n_jobs=CORES,
         random_state=problem.seed,
