@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from sortal.artifact.model import Model
+from sortal.core.errors import DataError
 from sortal.core.json_rows import JsonRows
 from sortal.core.labels import code_of
 from sortal.core.schema import Schema
 from sortal.monitor.batch import BATCH, Batch
-from sortal.serve.log.rows import Answers, answers_of, redacted_of, size
+from sortal.serve.log.foreign import as_array
+from sortal.serve.log.rows import UNREADABLE, Answers, answers_of, check_inputs, redacted_of, size
 from sortal.serve.log.store import LogStore
 
 MOST_BYTES = 2**27
@@ -40,10 +42,15 @@ def predictions(
 
     for rows in _gather(store.pages(since, until)):
         answers = answers_of(rows, sha256)
-        batch = _batch(answers, label, until)
+        batch = _batch(model, answers, label, until)
         for redacted in dict.fromkeys(answers.redacted):
             places = [at for at, other in enumerate(answers.redacted) if other == redacted]
-            inputs = reader(redacted).read([answers.inputs[at] for at in places])
+            texts = [answers.inputs[at] for at in places]
+            try:
+                inputs = reader(redacted).read(texts)
+            except (DataError, *UNREADABLE):
+                check_inputs([answers.row_ids[at] for at in places], texts, columns)
+                raise
             yield replace(batch.take(np.array(places)), columns=inputs.columns)
 
 
@@ -53,7 +60,7 @@ def late_labels(store: LogStore, model: Model, sha256: str, since: float, until:
     for rows in store.pages_labelled(since, until):
         answers = answers_of([row for row in rows if row[1] < since], sha256)
         if answers.times:
-            yield _batch(answers, label, until)
+            yield _batch(model, answers, label, until)
 
 
 def label_of(model: Model) -> Label:
@@ -81,12 +88,12 @@ def _gather(pages: Iterable[Page]) -> Iterator[Page]:
     yield rows
 
 
-def _batch(answers: Answers, label: Label, until: float) -> Batch:
+def _batch(model: Model, answers: Answers, label: Label, until: float) -> Batch:
     pairs = zip(answers.labels, answers.label_times, strict=True)
     return Batch(
         np.array(answers.times),
         {},
-        np.array(answers.probabilities),
+        as_array(answers.row_ids, answers.probabilities, len(model.task.classes)),
         [label(decision) for decision in answers.decisions],
         [None if one is None or time is None or time >= until else label(one) for one, time in pairs],
         np.array(answers.seconds),

@@ -30,6 +30,7 @@ from sortal.record.wording import microseconds, size
 from sortal.retrain.cases import Case
 from sortal.retrain.gate import Losses, Reason, Terms, Verdict, gate
 from sortal.serve.deployment import ServedModel
+from sortal.serve.log.foreign import as_array
 
 CERTIFICATE, LATENCY, SIZE = "G301", "G401", "G402"
 SURE = 0.01
@@ -126,8 +127,12 @@ def _probabilities(contender: Contender, cases: Sequence[Case]) -> Floats:
     sha256, model = contender.served.sha256, contender.model
     probability: Floats = np.zeros((len(cases), len(model.task.classes)))
     is_logged = np.array([sha256 in case.answers for case in cases])
-    for at in np.flatnonzero(is_logged).tolist():
-        probability[at] = cases[at].answers[sha256].probabilities
+    logged = [case for case in cases if sha256 in case.answers]
+    probability[is_logged] = as_array(
+        [case.row_id for case in logged],
+        [case.answers[sha256].probabilities for case in logged],
+        len(model.task.classes),
+    )
     missing = np.flatnonzero(~is_logged)
     if len(missing):
         inputs = [dict(cases[at].record.inputs) for at in missing.tolist()]

@@ -25,6 +25,7 @@ from sortal.core.values import is_text
 from sortal.core.writing import listing
 from sortal.data.read import Source
 from sortal.retrain.cases import Case
+from sortal.serve.log.foreign import named
 
 REQUIRED_ROLES = ("time", "group", "split", "weight", "cost")
 """Roles of columns that every row has to have."""
@@ -62,9 +63,10 @@ def new_rows(
     """
     if not cases:
         return [], []
-    schema, fresh = Schema(model.schema.features), from_any([dict(c.record.inputs) for c in (*learned_cases, *cases)])
-    old_frames = [] if old is None else [old]
-    frame = pl.concat([conform(part, schema, allow_missing=True) for part in (*old_frames, fresh)])
+    schema, rows = Schema(model.schema.features), [(c.row_id, dict(c.record.inputs)) for c in (*learned_cases, *cases)]
+    frames = [*([] if old is None else [old]), from_any([inputs for _, inputs in rows])]
+    with named(rows, schema):
+        frame = pl.concat([conform(part, schema, allow_missing=True) for part in frames])
     records = Table(schema, frame, np.arange(frame.height)).records
     first = frame.height - len(cases)
     copies = np.isin(records[first:], records[:first])

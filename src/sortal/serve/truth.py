@@ -18,6 +18,7 @@ from sortal.core.errors import SortalError
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Schema
 from sortal.serve.deployment import ServedModel
+from sortal.serve.log.foreign import as_array, named
 from sortal.serve.log.records import LabelledPrediction
 from sortal.serve.traffic import gently
 
@@ -81,12 +82,14 @@ def _evaluation(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> 
     ]
     if not pairs:
         return _nothing("no label that has come is a class of this model")
-    rows = _rows(model, [prediction.inputs for prediction, _ in pairs])
+    ids, inputs = zip(*((prediction.row_id, prediction.inputs) for prediction, _ in pairs), strict=True)
+    with named(zip(ids, inputs, strict=True), model.needs):
+        rows = _rows(model, inputs)
     predictions = Predictions(
         classes=model.task.classes,
         rows=np.arange(len(pairs)),
         truth=np.array([code for _, code in pairs], dtype=np.int64),
-        probability=np.array([prediction.probabilities for prediction, _ in pairs], dtype=np.float64),
+        probability=as_array(ids, [prediction.probabilities for prediction, _ in pairs], len(model.task.classes)),
         part="fresh",
         row_costs=rows.row_costs(model.decision.cost_columns),
     )
