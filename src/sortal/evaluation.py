@@ -13,7 +13,7 @@ from sortal.artifact.model import Model, load
 from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import conform, conform_column
-from sortal.core.labels import encode
+from sortal.core.labels import encode, no_class_note, of_no_class
 from sortal.core.predictions import Part, Predictions
 from sortal.core.relations import same_rows
 from sortal.core.schema import column_name
@@ -60,14 +60,22 @@ def evaluate(
 def score_labelled(
     model: Model, source: Source, part: Part, rows: NDArray[np.int64] | None = None, *, allow_missing: bool = False
 ) -> Fresh:
-    """Predictions for labelled rows, and what they are like; those without a label are left out, and counted."""
+    """Predictions for labelled rows, and what they are like. Those without a label, or of no class of the model, are
+    left out, and counted.
+    """
     target = model.schema.only("target")
     if target is None:
         raise OptionError(
             f"the model does not know the column of {model.task.target!r}; evaluate one that was trained from a table"
         )
     labels = conform_column(source.frame, target, source.name)
-    codes = encode(labels, model.task)
+    strange = of_no_class(labels, model.task.classes)
+    notes = list(source.notes)
+    if 0 < strange.sum() < labels.count():  # else none is a class: it is another column, or they have other names
+        notes.append(no_class_note(int(strange.sum()), labels.filter(strange)[0]))
+        codes = encode(labels.set(strange, None), model.task)
+    else:
+        codes = encode(labels, model.task)
     labelled_rows = np.flatnonzero(codes >= 0)
     if not len(labelled_rows):
         raise DataError(f"no row of {source.name} has a label in {model.task.target!r}")
@@ -87,9 +95,10 @@ def score_labelled(
     return Fresh(
         source.name,
         predictions,
-        len(codes) - len(labelled_rows),
+        labels.null_count(),
         labelled.columns,
         labelled.absent,
-        (*source.notes, *labelled.notes),
+        (*notes, *labelled.notes),
         source.frame[labelled_rows],
+        of_no_class=int(strange.sum()),
     )

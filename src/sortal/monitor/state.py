@@ -70,7 +70,8 @@ class State:
     """``model``: SHA-256 of the model file. ``first``: the day of the first row, in days since 1970. ``until``: up to
     when rows and labels were counted. ``rows``, ``seconds`` and ``warnings`` by day: how many rows, what answering them
     took, and how many had warnings; ``latency`` by day: rows by how long the answer took, between ``PACES``.
-    ``estimates``: what is expected of losses without labels, and seen of them with. ``looks``: the history.
+    ``estimates``: what is expected of losses without labels, and seen of them with. ``of_no_class``: rows whose label
+    is no class of the model, ``strange_label`` the first of these. ``looks``: the history.
     """
 
     model: str
@@ -84,6 +85,8 @@ class State:
     columns: dict[str, ColumnDays] = field(default_factory=dict)
     risks: dict[str, RiskDays] = field(default_factory=dict)
     estimates: EstimateDays = field(default_factory=EstimateDays)
+    of_no_class: int = 0
+    strange_label: str = ""
     alarms: dict[str, Alarm] = field(default_factory=dict)
     looks: list[Look] = field(default_factory=list)
 

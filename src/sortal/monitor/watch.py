@@ -127,7 +127,14 @@ class Watcher:
         self.count_labels(batch.labelled(), state)
 
     def count_labels(self, batch: Batch, state: State) -> None:
-        """Labels of rows that were counted. One belongs to the day of its prediction, whenever it came."""
+        """Labels of rows that were counted. One belongs to the day of its prediction, whenever it came; what is no
+        class of the model counts for itself.
+        """
+        strange = [label for label in batch.labels if label not in self.estimator.classes]
+        if strange:
+            state.strange_label = state.strange_label or str(strange[0])
+            state.of_no_class += len(strange)
+            batch = batch.take(np.flatnonzero([label in self.estimator.classes for label in batch.labels]))
         for day, its in batch.by_day(state.days(batch.times)):
             truth = [label for label in its.labels if label is not None]
             self.estimator.count_labels(day, its.probability, its.decisions, truth, state.estimates)

@@ -69,19 +69,19 @@ def last_answers(labelled: Iterable[LabelledPrediction]) -> Iterable[LabelledPre
 
 def _evaluation(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> dict[str, Any]:
     # Imported where it is needed: a service that nobody looks at does without polars.
+    from sortal.core.labels import code_of, no_class_note
     from sortal.core.predictions import Predictions
     from sortal.evaluate.metrics import label_of
     from sortal.record.fresh import Fresh, judge
 
     model = served.model
-    codes = {label: code for code, label in enumerate(model.classes_.tolist())}
-    pairs = [
-        (answer.prediction, codes[answer.label.label])
-        for answer in labelled
-        if answer.label and answer.label.label in codes
-    ]
+    labels = [(answer.prediction, answer.label.label) for answer in labelled if answer.label]
+    coded = [(prediction, code_of(label, model.task.classes)) for prediction, label in labels]
+    pairs = [(prediction, code) for prediction, code in coded if code is not None]
     if not pairs:
         return _nothing("no label that has come is a class of this model")
+    strange = [label for (_, label), (_, code) in zip(labels, coded, strict=True) if code is None]
+    notes = (no_class_note(len(strange), strange[0]),) if strange else ()
     ids, inputs = zip(*((prediction.row_id, prediction.inputs) for prediction, _ in pairs), strict=True)
     with named(zip(ids, inputs, strict=True), model.needs):
         rows = _rows(model, inputs)
@@ -93,7 +93,8 @@ def _evaluation(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> 
         part="fresh",
         row_costs=rows.row_costs(model.decision.cost_columns),
     )
-    evaluation = judge(served.name, model, Fresh("the log", predictions, columns=rows.columns))
+    fresh = Fresh("the log", predictions, columns=rows.columns, notes=notes, of_no_class=len(strange))
+    evaluation = judge(served.name, model, fresh)
     times = [prediction.time for prediction, _ in pairs]
     return {
         "rows": len(pairs),
