@@ -22,6 +22,7 @@ from sortal.core.interval import Estimate
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
+from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
 from sortal.engine import Program
 from sortal.monitor import state as states
@@ -188,6 +189,33 @@ def test_losses_are_those_that_were_promised() -> None:
     assert (cost.top, cost.level) == (8.0, pytest.approx(0.6 / 8))
     assert [cost.of_row(row) for row in (("no", "yes"), ("yes", "no"), ("yes", "yes"))] == [1.0, 8.0, 0.0]
     assert losses_of(a_model(metrics={})) == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "label_type", "labels"),
+    [
+        (("no", "yes"), "str", ("no", "yes")),
+        (("false", "true"), "bool", (False, True)),
+        (("0", "1"), "float", (0.0, 1.0)),
+    ],
+)
+def test_a_certified_precision_is_watched_whatever_type_labels_have(
+    store: LogStore, names: tuple[str, str], label_type: Any, labels: tuple[Any, Any]
+) -> None:
+    certificate = Certificate(
+        names[1], 0.5, 0.95, 90, 40, 30, (Bound("precision", 0.8, 0.8, 0.9, holds=True),), 40 / 90
+    )
+    model = a_model(
+        task=Task("y", names, (0.5, 0.5), names[1], "log_loss", ("accuracy",), (), label_type=label_type),
+        decision=Decision("threshold", names, names[1], threshold=0.5, certificate=certificate),
+    )
+    rows = [(f"r{at}", labels[at % 5 > 0], labels[at % 3 > 0]) for at in range(30)]
+    store.add_predictions([prediction(row, NOW, decision=decision) for row, decision, _ in rows])
+    store.add_labels([LabelRecord(row, truth, NOW + 1) for row, _, truth in rows])
+    state, watcher = State(SHA256), Watcher.of(model)
+    watcher.look(store, state, NOW + DAY)
+    means = {loss.name: (mean, rows) for loss, mean, rows in watcher.means(state)}
+    assert means[f"wrong among those decided {names[1]}"] == (pytest.approx(8 / 24), 24)
 
 
 def test_a_state_is_of_one_model(tmp_path: Path) -> None:

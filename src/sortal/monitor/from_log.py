@@ -15,6 +15,7 @@ from sortal.core.json_rows import JsonRows
 from sortal.core.labels import code_of
 from sortal.core.schema import Schema
 from sortal.monitor.batch import BATCH, Batch
+from sortal.monitor.losses import class_texts
 from sortal.serve.log.foreign import as_array
 from sortal.serve.log.rows import UNREADABLE, Answers, answers_of, check_inputs, redacted_of, size
 from sortal.serve.log.store import LogStore
@@ -65,7 +66,7 @@ def late_labels(store: LogStore, model: Model, sha256: str, since: float, until:
 
 def label_of(model: Model) -> Label:
     """What gives a label as the text of its class, however it is written; as it is where it is no class."""
-    classes, texts = model.task.classes, [str(label) for label in model.classes_.tolist()]
+    classes, texts = model.task.classes, class_texts(model)
 
     @cache
     def text(label: Any, type_: str) -> str:  # 1 and True are one key, and two labels
