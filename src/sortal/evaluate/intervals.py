@@ -26,6 +26,7 @@ import numpy as np
 
 from sortal.core.arrays import Codes, Floats
 from sortal.core.interval import Interval
+from sortal.core.predictions import Predictions
 from sortal.stats.clusters import Worth, worth_of_rows
 from sortal.stats.cuts import precision_deviates, recall_limits
 from sortal.stats.means import score_limits
@@ -35,6 +36,11 @@ from sortal.stats.strata import Strata
 
 ROUNDING = 1e-12
 """Values that are this close to their mean, as a share of the largest, are equal to it."""
+
+
+def strata_of(predictions: Predictions) -> Strata | None:
+    """The classes by which these rows were dealt; None where they came one by one."""
+    return Strata.of(predictions.truth, predictions.drawn_from)
 
 
 def sampling_interval(
