@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sortal.artifact.model import Model, load
+from sortal.artifact.model import Model, load_with_sha256
 from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import conform, conform_column
@@ -22,7 +22,7 @@ from sortal.data.ledger import Seal
 from sortal.data.read import Source, digest, read
 from sortal.record.describe import describe_ledger
 from sortal.record.fresh import Evaluation, Fresh, judge
-from sortal.record.looks import folder_of, look, seal_of, split_of
+from sortal.record.looks import folder_of, look, seal_of
 
 
 def evaluate(
@@ -45,13 +45,14 @@ def evaluate(
         raise OptionError("--sealed looks at the run's own test; leave the data out, or --sealed")
     if not sealed and not data:
         raise OptionError("say which labelled rows to evaluate on, or --sealed for the run's own test")
-    model = load(model_file, verify)
+    model, sha256 = load_with_sha256(model_file, verify)
     home = Seal(folder_of(model_file)) if sealed else seal_of(data, model_file)
-    source = read(data) if home is None else look(model, model_file, home, "sortal evaluate")
+    test = None if home is None else look(model, sha256, model_file, home, "sortal evaluate")
+    source = read(data) if test is None else test.source
     requested = asked_columns(source.frame, model.schema, [column_name(name) for name in slices], source.name)
-    fresh = score_labelled(model, source, "fresh" if home is None else "test", allow_missing=allow_missing)
-    if home is not None:
-        fresh = replace(fresh, predictions=replace(fresh.predictions, drawn_from=split_of(home).classes))
+    fresh = score_labelled(model, source, "fresh" if test is None else "test", allow_missing=allow_missing)
+    if test is not None:
+        fresh = replace(fresh, predictions=replace(fresh.predictions, drawn_from=test.split.classes))
     elif model.card is not None:
         fresh = replace(fresh, trained_on=digest(source.frame, data) == model.card.data.sha256)
     return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home), requested)
