@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from sortal.core.coincidence import coincidence
 from sortal.core.errors import DataError
+from sortal.core.frame import conform_column
 from sortal.core.recipe import Recipe
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
 from sortal.retrain.cases import Case, divide, labelled_cases, unseen_cases, usable
-from sortal.retrain.rows import fresh_rows, new_rows, recipe_for, together
+from sortal.retrain.rows import as_sent, fresh_rows, new_rows, recipe_for, together
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord
 from tests.monitor.test_watch import SHA256, a_model, prediction
@@ -99,13 +100,45 @@ def test_the_same_values_come_from_the_log_as_from_the_file() -> None:
     model = a_model(schema=schema)
     cases = [case(1.0, price=2.5, zip="01", member=True), case(2.0, label="no", price=3, zip=7.0, member=None)]
     texts = pl.DataFrame({"price": ["1,5"], "zip": ["02"], "member": ["no"], "extra": ["?"], "y": ["yes"]})
-    fresh = fresh_rows(cases, model, texts)
+    fresh = fresh_rows(cases, as_sent(cases), model, texts)
     assert fresh.rows() == [("2,5", "01", "yes", None, "yes"), ("3", "7", None, None, "no")]
     assert together(texts, fresh).schema == texts.schema
     typed_table = pl.DataFrame({"price": [1, 2], "zip": ["02", "03"], "member": [True, False], "y": ["yes", "no"]})
-    both = together(typed_table, fresh_rows(cases, model, typed_table))
+    both = together(typed_table, fresh_rows(cases, as_sent(cases), model, typed_table))
     assert both["price"].to_list() == [1.0, 2.0, 2.5, 3.0]
+    narrow = typed_table.with_columns(pl.col("price").cast(pl.Int8))
+    dear = [case(1.0, price=300, zip="01", member=True)]
+    assert together(narrow, fresh_rows(dear, as_sent(dear), model, narrow))["price"].to_list() == [1, 2, 300]
     assert both["member"].to_list() == [True, False, True, None]
+
+
+LEVELS = st.one_of(st.integers(-300, 300), st.booleans(), st.sampled_from(["W1A", "007", "7", "1.0", "true", "2.50"]))
+OLD_LEVELS = st.sampled_from(
+    [
+        pl.Series("zip", [7, 98101]),
+        pl.Series("zip", [7, 9], dtype=pl.Int8),
+        pl.Series("zip", [7.0, 2.5]),
+        pl.Series("zip", [True, False]),
+        pl.Series("zip", ["7", "W1A"], dtype=pl.Categorical),
+        pl.Series("zip", ["7", "W1A"], dtype=pl.Enum(["7", "W1A"])),
+        pl.Series("zip", ["7", "W1A"]),
+    ]
+)
+
+
+@given(st.lists(LEVELS | st.none(), min_size=1, max_size=4), OLD_LEVELS)
+def test_a_level_means_the_same_beside_the_old_rows_whatever_type_they_have(
+    levels: list[Any], old_levels: pl.Series
+) -> None:
+    schema = Schema((Column("zip", "category"), Column("y", "category", role="target")))
+    zip_column, cases = schema["zip"], [case(float(at), zip=level) for at, level in enumerate(levels)]
+    old = pl.DataFrame([old_levels, pl.Series("y", ["no", "yes"])])
+    both = together(old, fresh_rows(cases, as_sent(cases), a_model(schema=schema), old))
+    expected = [
+        *conform_column(old, zip_column),
+        *(conform_column(pl.DataFrame({"zip": [v]}), zip_column)[0] for v in levels),
+    ]
+    assert conform_column(both, zip_column).to_list() == expected
 
 
 def times(column: Column) -> Mapping[str, Any]:
@@ -115,15 +148,17 @@ def times(column: Column) -> Mapping[str, Any]:
 def test_the_time_of_an_answer_stands_in_for_a_date_and_for_nothing_else() -> None:
     day = Column("day", "datetime", role="time", format="%d/%m/%Y")
     old = pl.DataFrame({"x": ["1"], "day": ["31/12/2019"], "y": ["no"]})
-    fresh = fresh_rows([case(86400.0 * 365, x=1.0)], a_model(**times(day)), old)
+    cases = [case(86400.0 * 365, x=1.0)]
+    fresh = fresh_rows(cases, as_sent(cases), a_model(**times(day)), old)
     assert fresh["day"].to_list() == ["01/01/1971"]
     with pytest.raises(DataError, match="'day' is the time of the champion's recipe, and 1 of 1 labelled rows"):
-        fresh_rows([case(1.0, x=1.0)], a_model(**times(Column("day", "number", role="time"))), old)
+        fresh_rows(cases, as_sent(cases), a_model(**times(Column("day", "number", role="time"))), old)
 
 
 def test_a_recipe_leaves_out_what_nobody_sends_and_keeps_kinds() -> None:
     model, recipe = a_model(), Recipe.of("y", seed=3, budget="7s").with_options(sampled=9)
-    fresh = fresh_rows([case(1.0, x=4.0)], model, None)
+    cases = [case(1.0, x=4.0)]
+    fresh = fresh_rows(cases, as_sent(cases), model, None)
     own_recipe, notes = recipe_for(recipe, fresh, fresh, model)
     assert (own_recipe.rows.ignore, own_recipe.search.seed, own_recipe.search.sampled) == (("plan",), 3, 0)
     assert notes == ["no fresh row has 'plan', so the challenger does without"]
@@ -143,12 +178,13 @@ def test_what_a_challenger_learned_from_does_not_judge_it(
     old: list[tuple[int, str]], train_rows: list[tuple[int, str]], judge_rows: list[tuple[int, str]]
 ) -> None:
     """By hand: rows of fine columns that agree are one record, in whatever type the old table has them."""
-    before = None if not old else pl.DataFrame({"x": [f"{x}" for x, _ in old], "plan": [plan for _, plan in old]})
+    learned = [] if not old else [pl.DataFrame({"x": [f"{x}" for x, _ in old], "plan": [plan for _, plan in old]})]
+    learned += [] if not train_rows else [as_sent([case(0.0, x=float(x), plan=plan) for x, plan in train_rows])]
     cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(judge_rows)]
     used_rows = {*old, *train_rows}
     expected = [item for item, row in zip(cases, judge_rows, strict=True) if row not in used_rows]
     try:
-        new, notes = new_rows(cases, [case(0.0, x=float(x), plan=plan) for x, plan in train_rows], before, a_model())
+        new, notes = new_rows(cases, learned, a_model())
     except DataError as error:
         assert (expected, "copies of rows that a challenger" in str(error)) == ([], True)  # noqa: PT017
         return
@@ -161,4 +197,4 @@ def test_what_a_challenger_learned_from_does_not_judge_it(
 def test_a_table_of_few_distinct_rows_judges_with_all_of_them() -> None:
     rows = [(x, plan) for x in range(3) for plan in ("pro", "basic")] * 40
     cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(rows)]
-    assert new_rows(cases[120:], cases[:120], None, a_model()) == (cases[120:], [])
+    assert new_rows(cases[120:], [as_sent(cases[:120])], a_model()) == (cases[120:], [])

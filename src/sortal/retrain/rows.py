@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,12 +32,17 @@ REQUIRED_ROLES = ("time", "group", "split", "weight", "cost")
 """Roles of columns that every row has to have."""
 
 
-def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
-    """Cases as rows with their labels; in the columns and the notation of ``old``, where there is one.
+def as_sent(cases: Sequence[Case]) -> pl.DataFrame:
+    """The inputs of cases as a raw table."""
+    return from_any([dict(case.record.inputs) for case in cases])
+
+
+def fresh_rows(cases: Sequence[Case], inputs: pl.DataFrame, model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
+    """Cases, whose ``inputs`` are a raw table, as rows with their labels; in the columns and the notation of ``old``,
+    where there is one.
 
     Raises DataError for a column that rows are ordered, grouped or weighted by, and that the log does not have.
     """
-    raw = from_any([dict(case.record.inputs) for case in cases])
     names = old.columns if old is not None else [c.name for c in model.schema.columns if c.role != "ignore"]
     columns = []
     for name in names:
@@ -47,26 +53,25 @@ def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) ->
         elif column.role == "ignore":
             values = pl.Series([None] * len(cases))
         else:
-            values = _values(raw, column, cases, old_series)
+            with _named(cases, Schema((column,))):
+                values = _values(inputs, column, cases, old_series)
         columns.append(values.alias(name))
     return pl.DataFrame(columns)
 
 
-def new_rows(
-    cases: Sequence[Case], learned_cases: Sequence[Case], old: pl.DataFrame | None, model: Model
-) -> tuple[list[Case], list[str]]:
-    """Those of ``cases`` that are no copies of what a challenger learned from, in the log or in ``old``, and a sentence
-    on the others: a model that has seen a row knows its label. Rows of coarse columns that agree by chance are rows
+def new_rows(cases: Sequence[Case], learned: Sequence[pl.DataFrame], model: Model) -> tuple[list[Case], list[str]]:
+    """Those of ``cases`` that are no copies of what a challenger learned from, in raw tables, and a sentence on the
+    others: a model that has seen a row knows its label. Rows of coarse columns that agree by chance are rows
     like any others (``core.coincidence``).
 
     Raises DataError where none is left.
     """
     if not cases:
         return [], []
-    schema, rows = Schema(model.schema.features), [(c.row_id, dict(c.record.inputs)) for c in (*learned_cases, *cases)]
-    frames = [*([] if old is None else [old]), from_any([inputs for _, inputs in rows])]
-    with named(rows, schema):
-        frame = pl.concat([conform(part, schema, allow_missing=True) for part in frames])
+    schema = Schema(model.schema.features)
+    frames = [conform(part, schema, allow_missing=True) for part in learned]
+    with _named(cases, schema):
+        frame = pl.concat([*frames, conform(as_sent(cases), schema, allow_missing=True)])
     records = Table(schema, frame, np.arange(frame.height)).records
     first = frame.height - len(cases)
     copies = np.isin(records[first:], records[:first])
@@ -118,6 +123,10 @@ def recipe_for(recipe: Recipe, frame: pl.DataFrame, fresh: pl.DataFrame, model: 
     return recipe.with_options(**anew, kind=column_kinds, ignore=left_out), notes
 
 
+def _named(cases: Sequence[Case], schema: Schema) -> AbstractContextManager[None]:
+    return named(((case.row_id, case.record.inputs) for case in cases), schema)
+
+
 def _kind(frame: pl.DataFrame, name: str) -> str:
     return infer(frame[[name]], None).columns[0].kind
 
@@ -151,8 +160,20 @@ def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], old: pl.Se
     values = conform_column(one, column)
     if old is None or values.dtype == old.dtype:
         return values
+    if values.dtype == pl.String:
+        return _typed(values, old.dtype, column)
     whole = old.dtype.is_integer() and values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all())
-    return values.cast(old.dtype) if whole or values.dtype == pl.String else values
+    return values.cast(pl.Int64) if whole else values
+
+
+def _typed(texts: pl.Series, dtype: pl.DataType, column: Column) -> pl.Series:
+    """Levels as numbers, where the old table has such and all of them mean the same so: 98101, and neither W1A nor
+    007.
+    """
+    if not dtype.is_numeric():
+        return texts
+    numbers = texts.cast(pl.Int64 if dtype.is_integer() else pl.Float64, strict=False)
+    return numbers if conform_column(numbers.to_frame(column.name), column).equals(texts) else texts
 
 
 def _is_moment(column: Column) -> bool:

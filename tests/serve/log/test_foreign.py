@@ -91,6 +91,6 @@ def test_every_reader_of_a_log_names_the_row(tmp_path: Path, field: str, text: s
     assert judge_log(ServedModel("m", SHA256, model), store) == {"rows": 0, "note": f"no figures: {sentence}"}
     if field == "inputs":
         with pytest.raises(DataError) as of_retrain:
-            new_rows(labelled_cases(store), [], None, model)
+            new_rows(labelled_cases(store), [], model)
         assert str(of_retrain.value) == sentence
     store.close()
