@@ -16,7 +16,7 @@ from sortal.core.labels import code_of
 from sortal.core.schema import Schema
 from sortal.monitor.batch import BATCH, Batch
 from sortal.monitor.losses import class_texts
-from sortal.serve.log.foreign import as_array
+from sortal.serve.log.foreign import as_array, check_decisions
 from sortal.serve.log.rows import UNREADABLE, Answers, answers_of, check_inputs, redacted_of, size
 from sortal.serve.log.store import LogStore
 
@@ -90,12 +90,14 @@ def _gather(pages: Iterable[Page]) -> Iterator[Page]:
 
 
 def _batch(model: Model, answers: Answers, label: Label, until: float) -> Batch:
+    decisions = [label(decision) for decision in answers.decisions]
+    check_decisions(answers.row_ids, decisions, class_texts(model))
     pairs = zip(answers.labels, answers.label_times, strict=True)
     return Batch(
         np.array(answers.times),
         {},
         as_array(answers.row_ids, answers.probabilities, len(model.task.classes)),
-        [label(decision) for decision in answers.decisions],
+        decisions,
         [None if one is None or time is None or time >= until else label(one) for one, time in pairs],
         np.array(answers.seconds),
         np.array(answers.has_warning),

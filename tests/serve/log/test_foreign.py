@@ -51,9 +51,15 @@ def test_a_field_is_read_or_a_sentence_names_its_row(name: str, text: str) -> No
         assert len(answers_of(rows, SHA256).probabilities) == 3
 
 
-@given(st.lists(st.lists(st.floats(), max_size=3), max_size=4))
+shares = st.floats(0, 1).map(lambda share: [share, 1 - share])
+
+
+@given(st.lists(st.lists(st.floats(), max_size=3) | st.lists(st.floats(0, 1), max_size=3) | shares, max_size=4))
 def test_probabilities_are_one_for_each_class(rows: list[list[float]]) -> None:
-    odd = [f"r{at}" for at, its in enumerate(rows) if len(its) != 2 or not all(0 <= p <= 1 for p in its)]
+    def fits(its: list[float]) -> bool:
+        return len(its) == 2 and min(its) >= 0 and abs(sum(its) - 1) < 1e-6
+
+    odd = [f"r{at}" for at, its in enumerate(rows) if not fits(its)]
     ids = [f"r{at}" for at in range(len(rows))]
     if odd:
         with pytest.raises(DataError, match=f"^row '{odd[0]}' of the log holds .* where each of 2 classes has one"):
@@ -71,7 +77,9 @@ def test_probabilities_are_one_for_each_class(rows: list[list[float]]) -> None:
         ("inputs", '{"x": 1e39}', "1e+39 in 'x', where a number up to 3.4e+38 is needed"),
         ("inputs", '{"x": "many"}', "'many' in 'x', where a number up to 3.4e+38 is needed"),
         ("inputs", "[]", "'[]' as inputs (Expected `object`, got `array`)"),
-        ("probabilities", "[0.5]", "[0.5] as probabilities, where each of 2 classes has one"),
+        ("probabilities", "[0.5]", "[0.5] as probabilities, where each of 2 classes has one, 1 in all"),
+        ("probabilities", "[0.5,0.25]", "[0.5, 0.25] as probabilities, where each of 2 classes has one, 1 in all"),
+        ("decision", '"often"', "'often' as decision, where a class is needed"),
     ],
 )
 def test_every_reader_of_a_log_names_the_row(tmp_path: Path, field: str, text: str, what: str) -> None:
@@ -88,7 +96,8 @@ def test_every_reader_of_a_log_names_the_row(tmp_path: Path, field: str, text: s
     with pytest.raises(DataError) as of_monitor:
         Watcher.of(model).look(store, State(SHA256), NOW)
     assert str(of_monitor.value) == sentence
-    assert judge_log(ServedModel("m", SHA256, model), store) == {"rows": 0, "note": f"no figures: {sentence}"}
+    if field != "decision":  # which figures of labels make anew
+        assert judge_log(ServedModel("m", SHA256, model), store) == {"rows": 0, "note": f"no figures: {sentence}"}
     if field == "inputs":
         with pytest.raises(DataError) as of_retrain:
             new_rows(labelled_cases(store), [], model)

@@ -20,9 +20,10 @@ from sortal.core.kinds import kind_of
 from sortal.core.misfits import LARGEST
 from sortal.core.plain import quoted
 from sortal.core.schema import Schema, column_name
+from sortal.decide.policy import REJECT
 
-LARGEST_SHARE = 1 + 1e-9
-"""Of a probability: a mean of ones may come out a little above one."""
+ROUNDING = 1e-6
+"""By how much probabilities of a row may differ from 1 in all, as ``core.predictions`` has it."""
 
 
 def foreign(row_id: str, what: str) -> DataError:
@@ -74,13 +75,22 @@ def named(rows: Iterable[tuple[str, Mapping[str, Any]]], schema: Schema) -> Iter
 
 
 def as_array(row_ids: Sequence[str], probabilities: Sequence[Sequence[float]], classes: int) -> Floats:
-    """(n, K) probabilities of rows. Raises DataError for the first row that has not one for each class."""
+    """(n, K) probabilities of rows. Raises DataError for the first row that has not one for each class, one in all."""
     if set(map(len, probabilities)) <= {classes}:
         array = np.array(probabilities, dtype=np.float64).reshape(-1, classes)
-        if bool(((array >= 0) & (array <= LARGEST_SHARE)).all()):
+        if bool((array >= 0).all()) and bool((np.abs(array.sum(axis=1) - 1) < ROUNDING).all()):
             return array
-    raise next(
-        foreign(row_id, f"{quoted(list(its))} as probabilities, where each of {classes} classes has one")
-        for row_id, its in zip(row_ids, probabilities, strict=True)
-        if len(its) != classes or not all(0 <= p <= LARGEST_SHARE for p in its)
-    )
+    for row_id, its in zip(row_ids, probabilities, strict=True):
+        if len(its) != classes or not (min(its) >= 0 and abs(sum(its) - 1) < ROUNDING):
+            raise foreign(
+                row_id, f"{quoted(list(its))} as probabilities, where each of {classes} classes has one, 1 in all"
+            )
+    return np.array(probabilities, dtype=np.float64)
+
+
+def check_decisions(row_ids: Sequence[str], decisions: Sequence[str], classes: Sequence[str]) -> None:
+    """Raises DataError for the first decision, as text, that is neither a class nor to leave it to a person."""
+    strange = set(decisions) - {*classes, REJECT}
+    if strange:
+        at = next(at for at, decision in enumerate(decisions) if decision in strange)
+        raise foreign(row_ids[at], f"{quoted(decisions[at])} as decision, where a class is needed")
