@@ -7,17 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from sortal.artifact.model import Model, load_with_sha256
+from sortal.core.disclosure import Disclosure
 from sortal.core.door import rows_of_frame
 from sortal.core.errors import DataError, OptionError
 from sortal.core.frame import conform, conform_column
+from sortal.core.kinds import kind_of
 from sortal.core.labels import encode, no_class_note, of_no_class
 from sortal.core.predictions import Part, Predictions
 from sortal.core.relations import same_rows
-from sortal.core.schema import column_name
+from sortal.core.schema import Schema, column_name
 from sortal.core.slicing import asked_columns
+from sortal.data.images import with_images
 from sortal.data.ledger import Seal
 from sortal.data.read import Source, digest, read
 from sortal.record.describe import describe_ledger
@@ -54,8 +58,22 @@ def evaluate(
     if test is not None:
         fresh = replace(fresh, predictions=replace(fresh.predictions, drawn_from=test.split.classes))
     elif model.card is not None:
-        fresh = replace(fresh, trained_on=digest(source.frame, data) == model.card.data.sha256)
+        fresh = replace(fresh, trained_on=_digest(model, source, fresh, data) == model.card.data.sha256)
     return judge(model_file.name, model, fresh, None if home is None else describe_ledger(home), requested)
+
+
+def _digest(model: Model, source: Source, fresh: Fresh, data: Sequence[str]) -> str:
+    """As training takes it of such data: where there are images, of the rows that it would learn from, with the images
+    themselves and not what they are called.
+    """
+    columns = tuple(c for c in model.schema.features if kind_of(c.kind).storage == "bytes" and c.name in fresh.columns)
+    if not columns:
+        return digest(source.frame, data)
+    canonical = pl.DataFrame({c.name: pl.Series(fresh.columns[c.name], dtype=pl.Binary) for c in columns})
+    if any(images.null_count() == len(images) for images in canonical.iter_columns()):
+        return ""  # nothing was learned from rows without an image
+    images = with_images(replace(source, frame=fresh.raw), Schema(columns), canonical, Disclosure())
+    return digest(images.raw.filter(~images.unread))
 
 
 def score_labelled(
