@@ -112,6 +112,19 @@ def test_the_same_values_come_from_the_log_as_from_the_file() -> None:
     assert both["member"].to_list() == [True, False, True, None]
 
 
+@pytest.mark.parametrize("notation", ["texts", "types", "none"])
+def test_a_field_is_of_its_column_whichever_form_its_name_has(notation: str) -> None:
+    schema = Schema((Column("größe", "number"), Column("y", "category", role="target")))
+    tables = {
+        "texts": pl.DataFrame({"größe": ["1"], "y": ["no"]}),
+        "types": pl.DataFrame({"größe": [1.5], "y": ["no"]}),
+    }
+    names = ("größe", "gro\u0308ße", " größe")
+    cases = [case(float(at), **{name: at + 0.5}) for at, name in enumerate(names)]
+    fresh = fresh_rows(cases, as_sent(cases), a_model(schema=schema), tables.get(notation))
+    assert fresh["größe"].cast(pl.Float64).to_list() == [0.5, 1.5, 2.5]
+
+
 LEVELS = st.one_of(st.integers(-300, 300), st.booleans(), st.sampled_from(["W1A", "007", "7", "1.0", "true", "2.50"]))
 OLD_LEVELS = st.sampled_from(
     [

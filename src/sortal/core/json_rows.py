@@ -17,7 +17,7 @@ from sortal.core.arrays import Codes, Floats
 from sortal.core.coded import Coded, numbered
 from sortal.core.door import Rows, Values, read_rows, refuse_infinity
 from sortal.core.kinds import kind_of
-from sortal.core.schema import Column, Schema, column_name
+from sortal.core.schema import Column, Schema, by_column, column_name
 
 MOST_OTHERS = 1_000
 """Names of fields beside the columns that are kept in mind; a block with more of them is read field by field."""
@@ -48,7 +48,7 @@ class JsonRows:
         whole = f"[{','.join(texts)}]"
         records = self._records(whole)
         if records is None:
-            rows = [_by_name(row) for row in msgspec.json.decode(whole, type=list[dict[str, Any]])]
+            rows = [by_column(row) for row in msgspec.json.decode(whole, type=list[dict[str, Any]])]
             columns = {n: self._of_values(c, [row.get(n) for row in rows]) for n, c in self._columns.items()}
         else:
             # The fields of the columns come first.
@@ -135,11 +135,6 @@ def _floats(values: Sequence[float | None]) -> Floats:
 
 def _is_of_numbers(column: Column) -> bool:
     return kind_of(column.kind).takes_numbers(column)
-
-
-def _by_name(row: dict[str, Any]) -> dict[str, Any]:
-    """With names in the one form of names; of two that are one then the first counts, as the second is another's."""
-    return {column_name(name): value for name, value in reversed(row.items())}
 
 
 def _read(column: Column, values: Sequence[Any]) -> Values:

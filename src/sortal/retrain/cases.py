@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from sortal.core.errors import DataError
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
+from sortal.core.schema import by_column
 from sortal.core.writing import listing
 from sortal.serve.log.records import Label, PredictionRecord
 from sortal.serve.log.store import LogStore
@@ -27,8 +30,13 @@ class Case:
 
     @property
     def record(self) -> PredictionRecord:
-        """Of the model that answered it first, the last: the inputs of the case."""
+        """Of the model that answered it first, the last."""
         return self.answers[self.by]
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Any]:
+        """Those of the record, by column."""
+        return by_column(self.record.inputs)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def judge(champion: Contender, challenger: Contender, cases: Sequence[Case], rec
     losses = losses_of(champion.model, challenger.model, truth, probabilities[0], probabilities[1])
     conditions = [
         *_certificate(champion.model, challenger.model, truth, probabilities[1]),
-        _latency(champion.model, challenger.model, cases[-1].record.inputs, recipe, terms),
+        _latency(champion.model, challenger.model, cases[-1].inputs, recipe, terms),
         _size(champion.bytes, challenger.bytes, recipe, terms),
     ]
     verdict = gate(losses, slices_of(champion.model, cases), conditions, terms)
@@ -79,10 +79,10 @@ def one_a_group(model: Model, cases: Sequence[Case]) -> tuple[Sequence[Case], li
     column = model.schema.only("group")
     if column is None or not cases:
         return cases, []
-    grouped_cases = [case for case in cases if case.record.inputs.get(column.name) is not None]
+    grouped_cases = [case for case in cases if case.inputs.get(column.name) is not None]
     of_group: dict[str, Case] = {}
     for case in grouped_cases:
-        of_group.setdefault(str(case.record.inputs[column.name]), case)
+        of_group.setdefault(str(case.inputs[column.name]), case)
     without = len(cases) - len(grouped_cases)
     notes = [f"one row of each {quoted(column.name)} counts, {len(of_group):,} of {len(grouped_cases):,}"]
     if without:
@@ -113,7 +113,7 @@ def losses_of(champion: Model, challenger: Model, truth: Codes, ours: Floats, th
 def slices_of(model: Model, cases: Sequence[Case]) -> list[Cut]:
     """By the columns that the champion leans on most."""
     card = model.card
-    raw = from_any([dict(case.record.inputs) for case in cases])
+    raw = from_any([dict(case.inputs) for case in cases])
     names = [*(() if card is None else card.by_importance), *model.reads.names]
     by = with_strongest([], model.reads, [n for n in dict.fromkeys(names) if n in raw.columns], COLUMNS)
     if not by.columns:
@@ -135,7 +135,7 @@ def _probabilities(contender: Contender, cases: Sequence[Case]) -> Floats:
     )
     missing = np.flatnonzero(~is_logged)
     if len(missing):
-        inputs = [dict(cases[at].record.inputs) for at in missing.tolist()]
+        inputs = [dict(cases[at].inputs) for at in missing.tolist()]
         probability[missing] = model.score_rows(read_rows(inputs, model.reads, allow_missing=True))
     return probability
 

@@ -34,7 +34,7 @@ REQUIRED_ROLES = ("time", "group", "split", "weight", "cost")
 
 def as_sent(cases: Sequence[Case]) -> pl.DataFrame:
     """The inputs of cases as a raw table."""
-    return from_any([dict(case.record.inputs) for case in cases])
+    return from_any([dict(case.inputs) for case in cases])
 
 
 def fresh_rows(cases: Sequence[Case], inputs: pl.DataFrame, model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
@@ -124,7 +124,7 @@ def recipe_for(recipe: Recipe, frame: pl.DataFrame, fresh: pl.DataFrame, model: 
 
 
 def _named(cases: Sequence[Case], schema: Schema) -> AbstractContextManager[None]:
-    return named(((case.row_id, case.record.inputs) for case in cases), schema)
+    return named(((case.row_id, case.inputs) for case in cases), schema)
 
 
 def _kind(frame: pl.DataFrame, name: str) -> str:
@@ -140,7 +140,7 @@ def _labels(cases: Sequence[Case], model: Model, old: pl.Series | None) -> pl.Se
 
 
 def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], old: pl.Series | None) -> pl.Series:
-    inputs = [case.record.inputs.get(column.name) for case in cases]
+    inputs = [case.inputs.get(column.name) for case in cases]
     if column.role == "time" and None in inputs and _is_moment(column):
         inputs = [
             _moment(case.first, column) if value is None else value for case, value in zip(cases, inputs, strict=True)

@@ -16,7 +16,7 @@ from sortal.artifact.model import Model
 from sortal.core.door import Rows, read_rows
 from sortal.core.errors import SortalError
 from sortal.core.kinds import kind_of
-from sortal.core.schema import Schema
+from sortal.core.schema import Schema, by_column
 from sortal.serve.deployment import ServedModel
 from sortal.serve.log.foreign import as_array, named
 from sortal.serve.log.records import LabelledPrediction
@@ -82,7 +82,7 @@ def _evaluation(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> 
         return _nothing("no label that has come is a class of this model")
     strange = [label for (_, label), (_, code) in zip(labels, coded, strict=True) if code is None]
     notes = (no_class_note(len(strange), strange[0]),) if strange else ()
-    ids, inputs = zip(*((prediction.row_id, prediction.inputs) for prediction, _ in pairs), strict=True)
+    ids, inputs = zip(*((prediction.row_id, by_column(prediction.inputs)) for prediction, _ in pairs), strict=True)
     with named(zip(ids, inputs, strict=True), model.needs):
         rows = _rows(model, inputs)
     predictions = Predictions(
