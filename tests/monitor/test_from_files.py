@@ -158,6 +158,10 @@ def test_with_a_state_rows_are_counted_once(model: Path, capsys: pytest.CaptureF
     for files, count in (("first.parquet", 300), ("first.parquet", 300), ("all.parquet", len(frame))):
         status = monitor([files, *state], capsys)[1]
         assert status["rows"] == count
+    with pytest.raises(SystemExit):
+        main(["monitor", "m.sortal", "all.parquet", *state])
+    passed_over = f"{len(frame)} rows are no newer than the last row of an earlier look, and count as looked at then"
+    assert passed_over in " ".join(capsys.readouterr().err.split())
     assert figures(status)["columns"] == figures(status_of_all)["columns"]
     message = refusal(["all.parquet", "--state", "kept.json"], capsys)
     assert "no column says which rows were counted already; name one with --time" in message

@@ -123,8 +123,10 @@ class OfFiles:
         now = clock.time()
         files = Files(served.model, self.paths, now, self.time, self.once, self.allow_missing)
         with closing(files.batches()) as batches:  # also where a row cannot be counted
-            watcher.read(batches, state, now, false_alarms)
+            others = watcher.read(batches, state, now, false_alarms)
         say(*files.notes)
+        if others:
+            say(f"{others:,} rows are no newer than the last row of an earlier look, and count as looked at then")
         return None
 
 

@@ -96,14 +96,17 @@ class Watcher:
                 self.count_labels(batch, state)
         self.end(state, until, now, false_alarms)
 
-    def read(self, batches: Iterable[Batch], state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
-        """Count rows that came after those of the last look, and raise alarms."""
+    def read(self, batches: Iterable[Batch], state: State, now: float, false_alarms: float = FALSE_ALARMS) -> int:
+        """Count rows that came after those of the last look, and raise alarms. Returns how many others there were."""
         last_time = until = state.until if state.rows else -np.inf
+        others = 0
         for batch in batches:
             fresh = np.flatnonzero(batch.times > last_time)
+            others += len(batch) - len(fresh)
             self.count(batch.take(fresh), state)
             until = max(until, float(batch.times.max(initial=until)))
         self.end(state, until, now, false_alarms)
+        return others
 
     def end(self, state: State, until: float, now: float, false_alarms: float) -> None:
         """All up to some moment is counted: raise alarms, and remember the look."""
