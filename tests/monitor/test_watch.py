@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -64,6 +65,10 @@ def a_model(**others: Any) -> Model:
         "profile": {"x": number, "plan": plan},
     }
     return Model(**{**defaults, **others})
+
+
+def digest(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def prediction(row_id: str, at: float, **others: Any) -> PredictionRecord:
@@ -235,11 +240,9 @@ def test_a_state_is_of_one_model(tmp_path: Path) -> None:
 def test_the_command_says_what_it_knows_and_ends_with_3_after_an_alarm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import hashlib
-
     monkeypatch.chdir(tmp_path)
     a_model().save("m.sortal")
-    sha256 = hashlib.sha256(Path("m.sortal").read_bytes()).hexdigest()
+    sha256 = digest("m.sortal")
     store, now = open_store("sqlite:///served.db"), time.time() - 60
     store.add_predictions([prediction(f"r{at}", now - 1, model=sha256) for at in range(60)])
     store.add_labels([LabelRecord(f"r{at}", "yes", now) for at in range(60)])
@@ -256,6 +259,10 @@ def test_the_command_says_what_it_knows_and_ends_with_3_after_an_alarm(
     code = run(["monitor", "m.sortal", "--log", "sqlite:///none.db"], capsys)
     assert (code[0], "none.db" in code[2]) == (2, True)
     assert not Path("none.db").exists()
+    a_model(version="9.9").save("other.sortal")
+    code = run(["monitor", "other.sortal", "--log", "sqlite:///served.db"], capsys)
+    assert (code[0], f"no row that this model (SHA-256 {digest('other.sortal')[:12]}) answered" in code[2]) == (0, True)
+    assert f"its first ones are of {sha256[:12]}: give the file that the service has" in code[2]
     code = run([*arguments, "--false-alarms", "often"], capsys)
     assert (code[0], "is no chance between 0 and 1" in code[2]) == (2, True)
 
@@ -305,13 +312,11 @@ def test_late_labels_belong_to_the_period_of_their_prediction(store: LogStore) -
 def test_a_watch_looks_again_until_it_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import hashlib
-
     from sortal.monitor import commands
 
     monkeypatch.chdir(tmp_path)
     a_model().save("m.sortal")
-    sha256 = hashlib.sha256(Path("m.sortal").read_bytes()).hexdigest()
+    sha256 = digest("m.sortal")
     open_store("sqlite:///served.db").close()
     monkeypatch.setattr("sortal.monitor.watch.SETTLE_SECONDS", 0.0)
     pauses: list[float] = []

@@ -94,12 +94,15 @@ class OfLog:
         self, watcher: Watcher, served: ServedModel, state: State, false_alarms: float
     ) -> Mapping[str, Any] | None:
         """Count what is new; what labels say at length is only in JSON."""
+        from sortal.monitor.from_log import of_others
         from sortal.serve.log.address import open_store
         from sortal.serve.truth import judge_log
 
         store = open_store(self.url, make=False)
         try:
             watcher.look(store, state, clock.time(), false_alarms)
+            if not state.rows:
+                say(*filter(None, [of_others(store, served.sha256)]))
             return judge_log(served, store) if self.judge_labels else None
         finally:
             store.close()

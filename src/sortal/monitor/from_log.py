@@ -64,6 +64,17 @@ def late_labels(store: LogStore, model: Model, sha256: str, since: float, until:
             yield _batch(model, answers, label, until)
 
 
+def of_others(store: LogStore, sha256: str) -> str:
+    """What is said of a log whose first rows others answered than the model ``sha256``; empty for other logs."""
+    models = [row[2] for row in next(store.pages(inputs=False), [])]
+    if not models or sha256 in models:
+        return ""
+    return (
+        f"the log has no row that this model (SHA-256 {sha256[:12]}) answered; its first ones are of {models[0][:12]}: "
+        "give the file that the service has"
+    )
+
+
 def label_of(model: Model) -> Label:
     """What gives a label as the text of its class, however it is written; as it is where it is no class."""
     classes, texts = model.task.classes, class_texts(model)
