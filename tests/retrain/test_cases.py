@@ -17,7 +17,7 @@ from sortal.core.frame import conform_column
 from sortal.core.recipe import Recipe
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
-from sortal.retrain.cases import Case, divide, labelled_cases, unseen_cases, usable
+from sortal.retrain.cases import Case, divide, labelled_cases, of_others, unseen_cases, usable
 from sortal.retrain.rows import as_sent, fresh_rows, new_rows, recipe_for, together
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord
@@ -50,6 +50,8 @@ def test_who_judges_was_answered_by_the_champion_first_and_after_all_that_was_le
     assert all(item.by == SHA256 and item.first > division.until for item in division.judge)
     assert max(item.first for item in division.learn) == division.until
     assert list(unseen_cases(cases, SHA256, division.until)) == list(division.judge)
+    rest = len(cases) - len(division.learn) - len(division.judge)
+    assert [int(note.split()[0]) for note in of_others(cases, SHA256, division.until)] == ([rest] if rest else [])
 
 
 def test_a_case_is_known_by_its_first_answer_and_has_the_last_of_each_model(tmp_path: Any) -> None:

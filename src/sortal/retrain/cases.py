@@ -108,3 +108,16 @@ def unseen_cases(cases: Sequence[Case], champion: str, until: float) -> list[Cas
     from, the last of which is of ``until``.
     """
     return [case for case in cases if case.by == champion and case.first > until]
+
+
+def of_others(cases: Sequence[Case], champion: str, until: float) -> list[str]:
+    """A sentence on those that came after ``until``, too, and that another model was the first to answer: after a
+    rollback, or while a service still has the former champion.
+    """
+    count = sum(case.by != champion and case.first > until for case in cases)
+    if not count:
+        return []
+    return [
+        f"{count:,} labelled rows neither teach nor judge: they came after what a challenger learns from, and another "
+        "model than the champion was the first to answer them"
+    ]

@@ -17,7 +17,7 @@ from sortal.data.read import read
 from sortal.data.whole import temporary_folder
 from sortal.filing import MODEL_FILE
 from sortal.record.run import RunRecord
-from sortal.retrain.cases import Case, Division, divide, labelled_cases, unseen_cases, usable
+from sortal.retrain.cases import Case, Division, divide, labelled_cases, of_others, unseen_cases, usable
 from sortal.retrain.conditions import Contender, judge
 from sortal.retrain.gate import Terms, Verdict
 from sortal.retrain.registry import RECIPE_FILE, Registry
@@ -137,6 +137,7 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     learned_cases = [case for case in cases if case.first <= until] if models.is_built_here(challenger) else []
     learned = [as_sent(learned_cases)] if learned_cases else []
     rows, copies = new_rows(unseen_cases(cases, champion, until), learned, model)
+    notes += of_others(cases, champion, until)
     former = models.verdict(challenger)
     if former is not None:  # one of two that were tried keeps its share of the doubt
         terms = replace(terms, doubt=min(terms.doubt, 1 / former.needed))
@@ -154,7 +155,8 @@ def _division(store: LogStore, champion: str, model: Model, share: float) -> tup
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
     if not cases:
         raise DataError("; ".join(["the log has no labelled row that can be used", *notes]))
-    return divide(cases, champion, share), notes
+    division = divide(cases, champion, share)
+    return division, [*notes, *of_others(cases, champion, division.until)]
 
 
 def _contender(models: Registry, version: str) -> Contender:
