@@ -92,24 +92,28 @@ def summary(state: State) -> tuple[Any, ...]:
 
 
 events = st.lists(
-    st.tuples(st.integers(0, 5), st.integers(0, 200), st.integers(0, 200), st.booleans(), st.booleans()), max_size=12
+    st.tuples(
+        *(st.integers(0, 5), st.integers(0, 200), st.sampled_from([0, 0, 0, 30, 90])),
+        *(st.integers(0, 200), st.booleans(), st.booleans()),
+    ),
+    max_size=12,
 )
 
 
 @given(events, st.lists(st.integers(0, 220), max_size=4))
 @settings(max_examples=40)
 def test_every_row_and_label_counts_once_however_often_one_looks(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int, bool, bool]], looks: list[int]
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int, int, bool, bool]], looks: list[int]
 ) -> None:
-    """Hours: of the prediction and of its label, which may come first, or never."""
+    """Hours: of the prediction, until it could be stored, and of its label, which may come first, or never."""
     hour, watcher = 3600.0, Watcher.of(a_model())
     url = f"sqlite:///{tmp_path_factory.mktemp('log')}/served.db"
     many_looks, one_look = State(SHA256), State(SHA256)
     store = open_store(url)
     added_records: set[tuple[str, int]] = set()
     for look in [*sorted(looks), 300]:
-        for at, (x, prediction_hour, label_hour, has_label, right) in enumerate(rows):
-            if prediction_hour <= look and ("p", at) not in added_records:
+        for at, (x, prediction_hour, delay, label_hour, has_label, right) in enumerate(rows):
+            if prediction_hour + delay <= look and ("p", at) not in added_records:
                 store.add_predictions([prediction(f"r{at}", prediction_hour * hour, inputs={"x": float(2 * x)})])
                 added_records.add(("p", at))
             if has_label and label_hour <= look and ("l", at) not in added_records:
@@ -120,10 +124,34 @@ def test_every_row_and_label_counts_once_however_often_one_looks(
     store.close()
     assert summary(many_looks) == summary(one_look)
     assert sum(many_looks.rows) == len(rows)
-    labels = [right for _, _, _, there, right in rows if there]
+    labels = [right for *_, there, right in rows if there]
     errors = many_looks.risks.get("errors")
     assert (0 if errors is None else sum(errors.rows)) == len(labels)
     assert (0 if errors is None else sum(errors.loss)) == labels.count(False)
+
+
+def test_a_log_that_was_moved_is_not_counted_again(tmp_path: Path) -> None:
+    """Its rows have other numbers there, by which those that were stored late are told."""
+    state, watcher = State(SHA256), Watcher.of(a_model())
+    for name, others in (("old.db", 0), ("new.db", 5)):
+        url = f"sqlite:///{tmp_path}/{name}"
+        store = open_store(url)
+        store.add_predictions([prediction(f"other {at}", 2 * NOW) for at in range(others)])
+        store.add_predictions([prediction(f"r{at}", NOW + at) for at in range(3)])
+        state.use_log(url)
+        watcher.look(store, state, NOW + DAY)
+        store.close()
+        assert state.rows == [3]
+
+
+def test_a_state_without_numbers_counts_nothing_again(store: LogStore) -> None:
+    """As a former sortal wrote it: of rows that are as old as those that were counted, the newly stored ones count."""
+    store.add_predictions([prediction(f"r{at}", NOW + at) for at in range(3)])
+    state, watcher = State(SHA256, first=400, until=NOW + DAY, rows=[3]), Watcher.of(a_model())
+    for more in (1, 2):
+        store.add_predictions([prediction(f"new {more}", NOW + (more + 0.5) * DAY), prediction("late", NOW)])
+        watcher.look(store, state, NOW + (more + 1) * DAY)
+    assert state.rows == [5, 1, 1]
 
 
 def test_only_what_this_model_answered_counts(store: LogStore) -> None:

@@ -100,6 +100,7 @@ class OfLog:
 
         store = open_store(self.url, make=False)
         try:
+            state.use_log(self.url)
             watcher.look(store, state, clock.time(), false_alarms)
             if not state.rows:
                 say(*filter(None, [of_others(store, served.sha256)]))

@@ -27,10 +27,8 @@ Page = Sequence[Sequence[Any]]
 Label = Callable[[Any], str]
 
 
-def predictions(
-    store: LogStore, model: Model, sha256: str, columns: Schema, since: float, until: float
-) -> Iterator[Batch]:
-    """What the model ``sha256`` answered in a span of time, with the labels that came before its end.
+def predictions(pages: Iterable[Page], model: Model, sha256: str, columns: Schema, until: float) -> Iterator[Batch]:
+    """What the model ``sha256`` answered, in pages of a store, with the labels that came before some moment.
 
     ``columns``: those that are read. What is redacted is no column of a batch, as that is no missing value.
     """
@@ -41,7 +39,7 @@ def predictions(
         redacted_names = redacted_of(redacted)
         return JsonRows(Schema(tuple(column for column in columns.columns if column.name not in redacted_names)))
 
-    for rows in _gather(store.pages(since, until)):
+    for rows in _gather(pages):
         answers = answers_of(rows, sha256)
         batch = _batch(model, answers, label, until)
         for redacted in dict.fromkeys(answers.redacted):
