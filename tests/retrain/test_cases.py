@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sortal.artifact.model import Model
 from sortal.core.coincidence import coincidence
+from sortal.core.door import read_rows
 from sortal.core.errors import DataError
 from sortal.core.frame import conform_column
 from sortal.core.recipe import Recipe
@@ -29,6 +32,10 @@ OTHER = "ef" * 32
 def case(at: float, label: str = "yes", by: str = SHA256, **inputs: Any) -> Case:
     record = prediction(f"r{at}", at, model=by, inputs=inputs or {"x": 4.0, "plan": "pro"})
     return Case(record.row_id, at, by, label, {by: record})
+
+
+def rows_of(cases: list[Case], model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
+    return fresh_rows(cases, as_sent(cases, model.schema.columns), model, old)
 
 
 moments = st.lists(st.tuples(st.integers(0, 20), st.sampled_from([SHA256, OTHER])), max_size=30)
@@ -102,15 +109,15 @@ def test_the_same_values_come_from_the_log_as_from_the_file() -> None:
     model = a_model(schema=schema)
     cases = [case(1.0, price=2.5, zip="01", member=True), case(2.0, label="no", price=3, zip=7.0, member=None)]
     texts = pl.DataFrame({"price": ["1,5"], "zip": ["02"], "member": ["no"], "extra": ["?"], "y": ["yes"]})
-    fresh = fresh_rows(cases, as_sent(cases), model, texts)
+    fresh = rows_of(cases, model, texts)
     assert fresh.rows() == [("2,5", "01", "yes", None, "yes"), ("3", "7", None, None, "no")]
     assert together(texts, fresh).schema == texts.schema
     typed_table = pl.DataFrame({"price": [1, 2], "zip": ["02", "03"], "member": [True, False], "y": ["yes", "no"]})
-    both = together(typed_table, fresh_rows(cases, as_sent(cases), model, typed_table))
+    both = together(typed_table, rows_of(cases, model, typed_table))
     assert both["price"].to_list() == [1.0, 2.0, 2.5, 3.0]
     narrow = typed_table.with_columns(pl.col("price").cast(pl.Int8))
     dear = [case(1.0, price=300, zip="01", member=True)]
-    assert together(narrow, fresh_rows(dear, as_sent(dear), model, narrow))["price"].to_list() == [1, 2, 300]
+    assert together(narrow, rows_of(dear, model, narrow))["price"].to_list() == [1, 2, 300]
     assert both["member"].to_list() == [True, False, True, None]
 
 
@@ -123,8 +130,26 @@ def test_a_field_is_of_its_column_whichever_form_its_name_has(notation: str) -> 
     }
     names = ("größe", "gro\u0308ße", " größe")
     cases = [case(float(at), **{name: at + 0.5}) for at, name in enumerate(names)]
-    fresh = fresh_rows(cases, as_sent(cases), a_model(schema=schema), tables.get(notation))
+    fresh = rows_of(cases, a_model(schema=schema), tables.get(notation))
     assert fresh["größe"].cast(pl.Float64).to_list() == [0.5, 1.5, 2.5]
+
+
+NUMBERS = st.sampled_from(
+    [1.234, 1234, 2**70, 1.5e-07, 1.25e20, -3, 0.5, True, False, None, "2,5", "1.234", "1.234,5", "NA", ""]
+)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=4), st.sampled_from(["texts", "whole", "floats", "none"]))
+def test_a_number_means_what_it_means_alone_whatever_stands_beside_it(values: list[Any], notation: str) -> None:
+    """In a column with German numbers, where "1.234" is more than a thousand, and 1.234 of JSON is not."""
+    price = Column("price", "number", format=",.")
+    old_values = {"texts": ["1,5"], "whole": [3], "floats": [1.5]}.get(notation)
+    old = None if old_values is None else pl.DataFrame({"price": old_values, "y": ["no"]})
+    cases = [case(float(at), price=value) for at, value in enumerate(values)]
+    fresh = rows_of(cases, a_model(schema=Schema((price, Column("y", "category", role="target")))), old)
+    alone = [read_rows([{"price": value}], Schema((price,))).columns["price"][0] for value in values]
+    expected = [None if np.isnan(value) else value for value in alone]
+    assert conform_column(together(old, fresh), price)[0 if old is None else 1 :].to_list() == expected
 
 
 LEVELS = st.one_of(st.integers(-300, 300), st.booleans(), st.sampled_from(["W1A", "007", "7", "1.0", "true", "2.50"]))
@@ -148,7 +173,7 @@ def test_a_level_means_the_same_beside_the_old_rows_whatever_type_they_have(
     schema = Schema((Column("zip", "category"), Column("y", "category", role="target")))
     zip_column, cases = schema["zip"], [case(float(at), zip=level) for at, level in enumerate(levels)]
     old = pl.DataFrame([old_levels, pl.Series("y", ["no", "yes"])])
-    both = together(old, fresh_rows(cases, as_sent(cases), a_model(schema=schema), old))
+    both = together(old, rows_of(cases, a_model(schema=schema), old))
     expected = [
         *conform_column(old, zip_column),
         *(conform_column(pl.DataFrame({"zip": [v]}), zip_column)[0] for v in levels),
@@ -164,16 +189,16 @@ def test_the_time_of_an_answer_stands_in_for_a_date_and_for_nothing_else() -> No
     day = Column("day", "datetime", role="time", format="%d/%m/%Y")
     old = pl.DataFrame({"x": ["1"], "day": ["31/12/2019"], "y": ["no"]})
     cases = [case(86400.0 * 365, x=1.0)]
-    fresh = fresh_rows(cases, as_sent(cases), a_model(**times(day)), old)
+    fresh = rows_of(cases, a_model(**times(day)), old)
     assert fresh["day"].to_list() == ["01/01/1971"]
     with pytest.raises(DataError, match="'day' is the time of the champion's recipe, and 1 of 1 labelled rows"):
-        fresh_rows(cases, as_sent(cases), a_model(**times(Column("day", "number", role="time"))), old)
+        rows_of(cases, a_model(**times(Column("day", "number", role="time"))), old)
 
 
 def test_a_recipe_leaves_out_what_nobody_sends_and_keeps_kinds() -> None:
     model, recipe = a_model(), Recipe.of("y", seed=3, budget="7s").with_options(sampled=9)
     cases = [case(1.0, x=4.0)]
-    fresh = fresh_rows(cases, as_sent(cases), model, None)
+    fresh = rows_of(cases, model, None)
     own_recipe, notes = recipe_for(recipe, fresh, fresh, model)
     assert (own_recipe.rows.ignore, own_recipe.search.seed, own_recipe.search.sampled) == (("plan",), 3, 0)
     assert notes == ["no fresh row has 'plan', so the challenger does without"]
@@ -194,7 +219,11 @@ def test_what_a_challenger_learned_from_does_not_judge_it(
 ) -> None:
     """By hand: rows of fine columns that agree are one record, in whatever type the old table has them."""
     learned = [] if not old else [pl.DataFrame({"x": [f"{x}" for x, _ in old], "plan": [plan for _, plan in old]})]
-    learned += [] if not train_rows else [as_sent([case(0.0, x=float(x), plan=plan) for x, plan in train_rows])]
+    learned += (
+        []
+        if not train_rows
+        else [as_sent([case(0.0, x=float(x), plan=plan) for x, plan in train_rows], a_model().schema.columns)]
+    )
     cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(judge_rows)]
     used_rows = {*old, *train_rows}
     expected = [item for item, row in zip(cases, judge_rows, strict=True) if row not in used_rows]
@@ -212,4 +241,4 @@ def test_what_a_challenger_learned_from_does_not_judge_it(
 def test_a_table_of_few_distinct_rows_judges_with_all_of_them() -> None:
     rows = [(x, plan) for x in range(3) for plan in ("pro", "basic")] * 40
     cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(rows)]
-    assert new_rows(cases[120:], [as_sent(cases[:120])], a_model()) == (cases[120:], [])
+    assert new_rows(cases[120:], [as_sent(cases[:120], a_model().schema.columns)], a_model()) == (cases[120:], [])

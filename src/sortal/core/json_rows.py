@@ -6,7 +6,7 @@ Numbers go from JSON into arrays. Of all other columns each distinct value is lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -123,6 +123,15 @@ class JsonRows:
         meanings.update(zip(new, _read(column, new), strict=True))
         levels = [meanings[value] for value in distinct]
         return np.array(levels)[codes] if kind_of(column.kind).numeric else Coded(tuple(levels), codes)
+
+
+def read_alone(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
+    """Rows of values of JSON, each of which means what it means alone. Raises DataError as ``JsonRows`` does.
+
+    >>> read_alone([{"price": 1.234}, {"price": "2,5"}], Schema((Column("price", "number", format=",."),))).columns
+    {'price': array([1.234, 2.5  ])}
+    """
+    return JsonRows(schema).read([msgspec.json.encode(row).decode() for row in rows])
 
 
 def _floats(values: Sequence[float | None]) -> Floats:

@@ -81,7 +81,7 @@ def retrain(
     source = read(list(options.data)) if options.data else None
     notes += () if source is None else source.notes
     old = None if source is None else old_rows(source, model, notes.append)
-    inputs = as_sent(division.learn)
+    inputs = as_sent(division.learn, model.schema.columns)
     fresh = fresh_rows(division.learn, inputs, model, old)
     judge_cases, copies = new_rows(division.judge, [inputs] if old is None else [old, inputs], model)
     notes += copies
@@ -135,7 +135,7 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
     until = models.seen_until(challenger)
     learned_cases = [case for case in cases if case.first <= until] if models.is_built_here(challenger) else []
-    learned = [as_sent(learned_cases)] if learned_cases else []
+    learned = [as_sent(learned_cases, model.schema.columns)] if learned_cases else []
     rows, copies = new_rows(unseen_cases(cases, champion, until), learned, model)
     notes += of_others(cases, champion, until)
     former = models.verdict(challenger)

@@ -12,9 +12,8 @@ from sortal.core import registry
 from sortal.core.arrays import Codes, Floats
 from sortal.core.costs import incurred
 from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
-from sortal.core.door import read_rows
-from sortal.core.frame import from_any
 from sortal.core.interval import Estimate
+from sortal.core.json_rows import read_alone
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
 from sortal.core.predictions import Predictions
@@ -29,6 +28,7 @@ from sortal.evaluate.verification import Level, check_level
 from sortal.record.wording import microseconds, size
 from sortal.retrain.cases import Case
 from sortal.retrain.gate import Losses, Reason, Terms, Verdict, gate
+from sortal.retrain.rows import as_sent
 from sortal.serve.deployment import ServedModel
 from sortal.serve.log.foreign import as_array
 
@@ -113,12 +113,12 @@ def losses_of(champion: Model, challenger: Model, truth: Codes, ours: Floats, th
 def slices_of(model: Model, cases: Sequence[Case]) -> list[Cut]:
     """By the columns that the champion leans on most."""
     card = model.card
-    raw = from_any([dict(case.inputs) for case in cases])
+    there = {name for case in cases for name in case.inputs}
     names = [*(() if card is None else card.by_importance), *model.reads.names]
-    by = with_strongest([], model.reads, [n for n in dict.fromkeys(names) if n in raw.columns], COLUMNS)
+    by = with_strongest([], model.reads, [n for n in dict.fromkeys(names) if n in there], COLUMNS)
     if not by.columns:
         return []
-    table = table_of(raw, by, np.arange(len(cases)))
+    table = table_of(as_sent(cases, by.columns), by, np.arange(len(cases)))
     return [cut(table, name, Disclosure(SMALLEST_COUNT)) for name in by.names]
 
 
@@ -135,8 +135,8 @@ def _probabilities(contender: Contender, cases: Sequence[Case]) -> Floats:
     )
     missing = np.flatnonzero(~is_logged)
     if len(missing):
-        inputs = [dict(cases[at].inputs) for at in missing.tolist()]
-        probability[missing] = model.score_rows(read_rows(inputs, model.reads, allow_missing=True))
+        inputs = [cases[at].inputs for at in missing.tolist()]
+        probability[missing] = model.score_rows(read_alone(inputs, model.reads))
     return probability
 
 

@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 
 from sortal.artifact.model import Model
-from sortal.core.door import Rows, read_rows
+from sortal.core.door import Rows
 from sortal.core.errors import SortalError
+from sortal.core.json_rows import read_alone
 from sortal.core.kinds import kind_of
 from sortal.core.schema import Schema, by_column
 from sortal.serve.deployment import ServedModel
@@ -112,4 +113,4 @@ def _rows(model: Model, inputs: Sequence[Mapping[str, Any]]) -> Rows:
     columns = [
         column for column in model.needs.columns if column.name in names and kind_of(column.kind).storage != "bytes"
     ]
-    return read_rows([dict(row) for row in inputs], Schema(tuple(columns)), allow_missing=True)
+    return read_alone(inputs, Schema(tuple(columns)))
