@@ -118,6 +118,21 @@ def test_a_span_is_read_by_time_and_a_page_at_a_time(store: LogStore, monkeypatc
     ]
 
 
+def test_what_was_stored_late_is_read_by_the_order_in_which_it_was_stored(store: LogStore) -> None:
+    n = stores.PAGE + 2
+    store.add_predictions([prediction("early", 5.0), prediction("new", 50.0)])
+    last = max(row[-1] for page in store.pages() for row in page)
+    assert list(store.pages_late(last, 60.0)) == []
+    store.add_predictions([prediction(f"r{at}", float(n - at) / n) for at in range(n)])
+    store.add_predictions([prediction("newer", 60.0), prediction("late", 7.0)])
+    store.add_labels([LabelRecord("late", "yes", 70.0)])
+    rows_late = [row for page in store.pages_late(last, 60.0) for row in page]
+    assert [row[0] for row in rows_late] == [*(f"r{at}" for at in range(n)), "late"]
+    assert [(row[12], row[13]) for row in rows_late[-2:]] == [(None, None), ('"yes"', 70.0)]
+    assert len({row[-1] for row in rows_late}) == n + 1
+    assert list(store.pages_late(rows_late[-1][-1], 60.0)) == []
+
+
 def test_what_is_known_the_truth_of_is_read_by_model_the_last_label_first(store: LogStore) -> None:
     rows = [prediction(f"r{at}", 10.0 + at) for at in range(6)]
     rows[1] = msgspec.structs.replace(rows[1], model="another")

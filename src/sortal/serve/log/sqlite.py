@@ -77,6 +77,9 @@ WHOLE = f"{', '.join(f'p.{name}' for name in COLUMNS)}, l.label, l.time, p.id"
 READ = f"""
     SELECT {WHOLE} FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
     WHERE p.time >= ?1 AND (p.time > ?1 OR p.id > ?2) AND p.time < ?3 ORDER BY p.time, p.id LIMIT {PAGE}"""
+READ_LATE = f"""
+    SELECT {WHOLE} FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
+    WHERE p.id > ? AND p.time < ? ORDER BY p.id LIMIT {PAGE}"""
 LABELLED_DAYS = """
     SELECT DISTINCT CAST(p.time / 86400 AS integer)
     FROM labels l JOIN predictions p ON p.row_id = l.row_id WHERE l.time >= ?"""
@@ -99,7 +102,7 @@ class SqliteStore(LogStore):
     loses no more than one of the process.
     """
 
-    queries = Queries(READ, READ_LABELLED, LABELLED, "p.inputs")
+    queries = Queries(READ, READ_LATE, READ_LABELLED, LABELLED, "p.inputs")
 
     def __init__(self, path: str | Path, *, make: bool = True) -> None:
         self._path = Path(path).expanduser().absolute()

@@ -50,12 +50,14 @@ class Queries:
     """How a store is asked, each for columns of a prediction, its label, the time of that, and a number.
 
     ``read``: the next predictions by time and number, at most ``PAGE``, after a time and a number, and before a time.
+    ``read_late``: the next by number, at most ``PAGE``, after a number, and before a time.
     ``read_labelled``: those of the next labels by time and number, of at most ``PAGE``; the number is that of the
     label, and of a label without a prediction the columns of one are None. ``labelled``: those of a model, at most so
     many, as ``LogStore.labelled`` has them. ``inputs``: how these stand in all of them.
     """
 
     read: str
+    read_late: str
     read_labelled: str
     labelled: str
     inputs: str
@@ -156,6 +158,14 @@ class LogStore(ABC):
             yield page
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
+
+    def pages_late(self, number: int, time: float) -> Iterator[list[tuple[Any, ...]]]:
+        """Predictions from before a ``time`` that were stored after the one of this ``number``, which ends each of the
+        rows: a writer keeps what it cannot store, for as long as a store is away.
+        """
+        while page := self._rows(self.queries.read_late, number, time):
+            yield page
+            number = page[-1][-1]  # type: ignore[assignment]
 
     def read_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
         """Labels that came in a span of time, by that time, each with every prediction of its row, without inputs."""
