@@ -12,6 +12,7 @@ import pytest
 
 from sortal.artifact.model import Model
 from sortal.core.interval import Estimate
+from sortal.core.labels import no_class_note
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
@@ -150,7 +151,8 @@ def test_a_label_of_no_class_is_left_out() -> None:
     records = log_rows([30.0, 50.0, 60.0], [True, False, True], [NOW - 3, NOW - 2, NOW - 1])
     other = LabelledPrediction(records[1].prediction, LabelRecord("row 1", "perhaps", NOW))
     result = judge_log(SERVED_MODEL, Log([records[0], other, records[2]]))
-    assert (result["rows"], result["note"]) == (2, "1 labels are no class of this model")
+    assert (result["rows"], result["evaluation"]["of_no_class"]) == (2, 1)
+    assert no_class_note(1, "perhaps") in result["evaluation"]["notes"]
 
 
 @pytest.mark.parametrize("label", [True, 1, 1.0, "true", "1"])
