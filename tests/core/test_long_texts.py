@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 import polars as pl
 import pytest
 
+from sortal.core.cells import as_float
 from sortal.core.errors import InputError
 from sortal.core.schema import column_name
 from sortal.core.sheets import GoalOptions, RowOptions
@@ -37,6 +38,13 @@ def test_a_long_text_is_looked_at_in_one_pass(part, place):
     start = time.process_time()
     with suppress(InputError):
         frame_problem(frame, GoalOptions("y"), RowOptions())
+    assert time.process_time() - start < SECONDS
+
+
+@pytest.mark.parametrize("part", ["9", "9.", "1e9", ".9", "-"])
+def test_a_long_text_is_no_number_in_one_pass(part):
+    start = time.process_time()
+    assert as_float(part + "9" * LENGTH + "x") is None
     assert time.process_time() - start < SECONDS
 
 

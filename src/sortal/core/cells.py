@@ -225,7 +225,7 @@ _WRITERS: dict[str, Callable[[int], str]] = {
 
 _WHITE = "".join(filter(re.compile(BLANK).fullmatch, map(chr, range(0x3001))))
 _NUMBER = re.compile(
-    r"[+-]?(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
 )
 _GROUP = re.compile(r"\$\{(\d+)\}")
 
