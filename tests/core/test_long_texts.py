@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from sortal.core.cells import as_float
+from sortal.core.door import read_rows
 from sortal.core.errors import InputError
-from sortal.core.schema import column_name
+from sortal.core.kinds.number import DURATION
+from sortal.core.schema import Column, Schema, column_name
 from sortal.core.sheets import GoalOptions, RowOptions
 from sortal.data.problem import frame_problem
 from sortal.data.read import read
@@ -19,9 +21,10 @@ LENGTH, SECONDS = 100_000, 5.0
 """By the square of it, the shortest of these takes a minute."""
 
 
-@pytest.mark.parametrize(
-    "part", ["9", " ", ".", ",", "-", "e", "/", ":", "(", "9 ", "1,", "1-", "0:", "inf", "\u00a0", "$"]
-)
+PARTS = ["9", " ", ".", ",", "-", "e", "/", ":", "(", "9 ", "1,", "1-", "0:", "inf", "\u00a0", "$"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("place", ["values", "name", "labels"])
 def test_a_long_text_is_looked_at_in_one_pass(part, place):
     text = "1" + part * (LENGTH // len(part)) + "x"
@@ -45,6 +48,19 @@ def test_a_long_text_is_looked_at_in_one_pass(part, place):
 def test_a_long_text_is_no_number_in_one_pass(part):
     start = time.process_time()
     assert as_float(part + "9" * LENGTH + "x") is None
+    assert time.process_time() - start < SECONDS
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_long_value_of_a_request_is_looked_at_in_one_pass(part):
+    """Without polars, by the patterns of Python."""
+    text = "1" + part * (LENGTH // len(part)) + "x"
+    columns = [Column("v", "number", format=form) for form in (".", ",.", ". ", ".,$", DURATION)]
+    columns += [Column("v", "datetime", format="%d/%m/%Y"), Column("v", "boolean", levels=("no", "yes"))]
+    start = time.process_time()
+    for column in (*columns, Column("v", "category")):
+        with suppress(InputError):
+            read_rows({"v": text}, Schema((column,)))
     assert time.process_time() - start < SECONDS
 
 

@@ -183,7 +183,7 @@ def number_from_text(text: E, notation: str) -> E:
 
 
 def _minus_first(digits: E) -> E:
-    return digits.str.replace(r"^\(([^()+-]*)\)$", "-${1}").str.replace(r"^([^+-]*\d[^+-]*)-$", "-${1}")
+    return digits.str.replace(r"^\(([^()+-]*)\)$", "-${1}").str.replace(r"^([^+\d-]*\d[^+-]*)-$", "-${1}")
 
 
 def _without_thousands(digits: E, decimal: str, thousands: str) -> E:
