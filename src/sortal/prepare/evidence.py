@@ -41,15 +41,34 @@ class Sample:
         t = np.zeros(ranks.shape[1])
         for k in range(self.classes.shape[1]):
             known_ranks = [self.shares[p][:, k] for p in parents] + [self.ranks[p] for p in parents if p in self.ranks]
-            basis = _basis(np.column_stack(known_ranks))
-            residual = ranks - basis @ (basis.T @ ranks)
-            truth = self.classes[:, k] - basis @ (basis.T @ self.classes[:, k])
-            length = np.sqrt((residual**2).sum(axis=0))
-            norms = length * np.sqrt(truth @ truth)
-            r = np.divide(residual.T @ truth, norms, out=np.zeros(len(t)), where=(length > NOTHING_LEFT) & (norms > 0))
-            freedom = len(ranks) - basis.shape[1] - 2
-            t = np.maximum(t, np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, 1e-9)))
+            t = np.maximum(t, _t_values(ranks, np.column_stack(known_ranks), self.classes[:, k]))
         return t
+
+
+def beyond(columns: Floats, known: Floats, classes: Floats) -> float:
+    """The same of (s, m) columns beyond (s, q) that are known, of (s, k) classes: the most of any of both."""
+    columns, known, classes = (_of_length_one(values) for values in (columns, known, classes))
+    return max(float(_t_values(columns, known, classes[:, k]).max()) for k in range(classes.shape[1]))
+
+
+def _t_values(columns: Floats, known: Floats, truth: Floats) -> Floats:
+    """(m,) of the partial correlation of each of (s, m) columns with (s,), without (s, q) that are known; all
+    centred.
+    """
+    basis = _basis(known)
+    residual = columns - basis @ (basis.T @ columns)
+    truth = truth - basis @ (basis.T @ truth)
+    length = np.sqrt((residual**2).sum(axis=0))
+    norms = length * np.sqrt(truth @ truth)
+    enough = (length > NOTHING_LEFT) & (norms > 0)
+    r = np.divide(residual.T @ truth, norms, out=np.zeros(columns.shape[1]), where=enough)
+    freedom = len(columns) - basis.shape[1] - 2
+    return np.asarray(np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, 1e-9)))
+
+
+def tenths(x: Floats, y: Codes) -> Floats:
+    """(s, K) class shares of the tenth of the rows that a number is in, as the other parts of the rows have them."""
+    return _shares(_bins(x), y)
 
 
 def sampled(X: Floats, numeric: Ints, categorical: Ints, y: Codes) -> Sample:

@@ -42,6 +42,7 @@ PORTFOLIO: tuple[Entry, ...] = (
         },
     ),
     ("lightgbm_prep", "lightgbm_prep", {}),
+    ("catboost_prep", "catboost_prep", {}),
     ("xgboost", "xgboost", {}),
     ("kernel_svm", "kernel_svm", {}),
     (
