@@ -190,15 +190,11 @@ def _informative(sample: _Learner, numeric: Ints, categorical: Ints) -> list[tup
     telling = [j for j in _by(single) if len(levels[j]) > (2 if j in categorical else MANY)]
     strength = {j: beyond(share, nothing, classes) for j, share in shares.items()}
     parents = sorted(sorted(shares, key=lambda j: (len(levels[j]) <= MANY, -strength[j]))[:MOST_SINGLE])
-    pairs = {
-        (left, right): beyond(
-            sample.shares(sample.pair(levels[left], levels[right]))[1],
-            np.hstack([shares[left], shares[right]]),
-            classes,
-        )
-        for left, right in combinations(parents, 2)
-        if max(len(levels[left]), len(levels[right])) > MANY
-    }
+    pairs = {}
+    for left, right in combinations(parents, 2):
+        if max(len(levels[left]), len(levels[right])) > MANY:
+            share = sample.shares(sample.pair(levels[left], levels[right]))[1]
+            pairs[left, right] = beyond(share, np.hstack([shares[left], shares[right]]), classes)
     keys = [(j, j) for j in telling[: min(MOST_SINGLE, -(-most // 2))]]
     return [*keys, *_by(pairs)[: min(MOST_PAIRS, most - len(keys))]]
 

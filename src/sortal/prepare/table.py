@@ -140,11 +140,9 @@ def _fit_dense(
     _put_out_of_fold(matrix, [part for _, part in columns])
     numeric = np.repeat([part.numeric for _, part in columns], [len(part.names) for _, part in columns])
     categorical = np.array(preprocessor.categorical, dtype=np.int64)
-    keys = (
-        levels.choose(matrix, np.flatnonzero(numeric), categorical, labels, view.smallest_count, seed)
-        if view.levels
-        else []
-    )
+    keys = []
+    if view.levels:
+        keys = levels.choose(matrix, np.flatnonzero(numeric), categorical, labels, view.smallest_count, seed)
     if view.interactions:
         preprocessor, matrix = _interact(preprocessor, matrix, numeric, labels, view.smallest_count, seed)
     if keys:
