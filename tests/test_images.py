@@ -23,6 +23,7 @@ from sortal.core.door import rows_of
 from sortal.core.errors import DataError, OptionError, TaskError
 from sortal.data.read import read
 from sortal.engine.run import reads
+from sortal.evaluation import evaluate
 
 COLOURS = {"cat": (190, 90, 40), "dog": (60, 100, 190), "emu": (90, 190, 60)}
 EACH = 30
@@ -136,6 +137,31 @@ def test_evaluate_and_show(run: sortal.Run, folder: Path, capsys) -> None:
     output = capsys.readouterr().out
     assert "photos: 91 labelled rows scored" in output
     assert "image   image" in output
+
+
+def test_the_images_of_training_are_known_again_whatever_they_are_called(
+    run: sortal.Run, folder: Path, tmp_path: Path
+) -> None:
+    """In their folder, another one, and a table of their bytes; not where one is another image, or has another class."""
+    model, source = folder.parent / "run" / "model.sortal", read(folder)
+    files = [folder / name for name in source.frame["image"]]
+    renamed = tmp_path / "renamed"
+    for at, (file, label) in enumerate(zip(files, source.frame["label"], strict=True)):
+        (renamed / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, renamed / label / f"{at:03}{file.suffix}")
+    table = pl.DataFrame({"image": [file.read_bytes() for file in files], "label": source.frame["label"]})
+    table.write_parquet(tmp_path / "bytes.parquet")
+    for data in (folder, renamed, tmp_path / "bytes.parquet"):
+        assert evaluate(model, [str(data)]).trained_on
+    table[1:].write_parquet(tmp_path / "others.parquet")
+    swapped = table.with_columns(image=table["image"].set(pl.int_range(len(table), eager=True) == 0, table["image"][1]))
+    swapped.write_parquet(tmp_path / "swapped.parquet")
+    relabelled = table.with_columns(label=pl.Series(["dog", *table["label"][1:]]))
+    relabelled.write_parquet(tmp_path / "relabelled.parquet")
+    nothing = table.with_columns(image=pl.lit(b"no image"))
+    nothing.write_parquet(tmp_path / "nothing.parquet")
+    for name in ("others", "swapped", "relabelled", "nothing"):
+        assert not evaluate(model, [str(tmp_path / f"{name}.parquet")]).trained_on
 
 
 def test_a_table_of_names_is_the_same_data_as_a_folder(run: sortal.Run, folder: Path) -> None:

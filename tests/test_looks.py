@@ -53,6 +53,21 @@ def test_scoring_sealed_rows_is_a_look(command, name, sortal, run, tmp_path):
         assert pl.read_csv(outcome.out.encode()).height == pl.read_parquet(run / "sealed" / "test.parquet").height
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_look_reads_the_record_and_the_model_once(command, sortal, run, monkeypatch):
+    """What is read twice may be two things."""
+    reads, read_bytes = [], Path.read_bytes
+
+    def read_and_count(file):
+        reads.append(file.name)
+        return read_bytes(file)
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_count)
+    monkeypatch.setattr("sortal.record.looks.sha256_of", lambda path: pytest.fail(f"{path} is read once more"))
+    assert sortal(command, run / "model.sortal", run / "sealed" / "test.parquet").code == 0
+    assert [reads.count(name) for name in ("run.json", "model.sortal")] == [1, 1]
+
+
 def test_the_predictions_of_sealed_rows_are_those_of_any_rows(sortal, run, tmp_path):
     pl.read_parquet(run / "sealed" / "test.parquet").write_parquet(tmp_path / "plain.parquet")
     one = sortal("predict", run / "model.sortal", run / "sealed" / "test.parquet").out

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sortal.artifact.model import Model, load
-from sortal.core.errors import DataError
+from sortal.core.errors import DataError, InputError
+from sortal.core.interval import Estimate
 from sortal.core.recipe import Recipe
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
@@ -21,6 +24,7 @@ from sortal.engine import Program
 from sortal.evaluate.figures import figures
 from sortal.evaluation import evaluate, score_labelled
 from sortal.record.events import RunObserver
+from sortal.record.fresh import judge
 from sortal.workflow import next_folder, train_into
 
 pytestmark = pytest.mark.usefixtures("all_hurried")
@@ -128,8 +132,8 @@ def test_a_model_that_got_worse_is_told(churn_run, churn, tmp_path):
     assert {"roc_auc", "log_loss", "accuracy", "expected_cost"} <= set(evaluation.worse)
 
 
-def test_groups_and_missing_columns_reach_the_judgement():
-    """Rows of one group vary together, unlabelled rows are counted, and what was allowed to be missing is known."""
+def a_model() -> Model:
+    """Reads two numbers, and knows the column of groups."""
     program = Program(
         "chain",
         steps=(
@@ -140,12 +144,18 @@ def test_groups_and_missing_columns_reach_the_judgement():
     )
     columns = (Column("age", "number"), Column("fee", "number"), Column("shop", "category", "group"))
     task = Task("y", ("no", "yes"), (0.5, 0.5), "yes", "log_loss", (), ())
-    model = Model(
+    return Model(
         schema=Schema((*columns, Column("y", "category", "target"))),
         task=task,
         decision=Decision("argmax", task.classes, "yes"),
         program=program,
+        metrics={"test": {"accuracy": Estimate(0.5, 0.0, 1.0)}},
     )
+
+
+def test_groups_and_missing_columns_reach_the_judgement():
+    """Rows of one group vary together, unlabelled rows are counted, and what was allowed to be missing is known."""
+    model = a_model()
     rows = pl.DataFrame({"shop": ["a", "b", "a", "c"], "y": ["yes", None, "no", "no"], "age": [1.0, 2.0, None, -4.0]})
     result = score_labelled(model, Source(rows, "new.csv"), "fresh", allow_missing=True)
     assert (groups := result.predictions.groups).tolist() == [groups[0], groups[0], groups[2]]
@@ -157,6 +167,35 @@ def test_groups_and_missing_columns_reach_the_judgement():
     np.testing.assert_allclose(result.predictions.probability[:, 1], 1 / (1 + np.exp([-0.1, 0.0, 0.4])))
     with pytest.raises(DataError, match="no column 'fee'"):
         score_labelled(model, Source(rows, "new.csv"), "fresh")
+
+
+labels = st.lists(st.sampled_from(["yes", "no", "maybe", "Yes", None]), min_size=1, max_size=12)
+
+
+@given(labels)
+@settings(max_examples=25)
+def test_rows_of_no_class_are_left_out_and_said(labels: list[str | None]) -> None:
+    """Figures are those without them, and nothing is simply as promised; where no label is a class, it is refused."""
+    model, rng = a_model(), np.random.default_rng(0)
+    frame = pl.DataFrame({"age": rng.normal(size=len(labels)), "fee": rng.normal(size=len(labels)), "y": labels})
+    known_rows = frame.filter(pl.col("y").is_in(["yes", "no"]))
+    strange = [label for label in labels if label in ("maybe", "Yes")]
+    if not known_rows.height:
+        with pytest.raises(InputError, match=r"none of its classes|no row of new\.csv has a label"):
+            score_labelled(model, Source(frame.cast({"y": pl.String}), "new.csv"), "fresh")
+        return
+    fresh = score_labelled(model, Source(frame, "new.csv"), "fresh")
+    whole, without = (
+        judge("m", model, score_labelled(model, Source(f, "new.csv"), "fresh")) for f in (frame, known_rows)
+    )
+    assert (whole.rows, whole.of_no_class, whole.unlabelled) == (known_rows.height, len(strange), labels.count(None))
+    assert [(c.metric, c.observed) for c in whole.comparisons] == [(c.metric, c.observed) for c in without.comparisons]
+    np.testing.assert_array_equal(fresh.raw["age"], known_rows["age"])
+    notes = [note.partition(":")[0] for note in whole.notes if "of no class of the model" in note]
+    rows_are = "1 row is" if len(strange) == 1 else f"{len(strange)} rows are"
+    assert notes == [f"{rows_are} of no class of the model (such as {name!r})" for name in strange[:1]]
+    [verdict] = [c.verdict for c in whole.comparisons if c.metric == "accuracy"]
+    assert verdict == ("with reservation" if strange else "as promised")
 
 
 def test_the_next_free_folder(tmp_path, monkeypatch):

@@ -311,8 +311,9 @@ def _with_bomb(rng: Random, content: bytes, zeros: bytes) -> bytes:
     manifest = json.loads(members["manifest.json"])
     stated_size = rng.choice([4, 1_000, 10_000_000])
     start = bytes(min(stated_size, 10_000_000))
-    for member in manifest["members"]:
-        if member["name"] == name:
+    entries = manifest.get("members") if isinstance(manifest, dict) else None  # it may be spoilt, too
+    for member in entries if isinstance(entries, list) else []:
+        if isinstance(member, dict) and member.get("name") == name:
             member["size"], member["sha256"] = stated_size, hashlib.sha256(start).hexdigest()
     members["manifest.json"], members[name] = _json(manifest), start
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What cases are made from: small models of every kind, trained for this, and the rows that they read."""
+"""What cases are made from: small models of every kind, trained or written for this, and the rows that they read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from bench._fuzz.by_hand import models as by_hand_models
 from bench._fuzz.tables import bomb
+from sortal.artifact.model import Model
 from sortal.core import registry
 from sortal.core.plan import Planned
 from sortal.core.recipe import Recipe
@@ -92,12 +94,13 @@ class Seed:
 
 
 def train_all(folder: Path, kinds: tuple[Kind, ...] = KINDS) -> list[Seed]:
-    """The seeds in a folder, trained where they are not there yet."""
+    """The seeds in a folder, made where they are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in (("zeros", _zeros), ("bomb", bomb)):
         if not (folder / name).exists():
             (folder / name).write_bytes(make())
-    return [_train(folder, kind) for kind in kinds]
+    by_hand = (_write(folder, name, model) for name, model in by_hand_models().items())
+    return [*(_train(folder, kind) for kind in kinds), *by_hand]
 
 
 def _train(folder: Path, kind: Kind) -> Seed:
@@ -107,6 +110,15 @@ def _train(folder: Path, kind: Kind) -> Seed:
         recipe = kind.recipe.with_options(plan=plan, unchecked=tuple(registry.names("sortal.checks")))
         train_into(folder / kind.name, table(ROWS, kind.many), recipe, RunObserver(), time.monotonic())
         table(FRESH, kind.many, seed=1).write_csv(seed.rows)
+    return seed
+
+
+def _write(folder: Path, name: str, model: Model) -> Seed:
+    seed = Seed(folder / name / MODEL_FILE, folder / f"{name}.csv")
+    if not seed.rows.exists():
+        seed.model.parent.mkdir()
+        model.save(seed.model)
+        table(FRESH, many=False, seed=1).write_csv(seed.rows)
     return seed
 
 

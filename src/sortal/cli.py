@@ -118,10 +118,10 @@ def predict(
     _tell_of_abandoned(out, data)
     with spooled(data) as files:
 
-        def look(loaded: Model) -> Source:
+        def look(loaded: Model, sha256: str) -> Source:
             from sortal.record.looks import to_predict
 
-            return to_predict(loaded, model, files)
+            return to_predict(loaded, sha256, model, files)
 
         rows = look if any(is_sealed(Path(file)) for file in files) else files
         result = score_file(model, rows, out, allow_missing=allow_missing, warnings=warnings, verify=verify)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +91,8 @@ def test_a_table_that_was_read_already_has_its_name(model: Model, tmp_path: Path
     assert score._name_of(["a.csv", "b.csv"]) == "the data"
     models: list[Model] = []
 
-    def later(loaded_model: Model) -> Source:
+    def later(loaded_model: Model, sha256: str) -> Source:
+        assert sha256 == hashlib.sha256((tmp_path / "m.csv").read_bytes()).hexdigest()
         models.append(loaded_model)
         return source
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from bench._fuzz.cases import Cases
@@ -18,6 +19,8 @@ from bench._fuzz.recipes import spoilt_recipe
 from bench._fuzz.seeds import FEW, train_all
 from bench._fuzz.worker import warm_up
 from bench.fuzz import outcome
+from sortal.artifact.model import load
+from sortal.engine.run import _OPS, ops
 
 WHOLE, TRAINED = 0.05, 0.0
 """Shares of the cases that go through all commands, and of the recipes that are trained with: those take most of the
@@ -117,3 +120,23 @@ def test_a_process_that_dies_is_a_fault_and_is_replaced(cases, monkeypatch, tmp_
     trials = sorted(pool.run([("nosuch", 7, 8), ("recipe", 3, 5)]), key=lambda t: t.number)
     assert [(t.kind, t.number, t.verdict.outcome) for t in trials if t.kind == "nosuch"] == [("nosuch", 7, "fault")]
     assert [t.number for t in trials if t.kind == "recipe"] == [3, 4]
+
+
+def test_no_op_is_left_out_of_what_is_spoilt(tmp_path):
+    """What trained seeds have is that of their families; here is what those that are written have beside."""
+    seeds = [seed for seed in train_all(tmp_path, ()) if load(seed.model).predict(pl.read_csv(seed.rows)).size]
+    by_hand = frozenset.union(*(ops(load(seed.model).program) for seed in seeds))
+    by_training = {
+        "datetime",
+        "focal",
+        "forest",
+        "fourier",
+        "logit_affine",
+        "lookup",
+        "oblivious",
+        "project",
+        "quadratic",
+    }
+    by_training |= {"tfidf", "within"}
+    images = {"pixels", "raster"}
+    assert set(_OPS) == by_hand | by_training | images

@@ -41,10 +41,18 @@ def test_it_is_surer_with_less_confidence_and_less_sure_of_groups() -> None:
     assert grouped.low < usual.low < usual.high < grouped.high
 
 
-def test_of_a_single_group_the_mean_is_known_and_how_far_it_may_lie() -> None:
-    values, one = np.array([0.25, 0.75, 0.5]), np.zeros(3, dtype=np.int64)
-    within = mean_interval(Mean(values, -1.0, 2.0), one)
-    assert (within.value, within.low, within.high) == (0.5, -1.0, 2.0)
-    bare, row = mean_interval(Mean(values), one), mean_interval(Mean(values[:1], -1.0, 2.0))
-    assert (bare.value, row.value) == (0.5, 0.25)
-    assert np.isnan([bare.low, bare.high, row.low, row.high]).all()
+@pytest.mark.parametrize(("rows", "mean", "is_grouped"), [(1, 0.25, False), (1, 0.25, True), (3, 0.5, True)])
+def test_of_a_single_row_or_group_the_mean_is_known_and_how_far_it_may_lie(
+    rows: int, mean: float, is_grouped: bool
+) -> None:
+    values = np.array([0.25, 0.75, 0.5])[:rows]
+    clusters = np.zeros(rows, dtype=np.int64) if is_grouped else None
+    within = mean_interval(Mean(values, -1.0, 2.0), clusters)
+    assert (within.value, within.low, within.high) == (mean, -1.0, 2.0)
+    bare, half = mean_interval(Mean(values), clusters), mean_interval(Mean(values, low=0.0), clusters)
+    assert (bare.value, half.value, half.low) == (mean, mean, 0.0)
+    assert np.isnan([bare.low, bare.high, half.high]).all()
+    for_all = mean_interval(Mean.within(values, -1.0, 2.0), clusters)
+    assert (for_all.low, for_all.high) == (-1.0, 2.0)
+    for_these = mean_interval(Mean.within(values, values - 0.1, values + 0.1), clusters)
+    assert np.isnan([for_these.low, for_these.high]).all(), "how far these could have gone is no bound of others"

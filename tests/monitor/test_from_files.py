@@ -18,6 +18,7 @@ from sortal.core.profile import ColumnProfile
 from sortal.core.reliability import Reliability
 from sortal.core.task import Capacity
 from sortal.decide.policy import Decision
+from sortal.evaluation import evaluate
 from sortal.monitor.state import DAY
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord, PredictionRecord
@@ -115,6 +116,29 @@ def test_the_same_rows_give_the_same_figures(model: Path, capsys: pytest.Capture
     assert len(list(Path().glob("monitor-*.json"))) == 1, "of files nothing is kept"
 
 
+def test_labels_of_no_class_count_for_themselves_by_every_door(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Figures are those of the other labels, in a file as in a log, and so has ``sortal evaluate`` them."""
+    frame = rows()[: 6 * A_DAY]
+    label = pl.when(pl.int_range(pl.len()) % 7 == 1).then(pl.lit("maybe")).otherwise("y").alias("y")
+    strange, without = frame.with_columns(label), frame.with_columns(label.replace({"maybe": None}))
+    count = int((strange["y"] == "maybe").sum())
+    strange.write_parquet("rows.parquet")
+    without.write_parquet("without.parquet")
+    by_log = monitor(["--log", log_of(strange, model)], capsys)[1]
+    by_file, expected = (monitor([f"{name}.parquet", "--time", "at"], capsys)[1] for name in ("rows", "without"))
+    note = f"{count} rows are of no class of the model (such as 'maybe'): no figure counts them"
+    for status in (by_log, by_file):
+        assert status["of_no_class"] == count
+        assert status["note"].startswith(note)
+        assert figures(status) == figures(expected)
+    assert by_log["labels"]["evaluation"]["of_no_class"] == evaluate(model, ["rows.parquet"]).of_no_class == count
+    assert any(text.startswith(note) for text in by_log["labels"]["evaluation"]["notes"])
+    with pytest.raises(SystemExit):
+        main(["monitor", "m.sortal", "rows.parquet", "--time", "at", "--report", "m.html"])
+    assert f"labels     {note}" in capsys.readouterr().out
+    assert "of no class of the model" in Path("m.html").read_text("utf-8")
+
+
 def test_files_need_not_be_in_the_order_of_time(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frame = rows()
     frame[300:].write_parquet("a-late.parquet")
@@ -134,6 +158,10 @@ def test_with_a_state_rows_are_counted_once(model: Path, capsys: pytest.CaptureF
     for files, count in (("first.parquet", 300), ("first.parquet", 300), ("all.parquet", len(frame))):
         status = monitor([files, *state], capsys)[1]
         assert status["rows"] == count
+    with pytest.raises(SystemExit):
+        main(["monitor", "m.sortal", "all.parquet", *state])
+    passed_over = f"{len(frame)} rows are no newer than the last row of an earlier look, and count as looked at then"
+    assert passed_over in " ".join(capsys.readouterr().err.split())
     assert figures(status)["columns"] == figures(status_of_all)["columns"]
     message = refusal(["all.parquet", "--state", "kept.json"], capsys)
     assert "no column says which rows were counted already; name one with --time" in message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from sortal.core.interval import Estimate
 from sortal.core.profile import ColumnProfile
 from sortal.core.schema import Column, Schema
 from sortal.core.task import Task
+from sortal.decide.certificate import Bound, Certificate
 from sortal.decide.policy import Decision
 from sortal.engine import Program
 from sortal.monitor import state as states
@@ -65,6 +67,10 @@ def a_model(**others: Any) -> Model:
     return Model(**{**defaults, **others})
 
 
+def digest(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
 def prediction(row_id: str, at: float, **others: Any) -> PredictionRecord:
     defaults: dict[str, Any] = {"model": SHA256, "role": "champion", "inputs": {"x": 4.0, "plan": "pro"}}
     answer: dict[str, Any] = {"prediction": "yes", "probabilities": (0.4, 0.6), "decision": "yes", "set": None}
@@ -86,24 +92,28 @@ def summary(state: State) -> tuple[Any, ...]:
 
 
 events = st.lists(
-    st.tuples(st.integers(0, 5), st.integers(0, 200), st.integers(0, 200), st.booleans(), st.booleans()), max_size=12
+    st.tuples(
+        *(st.integers(0, 5), st.integers(0, 200), st.sampled_from([0, 0, 0, 30, 90])),
+        *(st.integers(0, 200), st.booleans(), st.booleans()),
+    ),
+    max_size=12,
 )
 
 
 @given(events, st.lists(st.integers(0, 220), max_size=4))
 @settings(max_examples=40)
 def test_every_row_and_label_counts_once_however_often_one_looks(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int, bool, bool]], looks: list[int]
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int, int, bool, bool]], looks: list[int]
 ) -> None:
-    """Hours: of the prediction and of its label, which may come first, or never."""
+    """Hours: of the prediction, until it could be stored, and of its label, which may come first, or never."""
     hour, watcher = 3600.0, Watcher.of(a_model())
     url = f"sqlite:///{tmp_path_factory.mktemp('log')}/served.db"
     many_looks, one_look = State(SHA256), State(SHA256)
     store = open_store(url)
     added_records: set[tuple[str, int]] = set()
     for look in [*sorted(looks), 300]:
-        for at, (x, prediction_hour, label_hour, has_label, right) in enumerate(rows):
-            if prediction_hour <= look and ("p", at) not in added_records:
+        for at, (x, prediction_hour, delay, label_hour, has_label, right) in enumerate(rows):
+            if prediction_hour + delay <= look and ("p", at) not in added_records:
                 store.add_predictions([prediction(f"r{at}", prediction_hour * hour, inputs={"x": float(2 * x)})])
                 added_records.add(("p", at))
             if has_label and label_hour <= look and ("l", at) not in added_records:
@@ -114,10 +124,34 @@ def test_every_row_and_label_counts_once_however_often_one_looks(
     store.close()
     assert summary(many_looks) == summary(one_look)
     assert sum(many_looks.rows) == len(rows)
-    labels = [right for _, _, _, there, right in rows if there]
+    labels = [right for *_, there, right in rows if there]
     errors = many_looks.risks.get("errors")
     assert (0 if errors is None else sum(errors.rows)) == len(labels)
     assert (0 if errors is None else sum(errors.loss)) == labels.count(False)
+
+
+def test_a_log_that_was_moved_is_not_counted_again(tmp_path: Path) -> None:
+    """Its rows have other numbers there, by which those that were stored late are told."""
+    state, watcher = State(SHA256), Watcher.of(a_model())
+    for name, others in (("old.db", 0), ("new.db", 5)):
+        url = f"sqlite:///{tmp_path}/{name}"
+        store = open_store(url)
+        store.add_predictions([prediction(f"other {at}", 2 * NOW) for at in range(others)])
+        store.add_predictions([prediction(f"r{at}", NOW + at) for at in range(3)])
+        state.use_log(url)
+        watcher.look(store, state, NOW + DAY)
+        store.close()
+        assert state.rows == [3]
+
+
+def test_a_state_without_numbers_counts_nothing_again(store: LogStore) -> None:
+    """As a former sortal wrote it: of rows that are as old as those that were counted, the newly stored ones count."""
+    store.add_predictions([prediction(f"r{at}", NOW + at) for at in range(3)])
+    state, watcher = State(SHA256, first=400, until=NOW + DAY, rows=[3]), Watcher.of(a_model())
+    for more in (1, 2):
+        store.add_predictions([prediction(f"new {more}", NOW + (more + 0.5) * DAY), prediction("late", NOW)])
+        watcher.look(store, state, NOW + (more + 1) * DAY)
+    assert state.rows == [5, 1, 1]
 
 
 def test_only_what_this_model_answered_counts(store: LogStore) -> None:
@@ -190,6 +224,33 @@ def test_losses_are_those_that_were_promised() -> None:
     assert losses_of(a_model(metrics={})) == ()
 
 
+@pytest.mark.parametrize(
+    ("names", "label_type", "labels"),
+    [
+        (("no", "yes"), "str", ("no", "yes")),
+        (("false", "true"), "bool", (False, True)),
+        (("0", "1"), "float", (0.0, 1.0)),
+    ],
+)
+def test_a_certified_precision_is_watched_whatever_type_labels_have(
+    store: LogStore, names: tuple[str, str], label_type: Any, labels: tuple[Any, Any]
+) -> None:
+    certificate = Certificate(
+        names[1], 0.5, 0.95, 90, 40, 30, (Bound("precision", 0.8, 0.8, 0.9, holds=True),), 40 / 90
+    )
+    model = a_model(
+        task=Task("y", names, (0.5, 0.5), names[1], "log_loss", ("accuracy",), (), label_type=label_type),
+        decision=Decision("threshold", names, names[1], threshold=0.5, certificate=certificate),
+    )
+    rows = [(f"r{at}", labels[at % 5 > 0], labels[at % 3 > 0]) for at in range(30)]
+    store.add_predictions([prediction(row, NOW, decision=decision) for row, decision, _ in rows])
+    store.add_labels([LabelRecord(row, truth, NOW + 1) for row, _, truth in rows])
+    state, watcher = State(SHA256), Watcher.of(model)
+    watcher.look(store, state, NOW + DAY)
+    means = {loss.name: (mean, rows) for loss, mean, rows in watcher.means(state)}
+    assert means[f"wrong among those decided {names[1]}"] == (pytest.approx(8 / 24), 24)
+
+
 def test_a_state_is_of_one_model(tmp_path: Path) -> None:
     state = State(SHA256, first=3, rows=[2])
     states.save(tmp_path / "state.json", state)
@@ -207,11 +268,9 @@ def test_a_state_is_of_one_model(tmp_path: Path) -> None:
 def test_the_command_says_what_it_knows_and_ends_with_3_after_an_alarm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import hashlib
-
     monkeypatch.chdir(tmp_path)
     a_model().save("m.sortal")
-    sha256 = hashlib.sha256(Path("m.sortal").read_bytes()).hexdigest()
+    sha256 = digest("m.sortal")
     store, now = open_store("sqlite:///served.db"), time.time() - 60
     store.add_predictions([prediction(f"r{at}", now - 1, model=sha256) for at in range(60)])
     store.add_labels([LabelRecord(f"r{at}", "yes", now) for at in range(60)])
@@ -228,6 +287,10 @@ def test_the_command_says_what_it_knows_and_ends_with_3_after_an_alarm(
     code = run(["monitor", "m.sortal", "--log", "sqlite:///none.db"], capsys)
     assert (code[0], "none.db" in code[2]) == (2, True)
     assert not Path("none.db").exists()
+    a_model(version="9.9").save("other.sortal")
+    code = run(["monitor", "other.sortal", "--log", "sqlite:///served.db"], capsys)
+    assert (code[0], f"no row that this model (SHA-256 {digest('other.sortal')[:12]}) answered" in code[2]) == (0, True)
+    assert f"its first ones are of {sha256[:12]}: give the file that the service has" in code[2]
     code = run([*arguments, "--false-alarms", "often"], capsys)
     assert (code[0], "is no chance between 0 and 1" in code[2]) == (2, True)
 
@@ -277,13 +340,11 @@ def test_late_labels_belong_to_the_period_of_their_prediction(store: LogStore) -
 def test_a_watch_looks_again_until_it_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import hashlib
-
     from sortal.monitor import commands
 
     monkeypatch.chdir(tmp_path)
     a_model().save("m.sortal")
-    sha256 = hashlib.sha256(Path("m.sortal").read_bytes()).hexdigest()
+    sha256 = digest("m.sortal")
     open_store("sqlite:///served.db").close()
     monkeypatch.setattr("sortal.monitor.watch.SETTLE_SECONDS", 0.0)
     pauses: list[float] = []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -202,6 +203,19 @@ def test_a_class_that_no_row_has_is_said():
     assert evaluation.classes_absent == ("no",)
     assert evaluation.notes == ("no row is no: averages over classes leave it out",)
     assert "3 rows without a label" in console_text(evaluation)
+
+
+def test_of_a_single_row_all_is_said_that_can_be():
+    """Its figures are valid JSON, and what is not known is a dash: no limit is a number that is none."""
+    one = fresh(0.9).predictions.take(np.array([0]))
+    evaluation = judge("m", model(), Fresh("new.csv", one))
+    text = evaluation.to_json().decode()
+    json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert not re.search(r"\b(nan|inf)\b", console_text(evaluation), re.IGNORECASE)
+    assert {c.verdict for c in evaluation.comparisons} <= {"as promised", "in doubt", "unknown"}
+    for figure in (evaluation.against.cost, *(rival.excess for rival in evaluation.against.rivals)):
+        assert None not in (figure.low, figure.high)
+        assert figure.low <= figure.value <= figure.high
 
 
 def test_a_number_of_rows_is_another_share_of_another_batch():

@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sortal.artifact.model import Model
 from sortal.core.coincidence import coincidence
+from sortal.core.door import read_rows
 from sortal.core.errors import DataError
+from sortal.core.frame import conform_column
 from sortal.core.recipe import Recipe
 from sortal.core.relations import same_rows
 from sortal.core.schema import Column, Schema
-from sortal.retrain.cases import Case, divide, labelled_cases, unseen_cases, usable
-from sortal.retrain.rows import fresh_rows, new_rows, recipe_for, together
+from sortal.retrain.cases import Case, divide, labelled_cases, of_others, unseen_cases, usable
+from sortal.retrain.rows import as_sent, fresh_rows, new_rows, recipe_for, together
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord
 from tests.monitor.test_watch import SHA256, a_model, prediction
@@ -28,6 +32,10 @@ OTHER = "ef" * 32
 def case(at: float, label: str = "yes", by: str = SHA256, **inputs: Any) -> Case:
     record = prediction(f"r{at}", at, model=by, inputs=inputs or {"x": 4.0, "plan": "pro"})
     return Case(record.row_id, at, by, label, {by: record})
+
+
+def rows_of(cases: list[Case], model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
+    return fresh_rows(cases, as_sent(cases, model.schema.columns), model, old)
 
 
 moments = st.lists(st.tuples(st.integers(0, 20), st.sampled_from([SHA256, OTHER])), max_size=30)
@@ -49,6 +57,8 @@ def test_who_judges_was_answered_by_the_champion_first_and_after_all_that_was_le
     assert all(item.by == SHA256 and item.first > division.until for item in division.judge)
     assert max(item.first for item in division.learn) == division.until
     assert list(unseen_cases(cases, SHA256, division.until)) == list(division.judge)
+    rest = len(cases) - len(division.learn) - len(division.judge)
+    assert [int(note.split()[0]) for note in of_others(cases, SHA256, division.until)] == ([rest] if rest else [])
 
 
 def test_a_case_is_known_by_its_first_answer_and_has_the_last_of_each_model(tmp_path: Any) -> None:
@@ -99,13 +109,76 @@ def test_the_same_values_come_from_the_log_as_from_the_file() -> None:
     model = a_model(schema=schema)
     cases = [case(1.0, price=2.5, zip="01", member=True), case(2.0, label="no", price=3, zip=7.0, member=None)]
     texts = pl.DataFrame({"price": ["1,5"], "zip": ["02"], "member": ["no"], "extra": ["?"], "y": ["yes"]})
-    fresh = fresh_rows(cases, model, texts)
+    fresh = rows_of(cases, model, texts)
     assert fresh.rows() == [("2,5", "01", "yes", None, "yes"), ("3", "7", None, None, "no")]
     assert together(texts, fresh).schema == texts.schema
     typed_table = pl.DataFrame({"price": [1, 2], "zip": ["02", "03"], "member": [True, False], "y": ["yes", "no"]})
-    both = together(typed_table, fresh_rows(cases, model, typed_table))
+    both = together(typed_table, rows_of(cases, model, typed_table))
     assert both["price"].to_list() == [1.0, 2.0, 2.5, 3.0]
+    narrow = typed_table.with_columns(pl.col("price").cast(pl.Int8))
+    dear = [case(1.0, price=300, zip="01", member=True)]
+    assert together(narrow, rows_of(dear, model, narrow))["price"].to_list() == [1, 2, 300]
     assert both["member"].to_list() == [True, False, True, None]
+
+
+@pytest.mark.parametrize("notation", ["texts", "types", "none"])
+def test_a_field_is_of_its_column_whichever_form_its_name_has(notation: str) -> None:
+    schema = Schema((Column("größe", "number"), Column("y", "category", role="target")))
+    tables = {
+        "texts": pl.DataFrame({"größe": ["1"], "y": ["no"]}),
+        "types": pl.DataFrame({"größe": [1.5], "y": ["no"]}),
+    }
+    names = ("größe", "gro\u0308ße", " größe")
+    cases = [case(float(at), **{name: at + 0.5}) for at, name in enumerate(names)]
+    fresh = rows_of(cases, a_model(schema=schema), tables.get(notation))
+    assert fresh["größe"].cast(pl.Float64).to_list() == [0.5, 1.5, 2.5]
+
+
+NUMBERS = st.sampled_from(
+    [1.234, 1234, 2**70, 1.5e-07, 1.25e20, -3, 0.5, True, False, None, "2,5", "1.234", "1.234,5", "NA", ""]
+)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=4), st.sampled_from(["texts", "whole", "floats", "none"]))
+def test_a_number_means_what_it_means_alone_whatever_stands_beside_it(values: list[Any], notation: str) -> None:
+    """In a column with German numbers, where "1.234" is more than a thousand, and 1.234 of JSON is not."""
+    price = Column("price", "number", format=",.")
+    old_values = {"texts": ["1,5"], "whole": [3], "floats": [1.5]}.get(notation)
+    old = None if old_values is None else pl.DataFrame({"price": old_values, "y": ["no"]})
+    cases = [case(float(at), price=value) for at, value in enumerate(values)]
+    fresh = rows_of(cases, a_model(schema=Schema((price, Column("y", "category", role="target")))), old)
+    alone = [read_rows([{"price": value}], Schema((price,))).columns["price"][0] for value in values]
+    expected = [None if np.isnan(value) else value for value in alone]
+    assert conform_column(together(old, fresh), price)[0 if old is None else 1 :].to_list() == expected
+
+
+LEVELS = st.one_of(st.integers(-300, 300), st.booleans(), st.sampled_from(["W1A", "007", "7", "1.0", "true", "2.50"]))
+OLD_LEVELS = st.sampled_from(
+    [
+        pl.Series("zip", [7, 98101]),
+        pl.Series("zip", [7, 9], dtype=pl.Int8),
+        pl.Series("zip", [7.0, 2.5]),
+        pl.Series("zip", [True, False]),
+        pl.Series("zip", ["7", "W1A"], dtype=pl.Categorical),
+        pl.Series("zip", ["7", "W1A"], dtype=pl.Enum(["7", "W1A"])),
+        pl.Series("zip", ["7", "W1A"]),
+    ]
+)
+
+
+@given(st.lists(LEVELS | st.none(), min_size=1, max_size=4), OLD_LEVELS)
+def test_a_level_means_the_same_beside_the_old_rows_whatever_type_they_have(
+    levels: list[Any], old_levels: pl.Series
+) -> None:
+    schema = Schema((Column("zip", "category"), Column("y", "category", role="target")))
+    zip_column, cases = schema["zip"], [case(float(at), zip=level) for at, level in enumerate(levels)]
+    old = pl.DataFrame([old_levels, pl.Series("y", ["no", "yes"])])
+    both = together(old, rows_of(cases, a_model(schema=schema), old))
+    expected = [
+        *conform_column(old, zip_column),
+        *(conform_column(pl.DataFrame({"zip": [v]}), zip_column)[0] for v in levels),
+    ]
+    assert conform_column(both, zip_column).to_list() == expected
 
 
 def times(column: Column) -> Mapping[str, Any]:
@@ -115,15 +188,17 @@ def times(column: Column) -> Mapping[str, Any]:
 def test_the_time_of_an_answer_stands_in_for_a_date_and_for_nothing_else() -> None:
     day = Column("day", "datetime", role="time", format="%d/%m/%Y")
     old = pl.DataFrame({"x": ["1"], "day": ["31/12/2019"], "y": ["no"]})
-    fresh = fresh_rows([case(86400.0 * 365, x=1.0)], a_model(**times(day)), old)
+    cases = [case(86400.0 * 365, x=1.0)]
+    fresh = rows_of(cases, a_model(**times(day)), old)
     assert fresh["day"].to_list() == ["01/01/1971"]
     with pytest.raises(DataError, match="'day' is the time of the champion's recipe, and 1 of 1 labelled rows"):
-        fresh_rows([case(1.0, x=1.0)], a_model(**times(Column("day", "number", role="time"))), old)
+        rows_of(cases, a_model(**times(Column("day", "number", role="time"))), old)
 
 
 def test_a_recipe_leaves_out_what_nobody_sends_and_keeps_kinds() -> None:
     model, recipe = a_model(), Recipe.of("y", seed=3, budget="7s").with_options(sampled=9)
-    fresh = fresh_rows([case(1.0, x=4.0)], model, None)
+    cases = [case(1.0, x=4.0)]
+    fresh = rows_of(cases, model, None)
     own_recipe, notes = recipe_for(recipe, fresh, fresh, model)
     assert (own_recipe.rows.ignore, own_recipe.search.seed, own_recipe.search.sampled) == (("plan",), 3, 0)
     assert notes == ["no fresh row has 'plan', so the challenger does without"]
@@ -143,12 +218,17 @@ def test_what_a_challenger_learned_from_does_not_judge_it(
     old: list[tuple[int, str]], train_rows: list[tuple[int, str]], judge_rows: list[tuple[int, str]]
 ) -> None:
     """By hand: rows of fine columns that agree are one record, in whatever type the old table has them."""
-    before = None if not old else pl.DataFrame({"x": [f"{x}" for x, _ in old], "plan": [plan for _, plan in old]})
+    learned = [] if not old else [pl.DataFrame({"x": [f"{x}" for x, _ in old], "plan": [plan for _, plan in old]})]
+    learned += (
+        []
+        if not train_rows
+        else [as_sent([case(0.0, x=float(x), plan=plan) for x, plan in train_rows], a_model().schema.columns)]
+    )
     cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(judge_rows)]
     used_rows = {*old, *train_rows}
     expected = [item for item, row in zip(cases, judge_rows, strict=True) if row not in used_rows]
     try:
-        new, notes = new_rows(cases, [case(0.0, x=float(x), plan=plan) for x, plan in train_rows], before, a_model())
+        new, notes = new_rows(cases, learned, a_model())
     except DataError as error:
         assert (expected, "copies of rows that a challenger" in str(error)) == ([], True)  # noqa: PT017
         return
@@ -161,4 +241,4 @@ def test_what_a_challenger_learned_from_does_not_judge_it(
 def test_a_table_of_few_distinct_rows_judges_with_all_of_them() -> None:
     rows = [(x, plan) for x in range(3) for plan in ("pro", "basic")] * 40
     cases = [case(float(at), x=float(x), plan=plan) for at, (x, plan) in enumerate(rows)]
-    assert new_rows(cases[120:], cases[:120], None, a_model()) == (cases[120:], [])
+    assert new_rows(cases[120:], [as_sent(cases[:120], a_model().schema.columns)], a_model()) == (cases[120:], [])

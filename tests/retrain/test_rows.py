@@ -13,11 +13,11 @@ import pytest
 from sortal.artifact.model import load
 from sortal.data.read import read
 from sortal.retrain.registry import Registry
-from sortal.retrain.rows import fresh_rows, new_rows, old_rows
+from sortal.retrain.rows import new_rows, old_rows
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import LabelRecord, PredictionRecord
 from tests.conftest import UNHURRIED, Sortal
-from tests.retrain.test_cases import case
+from tests.retrain.test_cases import case, rows_of
 
 pytest.importorskip("PIL")
 pytestmark = pytest.mark.usefixtures("all_hurried")
@@ -58,9 +58,10 @@ def test_the_same_image_comes_from_the_log_as_from_its_file(folder: Path, run: P
     assert (source.frame["image"].dtype, old["image"].dtype) == (pl.String, pl.Binary)
     encoded_images = [base64.b64encode(image).decode() for image in digits["image"]]
     old_case, new_case = case(1.0, "0", image=encoded_images[0]), case(2.0, "1", image=encoded_images[70])
-    fresh = fresh_rows([old_case, new_case], model, old)
+    cases = [old_case, new_case]
+    fresh = rows_of(cases, model, old)
     assert fresh["image"][0] == old["image"][0]
-    judge_rows, notes = new_rows([old_case, new_case], [], old, model)
+    judge_rows, notes = new_rows(cases, [old], model)
     assert judge_rows == [new_case]
     assert notes[0].startswith("1 labelled rows judge nothing")
 

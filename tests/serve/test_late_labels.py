@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 
+from sortal.serve import late_labels
 from sortal.serve.log.address import open_store
 from sortal.serve.log.records import Label, PredictionRecord
 from tests.conftest import Sortal, TrainedRun
@@ -63,6 +65,21 @@ def test_labels_of_a_file_meet_their_rows_and_conflicts_are_told(sortal: Sortal,
         "unmatched": 0,
         "conflicts": [{"row_id": "r2", "known": "no", "given": "maybe"}],
     }
+
+
+def test_labels_of_a_large_file_come_when_they_are_stored(
+    sortal: Sortal, log_of: LogOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch looks while they are being stored: none of them may be older than what it has looked at."""
+    url, file, clock = log_of(*["yes"] * 5), tmp_path / "late.csv", iter([100.0, 200.0, 300.0])
+    file.write_text("id,label\n" + "".join(f"r{at},yes\n" for at in range(5)))
+    monkeypatch.setattr(late_labels, "TOGETHER", 2)
+    monkeypatch.setattr(late_labels, "time", SimpleNamespace(time=lambda: next(clock)))
+    sortal("label", url, file)
+    monkeypatch.undo()
+    store = open_store(url)
+    assert [row.label and row.label.time for row in store.read()] == [100.0, 100.0, 200.0, 200.0, 300.0]
+    store.close()
 
 
 @pytest.mark.parametrize(

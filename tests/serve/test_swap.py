@@ -56,6 +56,29 @@ def test_a_swap_changes_the_file_and_keeps_the_former_one(tmp_path: Path, conten
     assert (tmp_path / "churn.previous.sortal").read_bytes() == contents[0]
 
 
+def test_a_model_that_is_replaced_while_it_is_read_is_what_was_read(
+    tmp_path: Path, contents: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hash, by which the log names it, is of the very bytes that answer."""
+    path, read_bytes = file_of(tmp_path, contents[0]), Path.read_bytes
+
+    def read_and_replace(file: Path) -> bytes:
+        content = read_bytes(file)
+        file.write_bytes(contents[1])
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_replace)
+    served = read_model(path)
+    monkeypatch.undo()
+    assert served.sha256 == sha256(contents[0])
+    (tmp_path / "old.sortal").write_bytes(contents[0])
+    answer, of_old, of_new = (
+        model.predict_proba({"tenure": 40.0}).tolist()
+        for model in (served.model, read_model(tmp_path / "old.sortal").model, read_model(path).model)
+    )
+    assert answer == of_old != of_new
+
+
 def test_a_rollback_goes_back_and_forth(tmp_path: Path, contents: tuple[bytes, ...]) -> None:
     deployment, swap = swapping(file_of(tmp_path, contents[0]))
     with pytest.raises(NothingBeforeError):

@@ -11,7 +11,7 @@ from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.compare import excess_cost
 from sortal.evaluate.figures import per_class
-from sortal.evaluate.intervals import mean_interval
+from sortal.evaluate.intervals import mean_interval, strata_of
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import accuracy, average_precision, expected_cost, log_loss, recall, roc_auc
 from sortal.stats.clusters import LEAST, worth_of_rows
@@ -144,7 +144,7 @@ def test_what_else_is_told_of_a_dealt_part_knows_of_it():
     decided = (rows.probability[:, 1] >= 0.3).astype(np.int64)
     with_strata, plain = (excess_cost(TASK, sample, decided, 0) for sample in (rows, rows.take(np.arange(300))))
     assert with_strata.high - with_strata.low < plain.high - plain.low
-    strata = Strata.of(rows.truth, rows.drawn_from)
+    strata = strata_of(rows)
     scores, as_ever = per_class(TASK, rows.truth, decided, None, strata), per_class(TASK, rows.truth, decided)
     assert scores[1].recall == as_ever[1].recall
     assert scores[0].precision.low > as_ever[0].precision.low

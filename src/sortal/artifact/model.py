@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -295,12 +296,18 @@ def load(path: str | Path, verify: str | Path | None = None) -> Model:
     Raises ArtifactError, in one sentence, for a file that cannot be trusted (see ``store.load_contents``), whose
     program does not fit its columns, or that does not score its golden rows as the saved model did, to 1e-9.
     """
-    file = Path(path).name
-    approve = (
-        partial(sign.check, model_file=Path(path), key_file=Path(verify))
-        if verify is not None
-        else lambda content: None
-    )
+    return load_with_sha256(path, verify)[0]
+
+
+def load_with_sha256(path: str | Path, verify: str | Path | None = None) -> tuple[Model, str]:
+    """As ``load``, and the SHA-256 of the very bytes that the model was made of."""
+    file, digest = Path(path).name, hashlib.sha256()
+
+    def approve(content: bytes) -> None:
+        digest.update(content)
+        if verify is not None:
+            sign.check(content, Path(path), Path(verify))
+
     try:
         contents = load_contents(path, approve)
         check(contents)
@@ -318,7 +325,7 @@ def load(path: str | Path, verify: str | Path | None = None) -> Model:
         raise ArtifactError(
             f"{file} scores its golden rows otherwise than when it was saved, by {difference:.1e}; save it again"
         )
-    return model
+    return model, digest.hexdigest()
 
 
 def _reason(error: Exception) -> str:

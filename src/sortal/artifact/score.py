@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.artifact.answers import Answers
-from sortal.artifact.model import Model, load
+from sortal.artifact.model import Model, load_with_sha256
 from sortal.core.arrays import Codes, Floats
 from sortal.core.door import Rows, rows_of_frame
 from sortal.core.names import free_names
@@ -36,7 +36,7 @@ class ScoreSummary:
 
 def score_file(
     model_file: Path,
-    data: Sequence[str] | Callable[[Model], Source],
+    data: Sequence[str] | Callable[[Model, str], Source],
     out: Path | None,
     *,
     allow_missing: bool = False,
@@ -48,13 +48,13 @@ def score_file(
 
     Rows are read, scored and written a batch at a time; the output appears when all of it is written.
     ``allow_missing``: a column that the model reads and that is not there is missing in every row. ``warnings``: one
-    more column says what is odd about a row. ``data``: paths, or what reads a table for the model, called once all else
-    is known to be right. ``verify``: a public key, for which the model must be signed. Raises OutputError where ``out``
-    is the model or one of the files that are scored.
+    more column says what is odd about a row. ``data``: paths, or what reads a table for the model and the SHA-256 of
+    its file, called once all else is known to be right. ``verify``: a public key, for which the model must be signed.
+    Raises OutputError where ``out`` is the model or one of the files that are scored.
     """
-    model = load(model_file, verify)
+    model, sha256 = load_with_sha256(model_file, verify)
     with writer(out, sparing=[model_file, *([] if callable(data) else files_of(data))]) as file:
-        job = _Job(model, data(model) if callable(data) else data, allow_missing, warnings)
+        job = _Job(model, data(model, sha256) if callable(data) else data, allow_missing, warnings)
         for frame in job.frames():
             file.write(frame)
     return job.scored

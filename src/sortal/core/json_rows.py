@@ -6,7 +6,7 @@ Numbers go from JSON into arrays. Of all other columns each distinct value is lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from sortal.core.arrays import Codes, Floats
 from sortal.core.coded import Coded, numbered
 from sortal.core.door import Rows, Values, read_rows, refuse_infinity
 from sortal.core.kinds import kind_of
-from sortal.core.schema import Column, Schema, column_name
+from sortal.core.schema import Column, Schema, by_column, column_name
 
 MOST_OTHERS = 1_000
 """Names of fields beside the columns that are kept in mind; a block with more of them is read field by field."""
@@ -48,7 +48,7 @@ class JsonRows:
         whole = f"[{','.join(texts)}]"
         records = self._records(whole)
         if records is None:
-            rows = [_by_name(row) for row in msgspec.json.decode(whole, type=list[dict[str, Any]])]
+            rows = [by_column(row) for row in msgspec.json.decode(whole, type=list[dict[str, Any]])]
             columns = {n: self._of_values(c, [row.get(n) for row in rows]) for n, c in self._columns.items()}
         else:
             # The fields of the columns come first.
@@ -125,6 +125,15 @@ class JsonRows:
         return np.array(levels)[codes] if kind_of(column.kind).numeric else Coded(tuple(levels), codes)
 
 
+def read_alone(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Rows:
+    """Rows of values of JSON, each of which means what it means alone. Raises DataError as ``JsonRows`` does.
+
+    >>> read_alone([{"price": 1.234}, {"price": "2,5"}], Schema((Column("price", "number", format=",."),))).columns
+    {'price': array([1.234, 2.5  ])}
+    """
+    return JsonRows(schema).read([msgspec.json.encode(row).decode() for row in rows])
+
+
 def _floats(values: Sequence[float | None]) -> Floats:
     """(n,) with NaN; where none is missing, numpy need not look what they are."""
     try:
@@ -135,11 +144,6 @@ def _floats(values: Sequence[float | None]) -> Floats:
 
 def _is_of_numbers(column: Column) -> bool:
     return kind_of(column.kind).takes_numbers(column)
-
-
-def _by_name(row: dict[str, Any]) -> dict[str, Any]:
-    """With names in the one form of names; of two that are one then the first counts, as the second is another's."""
-    return {column_name(name): value for name, value in reversed(row.items())}
 
 
 def _read(column: Column, values: Sequence[Any]) -> Values:

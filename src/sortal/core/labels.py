@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sortal.core.errors import TaskError, did_you_mean
+from sortal.core.plain import quoted
 from sortal.core.task import LabelType, Task
 
 
@@ -72,6 +73,25 @@ def code_of(label: object, classes: Sequence[str]) -> int | None:
 def _meaning(text: str) -> float | None:
     truth = {"true": 1.0, "false": 0.0}.get(text.lower())
     return number(text) if truth is None else truth
+
+
+def of_no_class(labels: pl.Series, classes: Sequence[str]) -> pl.Series:
+    """(n,) whether a label is there, and is no class. ``labels``: canonical text."""
+    strange = [text for text in labels.drop_nulls().unique() if code_of(text, classes) is None]
+    return labels.is_in(strange).fill_null(False)
+
+
+def no_class_note(rows: int, label: object) -> str:
+    """What is said of rows with a label such as this one, which is no class.
+
+    >>> no_class_note(2, "maybe").partition(":")[0]
+    "2 rows are of no class of the model (such as 'maybe')"
+    """
+    are, them = ("row is", "it") if rows == 1 else ("rows are", "them")
+    return (
+        f"{rows:,} {are} of no class of the model (such as {quoted(label)}): no figure counts {them}, and whatever it "
+        f"decides of {them} is wrong; another class needs another model: sortal train"
+    )
 
 
 def encode(labels: pl.Series, task: Task) -> NDArray[np.int64]:

@@ -7,9 +7,10 @@ others), a **role** what a column is for.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from sortal.core.errors import OptionError, did_you_mean
 
@@ -27,6 +28,18 @@ def column_name(name: object) -> str:
     """
     flat = "_".join(map(str, name)) if isinstance(name, tuple) else name
     return "" if flat is None else unicodedata.normalize("NFC", str(flat)).strip(_AROUND)
+
+
+def by_column(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the column that each is of, whichever form its name has; of two that are one the first counts.
+
+    >>> by_column({" age": 3, "age": 4, "city": None})
+    {'age': 3, 'city': None}
+    """
+    values: dict[str, Any] = {}
+    for name, value in fields.items():
+        values.setdefault(column_name(name), value)
+    return values
 
 
 _AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff"

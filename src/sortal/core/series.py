@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
-from sortal.core.kinds import Storage
+from sortal.core.kinds import Kind, Storage
 from sortal.core.raw import Raw, Sort
 
 TYPES: dict[Storage, pl.DataType] = {
@@ -16,6 +18,17 @@ TYPES: dict[Storage, pl.DataType] = {
     "bytes": pl.Binary(),
 }
 """Of canonical values."""
+
+
+def of_programs(values: Any, kind: Kind) -> pl.Series:
+    """Canonical values, of those that programs read (``core.table.Table.columns``)."""
+    if not kind.numeric:
+        return pl.Series(list(values), dtype=TYPES[kind.storage])
+    numbers = pl.Series(np.asarray(values, dtype=np.float64), nan_to_null=True)
+    if kind.storage == "moment":
+        numbers = (numbers * 1e6).round().cast(pl.Int64)
+    return numbers.cast(TYPES[kind.storage])
+
 
 _OF_SORT: dict[Sort, pl.DataType] = {
     "number": pl.Float64(),

@@ -12,9 +12,8 @@ from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
 from sortal.evaluate.costs import costs_within
-from sortal.evaluate.intervals import folds_interval, mean_interval
+from sortal.evaluate.intervals import folds_interval, mean_interval, strata_of
 from sortal.stats.sampling import Influence, Mean, Rates, Sampling
-from sortal.stats.strata import Strata
 
 
 def difference(
@@ -40,8 +39,8 @@ def excess_cost(task: Task, predictions: Predictions, decided: Codes, code: int)
     """
     costs = task.costs(predictions.row_costs)
     gap = costs - costs[..., code, None]
-    strata = Strata.of(predictions.truth, predictions.drawn_from)
-    return mean_interval(costs_within(gap, predictions.truth, decided), predictions.clusters, strata=strata)
+    mean = costs_within(gap, predictions.truth, decided)
+    return mean_interval(mean, predictions.clusters, strata=strata_of(predictions))
 
 
 def row_values(score: float, sampling: Sampling | None) -> Floats | None:

@@ -26,6 +26,7 @@ import numpy as np
 
 from sortal.core.arrays import Codes, Floats
 from sortal.core.interval import Interval
+from sortal.core.predictions import Predictions
 from sortal.stats.clusters import Worth, worth_of_rows
 from sortal.stats.cuts import precision_deviates, recall_limits
 from sortal.stats.means import score_limits
@@ -35,6 +36,11 @@ from sortal.stats.strata import Strata
 
 ROUNDING = 1e-12
 """Values that are this close to their mean, as a share of the largest, are equal to it."""
+
+
+def strata_of(predictions: Predictions) -> Strata | None:
+    """The classes by which these rows were dealt; None where they came one by one."""
+    return Strata.of(predictions.truth, predictions.drawn_from)
 
 
 def sampling_interval(
@@ -82,17 +88,17 @@ def mean_interval(
 ) -> Interval:
     """The score interval of a mean of one value a row (``stats.means``), with the quantile of Student's t.
 
-    Rows that come in clusters count as many as they are worth: their number divided by the design effect.
+    Rows that come in clusters count as many as they are worth: their number divided by the design effect. A single row
+    or cluster says nothing of how others differ: the limits are those that no row is beyond, NaN where none is known.
     """
     values = mean.values
     n, value = len(values), float(values.mean())
-    if n < 2:
-        return Interval(value, np.nan, np.nan)
     away = values - value
-    away[np.abs(away) <= ROUNDING * np.abs(values).max()] = 0.0
+    away[np.abs(away) <= ROUNDING * np.abs(values).max(initial=0.0)] = 0.0
     worth = worth_of_rows(away, clusters, strata=strata)
-    if worth.design == np.inf:
-        return Interval(value, *(end if np.isfinite(end) else np.nan for end in (mean.low, mean.high)))
+    if n < 2 or worth.design == np.inf:
+        ends = (np.nan, np.nan) if mean.guessed_range else (mean.low, mean.high)
+        return Interval(value, *(end if np.isfinite(end) else np.nan for end in ends))
     z = two_sided_z(confidence, worth.groups or n)
     low, high = score_limits(values, 1 / n, n / worth.design, z, low=mean.low, high=mean.high)
     return Interval(value, float(low), float(high))

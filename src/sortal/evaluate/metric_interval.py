@@ -8,9 +8,8 @@ from sortal.core.arrays import Codes
 from sortal.core.interval import Interval
 from sortal.core.predictions import Predictions
 from sortal.core.task import Task
-from sortal.evaluate.intervals import percentile_interval, resample, sampling_interval
+from sortal.evaluate.intervals import percentile_interval, resample, sampling_interval, strata_of
 from sortal.evaluate.metrics import Metric
-from sortal.stats.strata import Strata
 
 
 def interval(
@@ -40,5 +39,4 @@ def interval(
         scores = resample(score, len(predictions), clusters, seed, repeats)
         return metric.within(percentile_interval(value, scores, confidence, clusters))
     sampling = metric.sampling(task, predictions, decided)
-    strata = Strata.of(predictions.truth, predictions.drawn_from)
-    return metric.within(sampling_interval(value, sampling, clusters, confidence, strata))
+    return metric.within(sampling_interval(value, sampling, clusters, confidence, strata_of(predictions)))

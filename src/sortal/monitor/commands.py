@@ -94,12 +94,16 @@ class OfLog:
         self, watcher: Watcher, served: ServedModel, state: State, false_alarms: float
     ) -> Mapping[str, Any] | None:
         """Count what is new; what labels say at length is only in JSON."""
+        from sortal.monitor.from_log import of_others
         from sortal.serve.log.address import open_store
         from sortal.serve.truth import judge_log
 
         store = open_store(self.url, make=False)
         try:
+            state.use_log(self.url)
             watcher.look(store, state, clock.time(), false_alarms)
+            if not state.rows:
+                say(*filter(None, [of_others(store, served.sha256)]))
             return judge_log(served, store) if self.judge_labels else None
         finally:
             store.close()
@@ -123,8 +127,10 @@ class OfFiles:
         now = clock.time()
         files = Files(served.model, self.paths, now, self.time, self.once, self.allow_missing)
         with closing(files.batches()) as batches:  # also where a row cannot be counted
-            watcher.read(batches, state, now, false_alarms)
+            others = watcher.read(batches, state, now, false_alarms)
         say(*files.notes)
+        if others:
+            say(f"{others:,} rows are no newer than the last row of an earlier look, and count as looked at then")
         return None
 
 

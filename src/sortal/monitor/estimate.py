@@ -27,7 +27,7 @@ from sortal.core.arrays import Codes, Floats, Mask
 from sortal.core.coded import Coded
 from sortal.core.interval import Interval
 from sortal.core.reliability import GRID, Reliability, cells
-from sortal.monitor.losses import LabelPair, Loss, losses_of, of_each, wrong
+from sortal.monitor.losses import LabelPair, Loss, class_texts, losses_of, of_each, wrong
 from sortal.stats.means import score_limits
 from sortal.stats.ranking import roc_auc, roc_auc_effect
 
@@ -162,7 +162,7 @@ class Estimator:
         """Errors, and the losses that are watched."""
         model_losses: Sequence[Loss] = losses_of(model)
         losses = {ERRORS: (wrong, 1.0)} | {loss.name: (loss.of_row, loss.top) for loss in model_losses}
-        classes = tuple(str(label) for label in model.classes_.tolist())
+        classes = class_texts(model)
         of_class = {classes[model.task.classes.index(name)]: curve for name, curve in model.reliability.items()}
         return cls(classes, losses, of_class)
 

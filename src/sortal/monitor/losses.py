@@ -50,6 +50,11 @@ def losses_of(model: Model) -> tuple[Loss, ...]:
     return tuple(filter(None, (_cost(model) or _error(model), _precision(model))))
 
 
+def class_texts(model: Model) -> tuple[str, ...]:
+    """The classes as labels and decisions are written, which may be no text: ``True`` where the task has ``true``."""
+    return tuple(str(label) for label in model.classes_.tolist())
+
+
 def _worst(model: Model, metric: str, end: str) -> float | None:
     """The end of the interval of a figure that promises least, over the parts that it was measured on."""
     ends = [getattr(figures[metric], end) for figures in model.metrics.values() if metric in figures]
@@ -79,7 +84,7 @@ def _cost(model: Model) -> Loss | None:
     high = _worst(model, "expected_cost", "high")
     if rule.cost is None or rule.cost_columns or high is None or high <= 0:
         return None
-    codes = {str(label): at for at, label in enumerate(model.classes_.tolist())}
+    codes = {text: at for at, text in enumerate(class_texts(model))}
     cost, reject = rule.cost, rule.reject_cost
     top = max([*(value for row in cost for value in row), reject or 0.0])
     if min(value for row in cost for value in row) < 0 or high >= top:
@@ -98,12 +103,12 @@ def _precision(model: Model) -> Loss | None:
     certificate = model.decision.certificate
     if certificate is None or not certificate.holds:
         return None
-    bound = next((b for b in certificate.bounds if b.measure == "precision"), None)
+    bound = certificate.bound("precision")
     if bound is None:
         return None
-    positive = certificate.positive
+    positive = class_texts(model)[model.task.classes.index(certificate.positive)]
     return Loss(
-        f"wrong among those decided {positive}",
+        f"wrong among those decided {certificate.positive}",
         1 - bound.certified,
         f"at most {percent(1 - bound.certified)} were certified",
         lambda row: None if row[1] != positive else float(row[0] != positive),

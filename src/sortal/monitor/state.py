@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -68,15 +69,20 @@ class Look:
 @dataclass
 class State:
     """``model``: SHA-256 of the model file. ``first``: the day of the first row, in days since 1970. ``until``: up to
-    when rows and labels were counted. ``rows``, ``seconds`` and ``warnings`` by day: how many rows, what answering them
-    took, and how many had warnings; ``latency`` by day: rows by how long the answer took, between ``PACES``.
-    ``estimates``: what is expected of losses without labels, and seen of them with. ``looks``: the history.
+    when rows and labels were counted. ``log``: what tells a log from others, and ``number``: of the last row of it that
+    was looked at, by the order in which they were stored; None where no look has noted it. ``rows``, ``seconds`` and
+    ``warnings`` by day: how many rows, what answering them took, and how many had warnings; ``latency`` by day: rows by
+    how long the answer took, between ``PACES``. ``estimates``: what is expected of losses without labels, and seen of
+    them with. ``of_no_class``: rows whose label is no class of the model, ``strange_label`` the first of these.
+    ``looks``: the history.
     """
 
     model: str
     protocol: int = PROTOCOL
     first: int | None = None
     until: float = 0.0
+    number: int | None = None
+    log: str = ""
     rows: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     warnings: list[int] = field(default_factory=list)
@@ -84,8 +90,17 @@ class State:
     columns: dict[str, ColumnDays] = field(default_factory=dict)
     risks: dict[str, RiskDays] = field(default_factory=dict)
     estimates: EstimateDays = field(default_factory=EstimateDays)
+    of_no_class: int = 0
+    strange_label: str = ""
     alarms: dict[str, Alarm] = field(default_factory=dict)
     looks: list[Look] = field(default_factory=list)
+
+    def use_log(self, address: str) -> None:
+        """Rows are of this log from now on; numbers mean nothing in another one, as where it was moved to a server."""
+        # An address may hold a password.
+        digest = hashlib.sha256(address.encode()).hexdigest()
+        if self.log != digest:
+            self.log, self.number = digest, None
 
     def remember(self, look: Look) -> None:
         """What was known at a look stays in the history."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sortal.core.labels import no_class_note
 from sortal.core.plain import plain, short
 from sortal.core.writing import interval, number, percent
 from sortal.monitor import confusion, shift
@@ -69,8 +70,8 @@ class Period:
 class Status:
     """``days``: of the deployment; ``seconds``: of an answer, in the mean; None of rows in files. ``periods``: days,
     weeks or months, the oldest first; ``unestimated``: why nothing is expected without labels. ``kind``: what kind of
-    change it is, after an alarm. ``labels``: what labels say of the model, as ``sortal evaluate`` has it; None where
-    nobody asked.
+    change it is, after an alarm. ``of_no_class``: rows whose label is no class of the model, and ``note`` says so.
+    ``labels``: what labels say of the model, as ``sortal evaluate`` has it; None where nobody asked.
     """
 
     model: str
@@ -87,6 +88,8 @@ class Status:
     kind: str = ""
     traffic: tuple[Day, ...] = ()
     looks: tuple[Look, ...] = ()
+    of_no_class: int = 0
+    note: str = ""
     labels: Mapping[str, Any] | None = None
 
 
@@ -116,6 +119,8 @@ def status(watcher: Watcher, state: State, false_alarms: float, labels: Mapping[
         traffic=tuple(_traffic(state)),
         looks=tuple(state.looks),
         unestimated="" if watcher.model.reliability else UNESTIMATED,
+        of_no_class=state.of_no_class,
+        note=no_class_note(state.of_no_class, state.strange_label) if state.of_no_class else "",
         labels=labels,
     )
 
@@ -173,7 +178,9 @@ def text(status: Status) -> Iterator[str]:
         yield "rows       none yet; those of the last ten seconds are counted once the service has surely written them"
     for loss in status.losses:
         yield f"labels     {plain(loss.text)}; evidence of harm {_against(loss)}"
-    if not status.losses:
+    if status.note:
+        yield f"labels     {status.note}"
+    elif not status.losses:
         yield "labels     none has come yet; send them to /v1/labels, or with: sortal label"
     for period in status.periods[-MOST_PERIODS:]:
         yield from _period(period)

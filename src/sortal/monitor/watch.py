@@ -21,7 +21,7 @@ from sortal.monitor.batch import Batch
 from sortal.monitor.bins import Bins, change
 from sortal.monitor.estimate import Estimator
 from sortal.monitor.evidence import YEAR, likeliest_start, log_evidence
-from sortal.monitor.from_log import late_labels, predictions
+from sortal.monitor.from_log import Page, late_labels, predictions
 from sortal.monitor.losses import Loss, losses_of
 from sortal.monitor.state import DAY, PACES, Alarm, ColumnDays, Look, RiskDays, State
 from sortal.serve.log.store import LogStore
@@ -86,24 +86,34 @@ class Watcher:
     def look(self, store: LogStore, state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
         """Count what is new up to shortly before ``now``, and raise alarms.
 
-        A label counts once, when it and its prediction are both there.
+        A label counts once, when it and its prediction are both there; a row that a service could store only after a
+        look, at the next one.
         """
-        until = now - SETTLE_SECONDS
-        for batch in predictions(store, self.model, state.model, self.reads, state.until, until):
-            self.count(batch, state)
-        if state.until:
-            for batch in late_labels(store, self.model, state.model, state.until, until):
+        since, until, number = state.until, now - SETTLE_SECONDS, state.number
+        pages = [(store.pages(since, until), until)]
+        if number is not None:
+            pages.append((store.pages_late(number, since), since))
+        state.number = number if since else 0
+        for some, labelled_until in pages:
+            numbered = _noting_numbers(some, state)
+            for batch in predictions(numbered, self.model, state.model, self.reads, labelled_until):
+                self.count(batch, state)
+        if since:
+            for batch in late_labels(store, self.model, state.model, since, until):
                 self.count_labels(batch, state)
         self.end(state, until, now, false_alarms)
 
-    def read(self, batches: Iterable[Batch], state: State, now: float, false_alarms: float = FALSE_ALARMS) -> None:
-        """Count rows that came after those of the last look, and raise alarms."""
+    def read(self, batches: Iterable[Batch], state: State, now: float, false_alarms: float = FALSE_ALARMS) -> int:
+        """Count rows that came after those of the last look, and raise alarms. Returns how many others there were."""
         last_time = until = state.until if state.rows else -np.inf
+        others = 0
         for batch in batches:
             fresh = np.flatnonzero(batch.times > last_time)
+            others += len(batch) - len(fresh)
             self.count(batch.take(fresh), state)
             until = max(until, float(batch.times.max(initial=until)))
         self.end(state, until, now, false_alarms)
+        return others
 
     def end(self, state: State, until: float, now: float, false_alarms: float) -> None:
         """All up to some moment is counted: raise alarms, and remember the look."""
@@ -127,7 +137,14 @@ class Watcher:
         self.count_labels(batch.labelled(), state)
 
     def count_labels(self, batch: Batch, state: State) -> None:
-        """Labels of rows that were counted. One belongs to the day of its prediction, whenever it came."""
+        """Labels of rows that were counted. One belongs to the day of its prediction, whenever it came; what is no
+        class of the model counts for itself.
+        """
+        strange = [label for label in batch.labels if label not in self.estimator.classes]
+        if strange:
+            state.strange_label = state.strange_label or str(strange[0])
+            state.of_no_class += len(strange)
+            batch = batch.take(np.flatnonzero([label in self.estimator.classes for label in batch.labels]))
         for day, its in batch.by_day(state.days(batch.times)):
             truth = [label for label in its.labels if label is not None]
             self.estimator.count_labels(day, its.probability, its.decisions, truth, state.estimates)
@@ -199,6 +216,13 @@ class Watcher:
             return Stream(loss.name, np.array(days.gains)[year], risk.log_wealth, limit, message)
 
         return [stream(loss, state.risks[loss.name]) for loss in self.losses if loss.name in state.risks]
+
+
+def _noting_numbers(pages: Iterable[Page], state: State) -> Iterator[Page]:
+    """The pages, while the state notes the last number that a row was stored by."""
+    for page in pages:
+        state.number = max(state.number or 0, *(row[-1] for row in page))
+        yield page
 
 
 def _of_class(label: str) -> str:

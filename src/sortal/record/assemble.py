@@ -34,6 +34,7 @@ from sortal.engine.program import Program
 from sortal.engine.run import reads
 from sortal.evaluate.decisions import confusion, rejected
 from sortal.evaluate.figures import ClassScore, figures, per_class, share
+from sortal.evaluate.intervals import strata_of
 from sortal.evaluate.metric_interval import interval
 from sortal.evaluate.metrics import Metric
 from sortal.evaluate.slices import COLUMNS, Slices
@@ -50,7 +51,6 @@ from sortal.record.sealed_scores import OpenedTest
 from sortal.record.search import baselines, imbalance, leaderboard, selection
 from sortal.record.slices import describe_slices
 from sortal.record.wording import count, count_of, number
-from sortal.stats.strata import Strata
 from sortal.training.fit_log import FitLog
 from sortal.training.imbalance import WORDS
 from sortal.training.nested import Nested
@@ -172,8 +172,7 @@ def _nested(results: Results, apart: Codes, seed: int) -> parts.Nested | None:
 def _per_class(results: Results, predictions: Predictions, decided: Codes, apart: Codes) -> tuple[ClassScore, ...]:
     """Of what is shown; out of fold and nested, it was measured on models of fewer rows than the one that ships."""
     trained, task = results.trained, results.unsealed.task
-    strata = Strata.of(predictions.truth, predictions.drawn_from)
-    scores = per_class(task, predictions.truth, decided, predictions.clusters, strata)
+    scores = per_class(task, predictions.truth, decided, predictions.clusters, strata_of(predictions))
     if predictions.part not in ("out-of-fold", "nested"):
         return scores
     unseen = trained.finalized.unseen

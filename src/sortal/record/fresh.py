@@ -91,7 +91,8 @@ class Against:
 
 @dataclass(frozen=True)
 class Fresh:
-    """Labelled rows as they came in: ``name`` of the data, and how many rows had no label.
+    """Labelled rows as they came in: ``name`` of the data, and how many rows had no label, or one ``of_no_class`` of
+    the model.
 
     ``columns``: those that the model reads, as ``Table.columns`` gives them; ``absent``: those of them that the data
     does not have. ``notes``: what was unusual about the files. ``raw``: the labelled rows as they were read.
@@ -106,16 +107,18 @@ class Fresh:
     notes: tuple[str, ...] = ()
     raw: pl.DataFrame = field(default_factory=pl.DataFrame)
     trained_on: bool = False
+    of_no_class: int = 0
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """``promised_on``: the part that the promise was measured on. ``comparisons``: the gravest first. ``shifts``: where
-    the rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled``: rows that were
-    left out. ``rejected``: the share that is left to a person; figures of decisions are of the others. Null where no
-    row can be. ``slices``: where the model does worse. ``notes``: what was unusual about the files, and what else has
-    to be known. ``ledger``: of the run, where its sealed rows were looked at. ``trained_on``: the rows are those that
-    the model was made from, and say nothing of fresh ones.
+    the rows are not like those of training. ``classes_absent``: those that no row has. ``unlabelled`` and
+    ``of_no_class``: rows that were left out, as they have no label, or one that the model never says. ``rejected``: the
+    share that is left to a person; figures of decisions are of the others. Null where no row can be. ``slices``: where
+    the model does worse. ``notes``: what was unusual about the files, and what else has to be known. ``ledger``: of the
+    run, where its sealed rows were looked at. ``trained_on``: the rows are those that the model was made from, and say
+    nothing of fresh ones.
     """
 
     model: str
@@ -134,6 +137,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     ledger: Ledger | None = None
     trained_on: bool = False
+    of_no_class: int = 0
 
     @property
     def worse(self) -> tuple[str, ...]:
@@ -158,7 +162,7 @@ def judge(
     watch = Watch(model.profiled(without=fresh.absent))
     watch.add(fresh.columns)
     shifts = watch.shifts()
-    reserved = bool(shifts or fresh.absent or fresh.trained_on)
+    reserved = bool(shifts or fresh.absent or fresh.trained_on or fresh.of_no_class)
     compared = [compare(name, promised.get(name), figure, reserved) for name, figure in now.items()]
     pledges = [*_certified(model.decision.certificate, now, reserved), *_covered(model, fresh, reserved)]
     task = model.task
@@ -185,6 +189,7 @@ def judge(
         ),
         ledger=ledger,
         trained_on=fresh.trained_on,
+        of_no_class=fresh.of_no_class,
     )
 
 

@@ -8,7 +8,7 @@ sees a row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sortal.artifact.model import Model
@@ -26,6 +26,14 @@ from sortal.record.wording import times
 from sortal.version import __version__
 
 CLOSED = "the sealed rows stay closed"
+
+
+@dataclass(frozen=True)
+class Look:
+    """The sealed rows, and how the rows of their run were parted."""
+
+    source: Source
+    split: Split
 
 
 def seal_of(data: Sequence[str], model_file: Path) -> Seal | None:
@@ -54,24 +62,19 @@ def folder_of(model_file: Path) -> Path:
     return model_file.resolve().parent
 
 
-def split_of(seal: Seal) -> Split:
-    """How the rows of the run were parted."""
-    return _record(seal).split
-
-
-def to_predict(model: Model, model_file: Path, data: Sequence[str]) -> Source:
-    """The sealed rows in ``data``, for predictions, with a note that this was a look."""
+def to_predict(model: Model, sha256: str, model_file: Path, data: Sequence[str]) -> Source:
+    """The sealed rows in ``data``, for predictions, with a note that this was a look; others as they are."""
     seal = seal_of(data, model_file)
     if seal is None:
         return read(data)
-    source = look(model, model_file, seal, "sortal predict")
+    source = look(model, sha256, model_file, seal, "sortal predict").source
     return replace(
         source, notes=(f"the sealed test has now been opened {times(seal.opens)}: its score is not blind any more",)
     )
 
 
-def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
-    """The sealed rows, once the look at them is written down.
+def look(model: Model, sha256: str, model_file: Path, seal: Seal, reason: str) -> Look:
+    """The sealed rows, once the look at them is written down. ``sha256``: of the bytes that the model was made of.
 
     Raises DataError where the model is not the one that the rows were sealed for, or a witness is missing or disagrees,
     and OutputError where the look cannot be written down.
@@ -79,9 +82,9 @@ def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
     run = _record(seal)
     if run.ledger.head is None:
         raise DataError(f"the run in {str(seal.folder)!r} has sealed no rows; give labelled rows")
-    digest, own = sha256_of(model_file), None if run.artifact is None else run.artifact.sha256
-    if digest != own:
-        hashes = f"SHA-256 {digest[:12]}, {RECORD} says {(own or 'nothing')[:12]}"
+    own = None if run.artifact is None else run.artifact.sha256
+    if sha256 != own:
+        hashes = f"SHA-256 {sha256[:12]}, {RECORD} says {(own or 'nothing')[:12]}"
         raise DataError(
             f"{model_file.name} is not the model of the run in {str(seal.folder)!r} ({hashes}); {CLOSED}, as they "
             "are scored by "
@@ -89,7 +92,7 @@ def look(model: Model, model_file: Path, seal: Seal, reason: str) -> Source:
         )
     heads = {RECORD: run.ledger.head, "the model": _head(model)}
     by = f"sortal {__version__}"
-    return Source(seal.open(reason, by, heads, lambda: _note(seal, run)), "the sealed test")
+    return Look(Source(seal.open(reason, by, heads, lambda: _note(seal, run)), "the sealed test"), run.split)
 
 
 def _record(seal: Seal) -> RunRecord:

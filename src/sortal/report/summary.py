@@ -71,6 +71,9 @@ def evaluation(console: Console, result: Evaluation) -> None:
     console.print(Text(f"{rows} scored by {wording.plain(result.model)}", "bold"))
     if result.unlabelled:
         _line(console, "left out", f"{wording.count_of(result.unlabelled, 'row')} without a label")
+    if result.of_no_class:
+        rows_left = f"{wording.count_of(result.of_no_class, 'row')} of no class of the model, which is wrong about them"
+        terminal.hang(console, "left out", Text(rows_left, "yellow"), MARGIN)
     if result.trained_on:
         own = "the model was trained on this very data (the same SHA-256): it says nothing of fresh rows; --sealed does"
         terminal.hang(console, "not fresh", Text(own, "bold red"), MARGIN)
@@ -141,12 +144,13 @@ def _conclusion(result: Evaluation) -> str:
         return f"worse than promised: {wording.listing([wording.metric(name) for name in result.worse])}"
     if result.trained_on:
         return "nothing is clearly worse than promised, and on the data of training that is no proof"
-    if result.shifts or result.columns_absent:
-        n_shifted = len({shift.column for shift in result.shifts} | {*result.columns_absent})
-        reservation = (
-            f"{wording.count_of(n_shifted, 'column')} not as in training, and a promise is about rows like those"
-        )
-        return f"nothing is clearly worse than promised, with reservation: {reservation}"
+    n_shifted = len({shift.column for shift in result.shifts} | {*result.columns_absent})
+    reservations = [f"{wording.count_of(n_shifted, 'column')} not as in training"] if n_shifted else []
+    if result.of_no_class:
+        reservations.append(f"{wording.count_of(result.of_no_class, 'row')} of a class that was not in training")
+    if reservations:
+        why = f"{' and '.join(reservations)}, and a promise is about rows like those"
+        return f"nothing is clearly worse than promised, with reservation: {why}"
     return "nothing is worse than promised" if not _doubtful(result) else "nothing is clearly worse than promised"
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from sortal.core.errors import DataError
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
+from sortal.core.schema import by_column
 from sortal.core.writing import listing
 from sortal.serve.log.records import Label, PredictionRecord
 from sortal.serve.log.store import LogStore
@@ -27,8 +30,13 @@ class Case:
 
     @property
     def record(self) -> PredictionRecord:
-        """Of the model that answered it first, the last: the inputs of the case."""
+        """Of the model that answered it first, the last."""
         return self.answers[self.by]
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Any]:
+        """Those of the record, by column."""
+        return by_column(self.record.inputs)
 
 
 @dataclass(frozen=True)
@@ -100,3 +108,16 @@ def unseen_cases(cases: Sequence[Case], champion: str, until: float) -> list[Cas
     from, the last of which is of ``until``.
     """
     return [case for case in cases if case.by == champion and case.first > until]
+
+
+def of_others(cases: Sequence[Case], champion: str, until: float) -> list[str]:
+    """A sentence on those that came after ``until``, too, and that another model was the first to answer: after a
+    rollback, or while a service still has the former champion.
+    """
+    count = sum(case.by != champion and case.first > until for case in cases)
+    if not count:
+        return []
+    return [
+        f"{count:,} labelled rows neither teach nor judge: they came after what a challenger learns from, and another "
+        "model than the champion was the first to answer them"
+    ]

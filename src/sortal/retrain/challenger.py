@@ -17,11 +17,11 @@ from sortal.data.read import read
 from sortal.data.whole import temporary_folder
 from sortal.filing import MODEL_FILE
 from sortal.record.run import RunRecord
-from sortal.retrain.cases import Case, Division, divide, labelled_cases, unseen_cases, usable
+from sortal.retrain.cases import Case, Division, divide, labelled_cases, of_others, unseen_cases, usable
 from sortal.retrain.conditions import Contender, judge
 from sortal.retrain.gate import Terms, Verdict
 from sortal.retrain.registry import RECIPE_FILE, Registry
-from sortal.retrain.rows import fresh_rows, new_rows, old_rows, recipe_for, together
+from sortal.retrain.rows import as_sent, fresh_rows, new_rows, old_rows, recipe_for, together
 from sortal.run import trip
 from sortal.serve.deployment import read_model
 from sortal.serve.log.store import LogStore
@@ -81,9 +81,10 @@ def retrain(
     source = read(list(options.data)) if options.data else None
     notes += () if source is None else source.notes
     old = None if source is None else old_rows(source, model, notes.append)
-    judge_cases, copies = new_rows(division.judge, division.learn, old, model)
+    inputs = as_sent(division.learn, model.schema.columns)
+    fresh = fresh_rows(division.learn, inputs, model, old)
+    judge_cases, copies = new_rows(division.judge, [inputs] if old is None else [old, inputs], model)
     notes += copies
-    fresh = fresh_rows(division.learn, model, old)
     use: tuple[Used, ...] = options.use
     if old is None and use != ("fresh",):
         use = ("fresh",)
@@ -134,7 +135,9 @@ def promote(models: Registry, store: LogStore, terms: Terms, why: str) -> Outcom
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
     until = models.seen_until(challenger)
     learned_cases = [case for case in cases if case.first <= until] if models.is_built_here(challenger) else []
-    rows, copies = new_rows(unseen_cases(cases, champion, until), learned_cases, None, model)
+    learned = [as_sent(learned_cases, model.schema.columns)] if learned_cases else []
+    rows, copies = new_rows(unseen_cases(cases, champion, until), learned, model)
+    notes += of_others(cases, champion, until)
     former = models.verdict(challenger)
     if former is not None:  # one of two that were tried keeps its share of the doubt
         terms = replace(terms, doubt=min(terms.doubt, 1 / former.needed))
@@ -152,7 +155,8 @@ def _division(store: LogStore, champion: str, model: Model, share: float) -> tup
     cases, notes = usable(labelled_cases(store), model.needs.names, model.task.classes)
     if not cases:
         raise DataError("; ".join(["the log has no labelled row that can be used", *notes]))
-    return divide(cases, champion, share), notes
+    division = divide(cases, champion, share)
+    return division, [*notes, *of_others(cases, champion, division.until)]
 
 
 def _contender(models: Registry, version: str) -> Contender:

@@ -12,9 +12,8 @@ from sortal.core import registry
 from sortal.core.arrays import Codes, Floats
 from sortal.core.costs import incurred
 from sortal.core.disclosure import SMALLEST_COUNT, Disclosure
-from sortal.core.door import read_rows
-from sortal.core.frame import from_any
 from sortal.core.interval import Estimate
+from sortal.core.json_rows import read_alone
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
 from sortal.core.predictions import Predictions
@@ -29,7 +28,9 @@ from sortal.evaluate.verification import Level, check_level
 from sortal.record.wording import microseconds, size
 from sortal.retrain.cases import Case
 from sortal.retrain.gate import Losses, Reason, Terms, Verdict, gate
+from sortal.retrain.rows import as_sent
 from sortal.serve.deployment import ServedModel
+from sortal.serve.log.foreign import as_array
 
 CERTIFICATE, LATENCY, SIZE = "G301", "G401", "G402"
 SURE = 0.01
@@ -63,7 +64,7 @@ def judge(champion: Contender, challenger: Contender, cases: Sequence[Case], rec
     losses = losses_of(champion.model, challenger.model, truth, probabilities[0], probabilities[1])
     conditions = [
         *_certificate(champion.model, challenger.model, truth, probabilities[1]),
-        _latency(champion.model, challenger.model, cases[-1].record.inputs, recipe, terms),
+        _latency(champion.model, challenger.model, cases[-1].inputs, recipe, terms),
         _size(champion.bytes, challenger.bytes, recipe, terms),
     ]
     verdict = gate(losses, slices_of(champion.model, cases), conditions, terms)
@@ -78,10 +79,10 @@ def one_a_group(model: Model, cases: Sequence[Case]) -> tuple[Sequence[Case], li
     column = model.schema.only("group")
     if column is None or not cases:
         return cases, []
-    grouped_cases = [case for case in cases if case.record.inputs.get(column.name) is not None]
+    grouped_cases = [case for case in cases if case.inputs.get(column.name) is not None]
     of_group: dict[str, Case] = {}
     for case in grouped_cases:
-        of_group.setdefault(str(case.record.inputs[column.name]), case)
+        of_group.setdefault(str(case.inputs[column.name]), case)
     without = len(cases) - len(grouped_cases)
     notes = [f"one row of each {quoted(column.name)} counts, {len(of_group):,} of {len(grouped_cases):,}"]
     if without:
@@ -112,12 +113,12 @@ def losses_of(champion: Model, challenger: Model, truth: Codes, ours: Floats, th
 def slices_of(model: Model, cases: Sequence[Case]) -> list[Cut]:
     """By the columns that the champion leans on most."""
     card = model.card
-    raw = from_any([dict(case.record.inputs) for case in cases])
+    there = {name for case in cases for name in case.inputs}
     names = [*(() if card is None else card.by_importance), *model.reads.names]
-    by = with_strongest([], model.reads, [n for n in dict.fromkeys(names) if n in raw.columns], COLUMNS)
+    by = with_strongest([], model.reads, [n for n in dict.fromkeys(names) if n in there], COLUMNS)
     if not by.columns:
         return []
-    table = table_of(raw, by, np.arange(len(cases)))
+    table = table_of(as_sent(cases, by.columns), by, np.arange(len(cases)))
     return [cut(table, name, Disclosure(SMALLEST_COUNT)) for name in by.names]
 
 
@@ -126,12 +127,16 @@ def _probabilities(contender: Contender, cases: Sequence[Case]) -> Floats:
     sha256, model = contender.served.sha256, contender.model
     probability: Floats = np.zeros((len(cases), len(model.task.classes)))
     is_logged = np.array([sha256 in case.answers for case in cases])
-    for at in np.flatnonzero(is_logged).tolist():
-        probability[at] = cases[at].answers[sha256].probabilities
+    logged = [case for case in cases if sha256 in case.answers]
+    probability[is_logged] = as_array(
+        [case.row_id for case in logged],
+        [case.answers[sha256].probabilities for case in logged],
+        len(model.task.classes),
+    )
     missing = np.flatnonzero(~is_logged)
     if len(missing):
-        inputs = [dict(cases[at].record.inputs) for at in missing.tolist()]
-        probability[missing] = model.score_rows(read_rows(inputs, model.reads, allow_missing=True))
+        inputs = [cases[at].inputs for at in missing.tolist()]
+        probability[missing] = model.score_rows(read_alone(inputs, model.reads))
     return probability
 
 

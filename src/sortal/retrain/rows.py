@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,29 +14,41 @@ from sortal.artifact.model import Model
 from sortal.core.errors import DataError
 from sortal.core.frame import conform, conform_column, from_any
 from sortal.core.infer import infer
+from sortal.core.json_rows import read_alone
 from sortal.core.kinds import kind_of
 from sortal.core.labels import code_of
 from sortal.core.plain import quoted
 from sortal.core.recipe import Recipe, defaults
 from sortal.core.schema import Column, Schema
-from sortal.core.series import sort_of
+from sortal.core.series import of_programs, sort_of
 from sortal.core.sheets import RAN
 from sortal.core.table import Table
 from sortal.core.values import is_text
 from sortal.core.writing import listing
 from sortal.data.read import Source
 from sortal.retrain.cases import Case
+from sortal.serve.log.foreign import named
 
 REQUIRED_ROLES = ("time", "group", "split", "weight", "cost")
 """Roles of columns that every row has to have."""
 
 
-def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
-    """Cases as rows with their labels; in the columns and the notation of ``old``, where there is one.
+def as_sent(cases: Sequence[Case], columns: Sequence[Column]) -> pl.DataFrame:
+    """The inputs of cases in canonical types, of those ``columns`` that a log has. A value means what it means alone,
+    as the service read it: 1.234 of JSON is a small number also beside a "2,5".
+    """
+    schema = Schema(tuple(column for column in columns if column.role not in ("target", "ignore")))
+    with _named(cases, schema):
+        rows = read_alone([case.inputs for case in cases], schema)
+    return pl.DataFrame({c.name: of_programs(rows.columns[c.name], kind_of(c.kind)) for c in schema.columns})
+
+
+def fresh_rows(cases: Sequence[Case], inputs: pl.DataFrame, model: Model, old: pl.DataFrame | None) -> pl.DataFrame:
+    """Cases, with their ``inputs`` as sent, as rows with their labels; in the columns and the notation of ``old``,
+    where there is one.
 
     Raises DataError for a column that rows are ordered, grouped or weighted by, and that the log does not have.
     """
-    raw = from_any([dict(case.record.inputs) for case in cases])
     names = old.columns if old is not None else [c.name for c in model.schema.columns if c.role != "ignore"]
     columns = []
     for name in names:
@@ -46,25 +59,24 @@ def fresh_rows(cases: Sequence[Case], model: Model, old: pl.DataFrame | None) ->
         elif column.role == "ignore":
             values = pl.Series([None] * len(cases))
         else:
-            values = _values(raw, column, cases, old_series)
+            values = _values(inputs[name].alias(""), column, cases, old_series)
         columns.append(values.alias(name))
     return pl.DataFrame(columns)
 
 
-def new_rows(
-    cases: Sequence[Case], learned_cases: Sequence[Case], old: pl.DataFrame | None, model: Model
-) -> tuple[list[Case], list[str]]:
-    """Those of ``cases`` that are no copies of what a challenger learned from, in the log or in ``old``, and a sentence
-    on the others: a model that has seen a row knows its label. Rows of coarse columns that agree by chance are rows
+def new_rows(cases: Sequence[Case], learned: Sequence[pl.DataFrame], model: Model) -> tuple[list[Case], list[str]]:
+    """Those of ``cases`` that are no copies of what a challenger learned from, in raw tables, and a sentence on the
+    others: a model that has seen a row knows its label. Rows of coarse columns that agree by chance are rows
     like any others (``core.coincidence``).
 
     Raises DataError where none is left.
     """
     if not cases:
         return [], []
-    schema, fresh = Schema(model.schema.features), from_any([dict(c.record.inputs) for c in (*learned_cases, *cases)])
-    old_frames = [] if old is None else [old]
-    frame = pl.concat([conform(part, schema, allow_missing=True) for part in (*old_frames, fresh)])
+    schema = Schema(model.schema.features)
+    frame = pl.concat(
+        [conform(part, schema, allow_missing=True) for part in (*learned, as_sent(cases, schema.columns))]
+    )
     records = Table(schema, frame, np.arange(frame.height)).records
     first = frame.height - len(cases)
     copies = np.isin(records[first:], records[:first])
@@ -116,6 +128,10 @@ def recipe_for(recipe: Recipe, frame: pl.DataFrame, fresh: pl.DataFrame, model: 
     return recipe.with_options(**anew, kind=column_kinds, ignore=left_out), notes
 
 
+def _named(cases: Sequence[Case], schema: Schema) -> AbstractContextManager[None]:
+    return named(((case.row_id, case.inputs) for case in cases), schema)
+
+
 def _kind(frame: pl.DataFrame, name: str) -> str:
     return infer(frame[[name]], None).columns[0].kind
 
@@ -128,29 +144,45 @@ def _labels(cases: Sequence[Case], model: Model, old: pl.Series | None) -> pl.Se
     return pl.Series([None if code is None else model.task.classes[code] for code in codes], dtype=pl.String)
 
 
-def _values(raw: pl.DataFrame, column: Column, cases: Sequence[Case], old: pl.Series | None) -> pl.Series:
-    inputs = [case.record.inputs.get(column.name) for case in cases]
+def _values(values: pl.Series, column: Column, cases: Sequence[Case], old: pl.Series | None) -> pl.Series:
+    """``values``: of the cases, canonical."""
+    inputs = [case.inputs.get(column.name) for case in cases]
     if column.role == "time" and None in inputs and _is_moment(column):
         inputs = [
             _moment(case.first, column) if value is None else value for case, value in zip(cases, inputs, strict=True)
         ]
+        values = conform_column(from_any({column.name: inputs}), column)
     if column.role in REQUIRED_ROLES and None in inputs:
         raise DataError(
             f"column {quoted(column.name)} is the {column.role} of the champion's recipe, and {inputs.count(None):,} "
             f"of {len(inputs):,} labelled rows of the log do not have it; send it with every row"
         )
     if old is not None and is_text(sort_of(old.dtype)):
+        if values.dtype == pl.String:
+            return values
         return pl.Series([_text(value, column) for value in inputs], dtype=pl.String)
-    one = (
-        from_any({column.name: inputs})
-        if column.name not in raw.columns or column.role == "time"
-        else raw[[column.name]]
-    )
-    values = conform_column(one, column)
     if old is None or values.dtype == old.dtype:
         return values
-    whole = old.dtype.is_integer() and values.dtype.is_float() and bool((values.drop_nulls() % 1 == 0).all())
-    return values.cast(old.dtype) if whole or values.dtype == pl.String else values
+    if values.dtype == pl.String:
+        return _typed(values, old.dtype, column)
+    whole = old.dtype.is_integer() and values.dtype.is_float() and _are_whole(values)
+    return values.cast(pl.Int64) if whole else values
+
+
+def _are_whole(numbers: pl.Series) -> bool:
+    """Those that are there, without a loss."""
+    there = numbers.drop_nulls()
+    return bool((there % 1 == 0).all()) and bool((there.abs() < 2**53).all())
+
+
+def _typed(texts: pl.Series, dtype: pl.DataType, column: Column) -> pl.Series:
+    """Levels as numbers, where the old table has such and all of them mean the same so: 98101, and neither W1A nor
+    007.
+    """
+    if not dtype.is_numeric():
+        return texts
+    numbers = texts.cast(pl.Int64 if dtype.is_integer() else pl.Float64, strict=False)
+    return numbers if conform_column(numbers.to_frame(column.name), column).equals(texts) else texts
 
 
 def _is_moment(column: Column) -> bool:
@@ -164,16 +196,16 @@ def _moment(time: float, column: Column) -> str:
 
 
 def _text(value: Any, column: Column) -> str | None:
-    """A value of JSON as a file with this column has it.
+    """A value of JSON, which the column can hold, as a file with this column has it.
 
-    >>> _text(29.5, Column("price", "number", format=",")), _text(3.0, Column("zip", "category"))
-    ('29,5', '3')
+    >>> _text(29.5, Column("price", "number", format=",")), _text(True, Column("visits", "number"))
+    ('29,5', '1')
     >>> _text(True, Column("member", "boolean", levels=("no", "yes")))
     'yes'
     """
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, bool):
+    if isinstance(value, bool) and column.kind != "number":
         return column.levels[value] if column.levels else str(value).lower()
     text = str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(value)
     return text.replace(".", ",") if column.kind == "number" and column.format.startswith(",") else text

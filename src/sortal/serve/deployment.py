@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sortal.artifact.model import Model, load
-from sortal.core.errors import ArtifactError
-from sortal.core.files import sha256_of
+from sortal.artifact.model import Model, load_with_sha256
 from sortal.serve.door import Door
 from sortal.serve.pace import Pace, measure
 
@@ -37,12 +35,8 @@ class ServedModel:
 
 
 def read_model(path: Path, verify: Path | None = None) -> ServedModel:
-    """A model file as it is served. Raises ArtifactError as ``load`` does, and where it is replaced meanwhile."""
-    before = identity(path)
-    model = load(path, verify)
-    sha256 = sha256_of(path)
-    if identity(path) != before:
-        raise ArtifactError(f"{path.name} was replaced while it was read")
+    """A model file as it is served. Raises ArtifactError as ``load`` does."""
+    model, sha256 = load_with_sha256(path, verify)
     return ServedModel(path.stem, sha256, model)
 
 

@@ -70,9 +70,9 @@ def label_rows(
     table = pl.DataFrame({"id": ids, "label": labels}).drop_nulls()
     with closing(open_store(url, make=False)) as store:
         known_classes = _classes_of(store) if classes is None else classes
-        records = _records(table, known_classes, source.name, strict=classes is not None)
-        receipts = [store.add_labels(records[at : at + TOGETHER]) for at in range(0, len(records), TOGETHER)]
-    return LabelResult(len(ids), len(ids) - len(records), _together(receipts))
+        pairs = _pairs(table, known_classes, source.name, strict=classes is not None)
+        receipts = [_add(store, pairs[at : at + TOGETHER]) for at in range(0, len(pairs), TOGETHER)]
+    return LabelResult(len(ids), len(ids) - len(pairs), _together(receipts))
 
 
 def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
@@ -94,8 +94,15 @@ def _classes_of(store: LogStore) -> Sequence[Label]:
     return list(classes)
 
 
-def _records(table: pl.DataFrame, classes: Sequence[Label], source: str, strict: bool) -> list[LabelRecord]:
-    names, now = [str(label) for label in classes], time.time()
+def _add(store: LogStore, pairs: Sequence[tuple[str, Label]]) -> LabelReceipt:
+    """All of them came now: a watch has no time behind it before which labels may still be on their way."""
+    now = time.time()
+    return store.add_labels([LabelRecord(row_id, label, now) for row_id, label in pairs])
+
+
+def _pairs(table: pl.DataFrame, classes: Sequence[Label], source: str, strict: bool) -> list[tuple[str, Label]]:
+    """Row ids with their labels, in the type of the classes."""
+    names = [str(label) for label in classes]
 
     @cache
     def in_its_type(text: str) -> Label:
@@ -106,7 +113,7 @@ def _records(table: pl.DataFrame, classes: Sequence[Label], source: str, strict:
             return _as_type(text, type(classes[0]), source)
         raise DataError(f"a label of {source} is {quoted(text)}, no class of the model; {did_you_mean(text, names)}")
 
-    return [LabelRecord(row_id, in_its_type(text), now) for row_id, text in table.iter_rows()]
+    return [(row_id, in_its_type(text)) for row_id, text in table.iter_rows()]
 
 
 def _as_type(text: str, kind: type, source: str) -> Label:

@@ -13,11 +13,13 @@ import msgspec
 import numpy as np
 
 from sortal.artifact.model import Model
-from sortal.core.door import Rows, read_rows
+from sortal.core.door import Rows
 from sortal.core.errors import SortalError
+from sortal.core.json_rows import read_alone
 from sortal.core.kinds import kind_of
-from sortal.core.schema import Schema
+from sortal.core.schema import Schema, by_column
 from sortal.serve.deployment import ServedModel
+from sortal.serve.log.foreign import as_array, named
 from sortal.serve.log.records import LabelledPrediction
 from sortal.serve.traffic import gently
 
@@ -68,29 +70,32 @@ def last_answers(labelled: Iterable[LabelledPrediction]) -> Iterable[LabelledPre
 
 def _evaluation(served: ServedModel, labelled: Sequence[LabelledPrediction]) -> dict[str, Any]:
     # Imported where it is needed: a service that nobody looks at does without polars.
+    from sortal.core.labels import code_of, no_class_note
     from sortal.core.predictions import Predictions
     from sortal.evaluate.metrics import label_of
     from sortal.record.fresh import Fresh, judge
 
     model = served.model
-    codes = {label: code for code, label in enumerate(model.classes_.tolist())}
-    pairs = [
-        (answer.prediction, codes[answer.label.label])
-        for answer in labelled
-        if answer.label and answer.label.label in codes
-    ]
+    labels = [(answer.prediction, answer.label.label) for answer in labelled if answer.label]
+    coded = [(prediction, code_of(label, model.task.classes)) for prediction, label in labels]
+    pairs = [(prediction, code) for prediction, code in coded if code is not None]
     if not pairs:
         return _nothing("no label that has come is a class of this model")
-    rows = _rows(model, [prediction.inputs for prediction, _ in pairs])
+    strange = [label for (_, label), (_, code) in zip(labels, coded, strict=True) if code is None]
+    notes = (no_class_note(len(strange), strange[0]),) if strange else ()
+    ids, inputs = zip(*((prediction.row_id, by_column(prediction.inputs)) for prediction, _ in pairs), strict=True)
+    with named(zip(ids, inputs, strict=True), model.needs):
+        rows = _rows(model, inputs)
     predictions = Predictions(
         classes=model.task.classes,
         rows=np.arange(len(pairs)),
         truth=np.array([code for _, code in pairs], dtype=np.int64),
-        probability=np.array([prediction.probabilities for prediction, _ in pairs], dtype=np.float64),
+        probability=as_array(ids, [prediction.probabilities for prediction, _ in pairs], len(model.task.classes)),
         part="fresh",
         row_costs=rows.row_costs(model.decision.cost_columns),
     )
-    evaluation = judge(served.name, model, Fresh("the log", predictions, columns=rows.columns))
+    fresh = Fresh("the log", predictions, columns=rows.columns, notes=notes, of_no_class=len(strange))
+    evaluation = judge(served.name, model, fresh)
     times = [prediction.time for prediction, _ in pairs]
     return {
         "rows": len(pairs),
@@ -108,4 +113,4 @@ def _rows(model: Model, inputs: Sequence[Mapping[str, Any]]) -> Rows:
     columns = [
         column for column in model.needs.columns if column.name in names and kind_of(column.kind).storage != "bytes"
     ]
-    return read_rows([dict(row) for row in inputs], Schema(tuple(columns)), allow_missing=True)
+    return read_alone(inputs, Schema(tuple(columns)))

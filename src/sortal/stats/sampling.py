@@ -55,12 +55,13 @@ class Rates:
 @dataclass(frozen=True)
 class Mean:
     """The mean of ``values`` (n,). A fresh row may have what none of these has, from ``low`` to ``high``; infinite
-    where that is not known.
+    where that is not known. ``guessed_range``: that is as far as these rows tell, and no bound of any row.
     """
 
     values: Floats
     low: float = -np.inf
     high: float = np.inf
+    guessed_range: bool = False
 
     @classmethod
     def within(cls, values: Floats, least: float | Floats, most: float | Floats) -> Mean:
@@ -75,7 +76,8 @@ class Mean:
         mean = float(values.mean()) if len(values) else 0.0
         down, up = (_farther(np.broadcast_to(x, values.shape)) for x in (values - least, most - values))
         low, high = max(mean - down, float(np.min(least))), min(mean + up, float(np.max(most)))
-        return cls(values, min(low, float(values.min(initial=low))), max(high, float(values.max(initial=high))))
+        low, high = min(low, float(values.min(initial=low))), max(high, float(values.max(initial=high)))
+        return cls(values, low, high, guessed_range=np.ndim(least) + np.ndim(most) > 0)
 
 
 @dataclass(frozen=True)

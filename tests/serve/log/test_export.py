@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +87,14 @@ def test_inputs_are_columns_with_the_label_and_all_else_is_in_one(
     assert export(store, tmp_path / "y.parquet", 10.0, 20.0, role="shadow") == 1
     assert export(store, tmp_path / "z.parquet", 30.0) == 0
     assert not (tmp_path / "z.parquet").exists()
+
+
+def test_a_column_is_one_whichever_form_its_name_has(small: LogStore, tmp_path: Path) -> None:
+    """As a service reads them; in two columns each row would lack one."""
+    for at, name in enumerate(("größe", unicodedata.normalize("NFD", "größe"), " größe ")):
+        small.add_predictions([prediction(f"r{at}", 1.0 + at, {name: at})])
+    assert export(small, tmp_path / "x.parquet") == 3
+    assert pl.read_parquet(tmp_path / "x.parquet")["größe"].to_list() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("part", [1, 9], ids=["each in its own part", "all in one"])

@@ -118,6 +118,21 @@ def test_a_span_is_read_by_time_and_a_page_at_a_time(store: LogStore, monkeypatc
     ]
 
 
+def test_what_was_stored_late_is_read_by_the_order_in_which_it_was_stored(store: LogStore) -> None:
+    n = stores.PAGE + 2
+    store.add_predictions([prediction("early", 5.0), prediction("new", 50.0)])
+    last = max(row[-1] for page in store.pages() for row in page)
+    assert list(store.pages_late(last, 60.0)) == []
+    store.add_predictions([prediction(f"r{at}", float(n - at) / n) for at in range(n)])
+    store.add_predictions([prediction("newer", 60.0), prediction("late", 7.0)])
+    store.add_labels([LabelRecord("late", "yes", 70.0)])
+    rows_late = [row for page in store.pages_late(last, 60.0) for row in page]
+    assert [row[0] for row in rows_late] == [*(f"r{at}" for at in range(n)), "late"]
+    assert [(row[12], row[13]) for row in rows_late[-2:]] == [(None, None), ('"yes"', 70.0)]
+    assert len({row[-1] for row in rows_late}) == n + 1
+    assert list(store.pages_late(rows_late[-1][-1], 60.0)) == []
+
+
 def test_what_is_known_the_truth_of_is_read_by_model_the_last_label_first(store: LogStore) -> None:
     rows = [prediction(f"r{at}", 10.0 + at) for at in range(6)]
     rows[1] = msgspec.structs.replace(rows[1], model="another")
@@ -172,6 +187,38 @@ def test_of_labels_that_contradict_each_other_the_first_stays(store: LogStore) -
     assert store.add_labels(label_records) == receipt
     store.add_predictions([prediction("a"), prediction("b")])
     assert rows(store) == [("a", "yes"), ("b", 1)]
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(
+    groups=st.lists(
+        st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["yes", "no"])), max_size=120), min_size=1, max_size=3
+    )
+)
+@example(groups=[[(at % 80, "yes") for at in range(99, -1, -1)], [(at, "no") for at in range(100)]])
+def test_labels_at_once_become_what_they_would_one_by_one(store: LogStore, groups: list[list[tuple[int, str]]]) -> None:
+    while store.delete_before(float("inf")):
+        pass
+    predicted = [f"r{at}" for at in range(0, 100, 3)]
+    store.add_predictions([prediction(row_id) for row_id in predicted])
+    known_labels: dict[str, str] = {}
+    receipts = []
+    for group in groups:
+        new, repeated, unmatched, conflicts = 0, 0, 0, []
+        for row_id, label in [(f"r{at}", label) for at, label in group]:
+            if row_id not in known_labels:
+                known_labels[row_id] = label
+                new += 1
+                unmatched += row_id not in predicted
+            elif known_labels[row_id] == label:
+                repeated += 1
+            else:
+                conflicts.append(Conflict(row_id, known_labels[row_id], label))
+        receipts.append(LabelReceipt(new, repeated, unmatched, tuple(conflicts)))
+    records = [[LabelRecord(f"r{at}", label, 1.0) for at, label in group] for group in groups]
+    first, others = store.add_label_groups(records[:1]), store.add_label_groups(records[1:])
+    assert [*first, *others] == receipts
+    assert rows(store) == [(row_id, known_labels.get(row_id)) for row_id in predicted]
 
 
 def test_a_label_belongs_to_every_prediction_of_its_row(store: LogStore) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -17,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sortal.core.errors import DataError, StoreError
 from sortal.serve.log import writer as writers
 from sortal.serve.log.address import open_store
-from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord
+from sortal.serve.log.records import LabelReceipt, LabelRecord, PredictionRecord, redact
 from sortal.serve.log.rows import Row, row_of
 from sortal.serve.log.sqlite import SqliteStore
 from sortal.serve.log.store import LogStore
@@ -294,9 +297,17 @@ def test_what_is_redacted_reaches_no_store_and_no_message(
     assert "jane" not in caplog.text
 
 
+@given(st.sampled_from(["größe", "e-mail", "Nom de l'été"]), st.sampled_from(["", " ", "\ufeff", "\t", "\u00a0"]))
+def test_a_field_is_redacted_whichever_form_its_name_has(name: str, around: str) -> None:
+    """A service reads all of them as the same column, and so none of them is to be stored."""
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        sent_name = f"{around}{unicodedata.normalize(form, name)}{around}"
+        record = redact(prediction("a", inputs={"age": 41, sent_name: "secret"}), {name, "other"})
+        assert (dict(record.inputs), record.redacted) == ({"age": 41}, (name,))
+
+
 def test_a_warning_of_a_long_name_is_redacted_too() -> None:
     from sortal.core.raw import short_repr
-    from sortal.serve.log.records import redact
 
     for name in ("n" * 80, 'it\'s "quoted" and long\n' * 3, "\0" * 30):
         record = prediction("a", inputs={name: "secret"}, warnings=(f"{short_repr(name)}: secret was never seen",))

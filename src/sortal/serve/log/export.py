@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from sortal.core.schema import by_column
 from sortal.data.whole import PRIVATE, replacing
 from sortal.serve.log.records import LabelledPrediction, Role
 from sortal.serve.log.store import LogStore
@@ -123,7 +124,7 @@ def _columns(rows: Sequence[LabelledPrediction]) -> dict[str, _Column]:
 
 def _flat(row: LabelledPrediction) -> Iterable[tuple[str, Any]]:
     record, label = row.prediction, row.label
-    yield from ((f"i:{name}", value) for name, value in record.inputs.items())
+    yield from ((f"i:{name}", value) for name, value in by_column(record.inputs).items())
     yield "s:prediction", record.prediction
     yield "s:decision", record.decision
     yield "s:label", None if label is None else label.label

@@ -69,6 +69,11 @@ READ = f"""
         SELECT * FROM sortal_predictions WHERE (time, id) > (%s, %s) AND time < %s ORDER BY time, id LIMIT {PAGE})
     SELECT {WHOLE}
     FROM page p LEFT JOIN sortal_labels l ON l.row_id = p.row_id ORDER BY p.time, p.id"""
+READ_LATE = f"""
+    WITH page AS MATERIALIZED (
+        SELECT * FROM sortal_predictions WHERE id > %s AND time < %s ORDER BY id LIMIT {PAGE})
+    SELECT {WHOLE}
+    FROM page p LEFT JOIN sortal_labels l ON l.row_id = p.row_id ORDER BY p.id"""
 LABELLED_DAYS = """
     SELECT DISTINCT CAST(floor(p.time / 86400) AS integer)
     FROM sortal_labels l JOIN sortal_predictions p ON p.row_id = l.row_id WHERE l.time >= %s"""
@@ -105,7 +110,7 @@ class Doubt:
 class PostgresStore(LogStore):
     """One connection, made again where it broke."""
 
-    queries = Queries(READ, READ_LABELLED, LABELLED, "p.inputs::text")
+    queries = Queries(READ, READ_LATE, READ_LABELLED, LABELLED, "p.inputs::text")
 
     def __init__(self, url: str, *, make: bool = True) -> None:
         self._url, self._place = url, place_of(url)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from sortal.core.schema import column_name
+
 Label = str | int | float | bool
 """A class as JSON has it."""
 Role = Literal["champion", "shadow"]
@@ -85,9 +87,12 @@ def same_label(one: Label, other: Label) -> bool:
 
 
 def redact(record: PredictionRecord, columns: Collection[str]) -> PredictionRecord:
-    """The record without these inputs, and without the warnings that speak of them, which quote values."""
-    present = tuple(name for name in record.inputs if name in columns)
-    inputs = {name: value for name, value in record.inputs.items() if name not in columns}
+    """The record without these inputs, whichever form of a name they came by, and without the warnings that speak of
+    them, which quote values.
+    """
+    columns_of = {name: name if name in columns else column_name(name) for name in record.inputs}
+    present = tuple(dict.fromkeys(column for column in columns_of.values() if column in columns))
+    inputs = {name: value for name, value in record.inputs.items() if columns_of[name] not in columns}
     warnings = tuple(_redact_warning(warning, columns) for warning in record.warnings)
     return msgspec.structs.replace(record, inputs=inputs, redacted=present, warnings=warnings)
 

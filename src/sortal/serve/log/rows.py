@@ -6,13 +6,16 @@ JSON it is written ``\\u0000``). A row id is written as JSON writes it, without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
 from sortal.core.errors import DataError
+from sortal.core.plain import quoted
+from sortal.core.schema import Schema
+from sortal.serve.log.foreign import check_values, foreign, odd_number
 from sortal.serve.log.records import Label, LabelledPrediction, LabelRecord, PredictionRecord
 
 Row = tuple[str, float, str, str, str, str, str, str, str, str | None, str, float]
@@ -28,12 +31,35 @@ USUAL = 600
 
 _encode = msgspec.json.Encoder().encode
 _value = msgspec.json.Decoder().decode
-_class = lru_cache(1_024)(_value)
+_class = lru_cache(1_024)(msgspec.json.Decoder(Label).decode)
 """Of a label: there are few, and a log has millions of each."""
+_object = msgspec.json.Decoder(dict[str, Any]).decode
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _floats = msgspec.json.Decoder(tuple[float, ...]).decode
 _many_floats = msgspec.json.Decoder(list[list[float]]).decode
 _labels = msgspec.json.Decoder(tuple[Label, ...]).decode
+
+
+def _id_of(text: str) -> str:
+    """A row id as it was given."""
+    name: str = text if "\\" not in text else _value(f'"{text}"')
+    return name
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "row_id": _id_of,
+    "inputs": _object,
+    "redacted": _texts,
+    "prediction": _class,
+    "probabilities": _floats,
+    "decision": _class,
+    "prediction_set": _labels,
+    "warnings": _texts,
+    "label": _class,
+}
+"""Of the columns of a store and the label beside them, those that hold JSON."""
+UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError)
+"""What readers raise where another program than a service wrote a row."""
 
 
 def row_of(record: PredictionRecord) -> Row:
@@ -63,16 +89,27 @@ def size(row: Row) -> int:
 
 
 def record_of(row: Sequence[Any]) -> LabelledPrediction:
-    """What ``row_of`` was given, with the label and its time that end the row; None and None where there is none."""
+    """What ``row_of`` was given, with the label and its time that end the row; None and None where there is none.
+
+    Raises DataError for a row that no service wrote.
+    """
+    try:
+        return _record_of(row)
+    except UNREADABLE:
+        check(row)
+        raise
+
+
+def _record_of(row: Sequence[Any]) -> LabelledPrediction:
     row_id, time, model, role, inputs, redacted, prediction, probabilities, decision, prediction_set = row[:10]
     warnings, seconds, label, label_time = row[10:14]
-    name = row_id if "\\" not in row_id else _value(f'"{row_id}"')
+    name = _id_of(row_id)
     record = PredictionRecord(
         name,
         time,
         model,
         role,
-        _value(inputs) if inputs != "{}" else {},
+        _object(inputs) if inputs != "{}" else {},
         _class(prediction),
         _floats(probabilities),
         _class(decision),
@@ -85,11 +122,32 @@ def record_of(row: Sequence[Any]) -> LabelledPrediction:
     return LabelledPrediction(record, truth)
 
 
+def check(row: Sequence[Any]) -> None:
+    """Raises DataError for the first field of a row that is not as a service writes it."""
+    for name, text in zip((*COLUMNS, "label"), row, strict=False):
+        if name in READERS and text is not None:
+            _read_field(row[0], name, text)
+
+
+def check_inputs(row_ids: Sequence[str], texts: Sequence[str], schema: Schema) -> None:
+    """Raises DataError for the first inputs, as they are stored, that ``schema`` does not take."""
+    for row_id, text in zip(row_ids, texts, strict=True):
+        check_values(row_id, _read_field(row_id, "inputs", text), schema)
+
+
+def _read_field(row_id: str, name: str, text: str) -> Any:
+    try:
+        return READERS[name](text)
+    except UNREADABLE as error:
+        raise foreign(row_id, odd_number(text) or f"{quoted(text)} as {name} ({error})") from None
+
+
 class Answers(NamedTuple):
     """Some rows as ``record_of`` reads them, a column at a time; ``inputs`` and ``redacted`` in JSON, as they are
     stored. ``labels``, and their ``label_times``, are None where none has come.
     """
 
+    row_ids: Sequence[str]
     times: Sequence[float]
     inputs: Sequence[str]
     redacted: Sequence[str]
@@ -102,16 +160,29 @@ class Answers(NamedTuple):
 
 
 def answers_of(rows: Sequence[Sequence[Any]], model: str) -> Answers:
-    """What a model answered as champion, of rows as a store has them."""
+    """What a model answered as champion, of rows as a store has them. Raises DataError as ``record_of`` does."""
     own_rows = [row[:14] for row in rows if row[2] == model and row[3] == "champion"]
-    _, times, _, _, inputs, redacted, _, probabilities, decisions, _, warnings, seconds, labels, label_times = (
+    try:
+        return _answers_of(own_rows)
+    except UNREADABLE:
+        for row in own_rows:
+            check(row)
+        raise
+
+
+def _answers_of(own_rows: Sequence[Sequence[Any]]) -> Answers:
+    row_ids, times, _, _, inputs, redacted, _, probabilities, decisions, _, warnings, seconds, labels, label_times = (
         zip(*own_rows, strict=True) if own_rows else [()] * 14
     )
+    for text in set(redacted):
+        redacted_of(text)
+    by_row = zip(own_rows, _many_floats(f"[{','.join(probabilities)}]"), strict=True)
     return Answers(
+        row_ids,
         times,
         inputs,
         redacted,
-        _many_floats(f"[{','.join(probabilities)}]"),
+        [its for _, its in by_row],
         list(map(_class, decisions)),
         [text != "[]" for text in warnings],
         seconds,

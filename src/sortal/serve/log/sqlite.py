@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -56,13 +56,19 @@ TABLES = (
 )
 TOGETHER = (64, 8, 1)
 """Rows of one statement. The interpreter is let go of, and waited for, once a statement: a row for itself would take it
-from those who answer as often as it has rows.
+from those who answer as often as it has rows. A label alone takes half as long again.
 """
-_VALUES = f"({', '.join('?' * len(COLUMNS))})"
-ADD = {
-    rows: f"INSERT INTO predictions ({', '.join(COLUMNS)}) VALUES {', '.join([_VALUES] * rows)}" for rows in TOGETHER
-}
-ADD_LABEL = "INSERT INTO labels (row_id, label, time) VALUES (?, ?, ?)"
+
+
+def _insertions(table: str, columns: Sequence[str]) -> dict[int, str]:
+    """Statements, by how many rows they insert: the most first."""
+    values = f"({', '.join('?' * len(columns))})"
+    into = f"INSERT INTO {table} ({', '.join(columns)}) VALUES"
+    return {rows: f"{into} {', '.join([values] * rows)}" for rows in TOGETHER}
+
+
+ADD = _insertions("predictions", COLUMNS)
+ADD_LABELS = _insertions("labels", ("row_id", "label", "time"))
 ODD = """
     SELECT value, label FROM json_each(?) LEFT JOIN labels ON labels.row_id = value
     WHERE label IS NOT NULL OR NOT EXISTS (SELECT 1 FROM predictions p WHERE p.row_id = value)"""
@@ -71,6 +77,9 @@ WHOLE = f"{', '.join(f'p.{name}' for name in COLUMNS)}, l.label, l.time, p.id"
 READ = f"""
     SELECT {WHOLE} FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
     WHERE p.time >= ?1 AND (p.time > ?1 OR p.id > ?2) AND p.time < ?3 ORDER BY p.time, p.id LIMIT {PAGE}"""
+READ_LATE = f"""
+    SELECT {WHOLE} FROM predictions p LEFT JOIN labels l ON l.row_id = p.row_id
+    WHERE p.id > ? AND p.time < ? ORDER BY p.id LIMIT {PAGE}"""
 LABELLED_DAYS = """
     SELECT DISTINCT CAST(p.time / 86400 AS integer)
     FROM labels l JOIN predictions p ON p.row_id = l.row_id WHERE l.time >= ?"""
@@ -93,7 +102,7 @@ class SqliteStore(LogStore):
     loses no more than one of the process.
     """
 
-    queries = Queries(READ, READ_LABELLED, LABELLED, "p.inputs")
+    queries = Queries(READ, READ_LATE, READ_LABELLED, LABELLED, "p.inputs")
 
     def __init__(self, path: str | Path, *, make: bool = True) -> None:
         self._path = Path(path).expanduser().absolute()
@@ -103,11 +112,7 @@ class SqliteStore(LogStore):
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         with self._writing() as connection:
-            at = 0
-            for together, add in ADD.items():
-                while len(rows) - at >= together:
-                    connection.execute(add, tuple(chain.from_iterable(rows[at : at + together])))
-                    at += together
+            _insert(connection, ADD, rows)
 
     def delete_before(self, time: float, most: int = MOST_DELETED) -> int:
         with self._writing() as connection:
@@ -131,7 +136,7 @@ class SqliteStore(LogStore):
             odd = connection.execute(ODD, (ids_as_json([row_id for row_id, _, _ in rows]),)).fetchall()
             known_labels = {row_id: label_of(label) for row_id, label in odd if label is not None}
             new = [row for row in rows if row[0] not in known_labels] if known_labels else rows
-            connection.executemany(ADD_LABEL, new)
+            _insert(connection, ADD_LABELS, new)
         unmatched = frozenset(row_id for row_id, label in odd if label is None)
         return InsertResult(frozenset(row_id for row_id, _, _ in new), unmatched, known_labels)
 
@@ -219,6 +224,14 @@ class SqliteStore(LogStore):
             raise StoreError(f"the log {str(self._path)!r} cannot be used: {error}") from error
         except OSError as error:
             raise StoreError(f"the log {str(self._path)!r} cannot be used: {error.strerror}") from error
+
+
+def _insert(connection: sqlite3.Connection, insertions: Mapping[int, str], rows: Sequence[tuple[object, ...]]) -> None:
+    at = 0
+    for together, statement in insertions.items():
+        while len(rows) - at >= together:
+            connection.execute(statement, tuple(chain.from_iterable(rows[at : at + together])))
+            at += together
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

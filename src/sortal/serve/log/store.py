@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 from sortal.core.errors import StoreError
@@ -49,12 +50,14 @@ class Queries:
     """How a store is asked, each for columns of a prediction, its label, the time of that, and a number.
 
     ``read``: the next predictions by time and number, at most ``PAGE``, after a time and a number, and before a time.
+    ``read_late``: the next by number, at most ``PAGE``, after a number, and before a time.
     ``read_labelled``: those of the next labels by time and number, of at most ``PAGE``; the number is that of the
     label, and of a label without a prediction the columns of one are None. ``labelled``: those of a model, at most so
     many, as ``LogStore.labelled`` has them. ``inputs``: how these stand in all of them.
     """
 
     read: str
+    read_late: str
     read_labelled: str
     labelled: str
     inputs: str
@@ -114,12 +117,15 @@ class LogStore(ABC):
         records = [record for group in groups for record in group]
         ids = stored_ids([record.row_id for record in records])
         labels = stored_labels([record.label for record in records])
-        # By row the place of its first label: of several in a dict the last stays.
-        firsts = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
-        rows = [(row_id, labels[at := firsts[row_id]], records[at].time) for row_id in sorted(firsts)]
+        rows = list(zip(ids, labels, [record.time for record in records], strict=True))
+        if len(set(ids)) < len(ids):  # of a row's labels the first: of several in a dict the last stays
+            rows = list({row[0]: row for row in reversed(rows)}.values())
+        rows.sort(key=itemgetter(0))
         result = self._insert_labels(rows)
         if len(groups) == 1 and len(result.new) == len(records):
             return [LabelReceipt(len(records), 0, len(result.unmatched))]
+        # By row the place of its first label.
+        firsts = dict(zip(reversed(ids), range(len(ids) - 1, -1, -1), strict=True))
         fates = map(partial(_fate, result, records, firsts), range(len(records)), ids)
         return [_receipt(list(islice(fates, len(group)))) for group in groups]
 
@@ -152,6 +158,14 @@ class LogStore(ABC):
             yield page
             last = page[-1]
             after = last[1], last[-1]  # type: ignore[assignment]
+
+    def pages_late(self, number: int, time: float) -> Iterator[list[tuple[Any, ...]]]:
+        """Predictions from before a ``time`` that were stored after the one of this ``number``, which ends each of the
+        rows: a writer keeps what it cannot store, for as long as a store is away.
+        """
+        while page := self._rows(self.queries.read_late, number, time):
+            yield page
+            number = page[-1][-1]  # type: ignore[assignment]
 
     def read_labelled(self, since: float = 0.0, until: float | None = None) -> Iterator[LabelledPrediction]:
         """Labels that came in a span of time, by that time, each with every prediction of its row, without inputs."""

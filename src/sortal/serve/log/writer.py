@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from sortal.core.errors import StoreError
 from sortal.serve.log.address import open_store
 from sortal.serve.log.days import exported_until
@@ -25,8 +27,10 @@ LOGGER = logging.getLogger("sortal.serve.log")
 
 BOUND = 64 * 2**20
 """Bytes of records that wait: some 60,000 rows of a table, which are 30 s of 2,000 a second."""
-PAUSE = 0.1
-"""Seconds that the first row waits for others. What is lost when the process is killed is this and one transaction."""
+PAUSE = 0.25
+"""Seconds that the first row waits for others. What is lost when the process is killed is this and one transaction.
+Where it is a tenth, a row of 2,000 a second takes the thread of the writer 7 µs in the place of 5.
+"""
 BATCH = 2_000
 """Rows of a transaction, some tens of milliseconds."""
 FIRST_RETRY, LAST_RETRY = 0.05, 2.0
@@ -59,8 +63,9 @@ class WriterCounts:
     deleted: int
 
 
-@dataclass(frozen=True)
-class _Rows:
+class _Rows(msgspec.Struct, frozen=True):
+    """Of one request, each of which makes one: a dataclass would take ten times as long."""
+
     rows: list[Row]
     bytes: int
     arrival: float
@@ -94,7 +99,8 @@ class LogWriter:
         self._store = open_store(store) if isinstance(store, str) else store
         self._redact, self._bound = frozenset(redact), bound
         self._retention, self._export = retention, export
-        self._change = threading.Condition()
+        self._lock = threading.RLock()
+        self._change = threading.Condition(self._lock)
         self._rows: deque[_Rows] = deque()
         self._labels: deque[_Labels] = deque()
         self._in_hand: float | None = None
@@ -116,9 +122,9 @@ class LogWriter:
         """
         if self._redact:
             records = [redact(record, self._redact) for record in records]
-        rows = [row_of(record) for record in records]
+        rows = list(map(row_of, records))
         total = sum(map(size, rows))
-        with self._change:
+        with self._lock:
             self._make_room(total, len(rows))
             self._rows.append(_Rows(rows, total, time.monotonic()))
             self._n_taken += len(rows)

@@ -180,7 +180,7 @@ function conclusion(evaluation, names) {
   if (worse.length > 0) return h("p", { class: "notice bad" }, `Worse than promised: ${worse.join(", ")}.`);
   const doubtful = [...new Set(of("in doubt"))];
   if (doubtful.length > 0) return h("p", { class: "notice warn" }, `Nothing is clearly worse than promised; in doubt: ${doubtful.join(", ")}.`);
-  if (evaluation.shifts.length > 0) return h("p", { class: "notice warn" }, "Nothing is clearly worse than promised, with reservation: rows are not like those of training, and a promise is about rows like those.");
+  if (evaluation.shifts.length > 0 || evaluation.of_no_class > 0) return h("p", { class: "notice warn" }, "Nothing is clearly worse than promised, with reservation: rows are not like those of training, and a promise is about rows like those.");
   return h("p", { class: "notice good" }, "Nothing is worse than promised.");
 }
 
