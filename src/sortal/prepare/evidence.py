@@ -41,27 +41,22 @@ class Sample:
         t = np.zeros(ranks.shape[1])
         for k in range(self.classes.shape[1]):
             known_ranks = [self.shares[p][:, k] for p in parents] + [self.ranks[p] for p in parents if p in self.ranks]
-            t = np.maximum(t, _t_values(ranks, np.column_stack(known_ranks), self.classes[:, k]))
+            t = np.maximum(t, _t_values(ranks, np.column_stack(known_ranks), self.classes[:, [k]])[:, 0])
         return t
 
 
 def beyond(columns: Floats, known: Floats, classes: Floats) -> float:
     """The same of (s, m) columns beyond (s, q) that are known, of (s, k) classes: the most of any of both."""
-    columns, known, classes = (_of_length_one(values) for values in (columns, known, classes))
-    return max(float(_t_values(columns, known, classes[:, k]).max()) for k in range(classes.shape[1]))
+    return float(_t_values(*map(_of_length_one, (columns, known, classes))).max())
 
 
 def _t_values(columns: Floats, known: Floats, truth: Floats) -> Floats:
-    """(m,) of the partial correlation of each of (s, m) columns with (s,), without (s, q) that are known; all
-    centred.
-    """
+    """(m, k) of the partial correlations of (s, m) columns with (s, k), without (s, q) that are known; all centred."""
     basis = _basis(known)
-    residual = columns - basis @ (basis.T @ columns)
-    truth = truth - basis @ (basis.T @ truth)
-    length = np.sqrt((residual**2).sum(axis=0))
-    norms = length * np.sqrt(truth @ truth)
-    enough = (length > NOTHING_LEFT) & (norms > 0)
-    r = np.divide(residual.T @ truth, norms, out=np.zeros(columns.shape[1]), where=enough)
+    columns, truth = (values - basis @ (basis.T @ values) for values in (columns, truth))
+    length, height = (np.sqrt((values**2).sum(axis=0)) for values in (columns, truth))
+    norms = np.outer(np.where(length > NOTHING_LEFT, length, 0.0), height)
+    r = np.divide(columns.T @ truth, norms, out=np.zeros_like(norms), where=norms > 0)
     freedom = len(columns) - basis.shape[1] - 2
     return np.asarray(np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, 1e-9)))
 

@@ -72,13 +72,14 @@ def choose(
     ``matrix``: (n, d) training rows, NaN is missing. ``numeric`` and ``categorical``: its columns of quantities, and of
     codes; of more than two classes only the codes. A level has ``smallest_count`` rows at least. Rows are not weighted.
     """
-    order = np.random.default_rng(seed).permutation(len(matrix))
-    rows = order[:MOST_ROWS]
     if len(matrix) < LEAST_ROWS:
         return []
     if labels.n_classes > 2:
         numeric = numeric[:0]
-    sample = _Learner(matrix[rows], labels.codes[rows], labels.n_classes, rows % PARTS, smallest_count)
+    order = np.random.default_rng(seed).permutation(len(matrix))
+    rows = order[:MOST_ROWS]
+    part = np.arange(len(rows)) % PARTS
+    sample = _Learner(matrix[rows], labels.codes[rows], labels.n_classes, part, smallest_count)
     keys = _informative(sample, numeric, categorical)
     everything = _Learner(matrix, labels.codes, labels.n_classes, order % PARTS, smallest_count)
     return [everything.key(*key) for key in keys]
