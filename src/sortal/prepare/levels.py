@@ -82,7 +82,8 @@ def choose(
     sample = _Learner(matrix[rows], labels.codes[rows], labels.n_classes, part, smallest_count)
     keys = _informative(sample, numeric, categorical)
     everything = _Learner(matrix, labels.codes, labels.n_classes, order % PARTS, smallest_count)
-    return [everything.key(*key) for key in keys]
+    own = {j: everything.levels(j) for j in sorted({j for key in keys for j in key})}
+    return [everything.key(left, right, own) for left, right in keys]
 
 
 def append(keys: list[Key], width: int) -> Program:
@@ -163,8 +164,9 @@ class _Learner:
         classes = slice(1, 2) if K == 2 else slice(None)
         return table[:, classes], apart[levels.code, self.part][:, classes]
 
-    def key(self, left: int, right: int) -> Key:
-        levels = self.levels(left) if left == right else self.pair(self.levels(left), self.levels(right))
+    def key(self, left: int, right: int, own: dict[int, _Levels]) -> Key:
+        """``own``: the levels of columns, by their places."""
+        levels = own[left] if left == right else self.pair(own[left], own[right])
         table, train = self.shares(levels)
         rows = np.bincount(levels.code, minlength=len(levels) + 1).astype(np.float64)
         rows[-1] = 0.0
