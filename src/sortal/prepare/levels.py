@@ -33,8 +33,9 @@ PARTS, PRIOR_ROWS = 5, 10.0
 amazon_employee_access has .004 more log-loss."""
 LEAST_T = 4.5
 """Standard errors that what a key tells beyond its columns is from nothing, as in ``interactions``."""
-MOST_ROWS, LEAST_ROWS = 50_000, 200
-"""Rows that are looked at for the choice, and those of which nothing is learned."""
+MOST_ROWS, MOST_CELLS, LEAST_ROWS = 50_000, 5_000_000, 200
+"""Rows that are looked at for the choice, fewer of wide tables, so that it takes some seconds at most; and those of
+which nothing is learned."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def choose(
     if labels.n_classes > 2:
         numeric = numeric[:0]
     order = np.random.default_rng(seed).permutation(len(matrix))
-    rows = order[:MOST_ROWS]
+    rows = order[: min(MOST_ROWS, MOST_CELLS // matrix.shape[1])]
     part = np.arange(len(rows)) % PARTS
     sample = _Learner(matrix[rows], labels.codes[rows], labels.n_classes, part, smallest_count)
     keys = _informative(sample, numeric, categorical)
