@@ -21,7 +21,9 @@ VOCABULARY = b"[CLS]\n[SEP]\n[UNK]\ngood\npoor\nlate\nto\n##ly"
 
 
 def of_columns(rng: np.random.Generator) -> Program:
-    """Ops ``arithmetic``, ``levels``, ``squash``, ``periodic``, ``dense``, ``pick``, ``spread``, ``monotone`` and ``constant``."""
+    """Ops ``arithmetic``, ``levels``, ``squash``, ``periodic``, ``dense``, ``pick``, ``spread``, ``monotone`` and
+    ``constant``.
+    """
     columns, embedded, hidden = 7, 3, 4
     embedding = {
         "index": integers(0, 1),

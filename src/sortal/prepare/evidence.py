@@ -45,14 +45,14 @@ class Sample:
         return t
 
 
-def beyond(columns: Floats, known: Floats, classes: Floats) -> float:
-    """The same of (s, m) columns beyond (s, q) that are known, of (s, k) classes: the most of any of both."""
-    return float(_t_values(*map(_of_length_one, (columns, known, classes))).max())
+def beyond(columns: Floats, others: Floats, classes: Floats) -> float:
+    """The same of (s, m) columns beyond (s, q) others, of (s, k) classes: the most of any of both."""
+    return float(_t_values(*map(_of_length_one, (columns, others, classes))).max())
 
 
-def _t_values(columns: Floats, known: Floats, truth: Floats) -> Floats:
-    """(m, k) of the partial correlations of (s, m) columns with (s, k), without (s, q) that are known; all centred."""
-    basis = _basis(known)
+def _t_values(columns: Floats, others: Floats, truth: Floats) -> Floats:
+    """(m, k) of the partial correlations of (s, m) columns with (s, k), without (s, q) others; all centred."""
+    basis = _basis(others)
     columns, truth = (values - basis @ (basis.T @ values) for values in (columns, truth))
     length, height = (np.sqrt((values**2).sum(axis=0)) for values in (columns, truth))
     norms = np.outer(np.where(length > NOTHING_LEFT, length, 0.0), height)
