@@ -63,7 +63,7 @@ def test_importing_sortal_imports_nothing_heavy():
         ),
         (
             "sortal.models",
-            "catboost cnn extra_trees forest kernel_svm lightgbm lightgbm_prep logistic logistic_images logistic_ngrams "
+            "catboost catboost_prep cnn extra_trees forest kernel_svm lightgbm lightgbm_prep logistic logistic_images logistic_ngrams "
             "logistic_sentences logistic_small_images majority mlp svm tree xgboost",
         ),
         (

@@ -21,8 +21,10 @@ VOCABULARY = b"[CLS]\n[SEP]\n[UNK]\ngood\npoor\nlate\nto\n##ly"
 
 
 def of_columns(rng: np.random.Generator) -> Program:
-    """Ops ``arithmetic``, ``squash``, ``periodic``, ``dense``, ``pick``, ``spread``, ``monotone`` and ``constant``."""
-    columns, embedded, hidden = 5, 3, 4
+    """Ops ``arithmetic``, ``levels``, ``squash``, ``periodic``, ``dense``, ``pick``, ``spread``, ``monotone`` and
+    ``constant``.
+    """
+    columns, embedded, hidden = 7, 3, 4
     embedding = {
         "index": integers(0, 1),
         "frequency": rng.normal(size=(2, 4)),
@@ -37,6 +39,18 @@ def of_columns(rng: np.random.Generator) -> Program:
             "arithmetic",
             {"columns": 2},
             {"left": integers(0, 0, 1), "right": integers(1, 0, 0), "operation": integers(0, 0, 1)},
+        ),
+        Program(
+            "levels",
+            {"columns": 5},
+            {
+                "left": integers(0, 0),
+                "right": integers(0, 1),
+                "first": np.array([30.0, 40.0, 30.0]),
+                "second": np.array([30.0, 40.0, 1.5]),
+                "stop": integers(2, 3),
+                "table": rng.normal(size=(5, 1)),
+            },
         ),
         filled(columns, 1.0),
         Program("scale", arrays={"mean": np.full(columns, 40.0), "scale": np.full(columns, 30.0)}),

@@ -117,6 +117,18 @@ OPS: dict[str, Callable[[np.random.Generator, int, int], Program]] = {
             "spread": np.abs(parameters(rng, 7)),
         },
     ),
+    "levels": lambda rng, d, k: Program(
+        "levels",
+        {"columns": d},
+        {
+            "left": rng.integers(0, d, 2),
+            "right": rng.integers(0, d, 2),
+            "first": np.array([0.0, 1.0, 1.0]),
+            "second": np.array([0.0, 0.5, 2.0]),
+            "stop": np.array([1, 3]),
+            "table": parameters(rng, 5, 2),
+        },
+    ),
     "constant": lambda rng, d, k: Program("constant", {}, {"probability": np.full(k, 1 / k)}),
     "softmax": lambda rng, d, k: Program(
         "linear", {"link": "softmax"}, {"coef": parameters(rng, k, d), "intercept": parameters(rng, k)}

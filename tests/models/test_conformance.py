@@ -17,6 +17,7 @@ from sortal.testing import Requirement, check_family
 
 SMALL: dict[str, Settings] = {
     "catboost": {"rounds": 20},
+    "catboost_prep": {"rounds": 20},
     "cnn": {"epochs": 10, "width": 8},
     "extra_trees": {"trees": 30},
     "forest": {"trees": 30},

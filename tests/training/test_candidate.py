@@ -24,6 +24,7 @@ FAMILIES = (
     "lightgbm_prep",
     "xgboost",
     "catboost",
+    "catboost_prep",
     "forest",
     "extra_trees",
     "mlp",

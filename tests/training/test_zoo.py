@@ -38,7 +38,7 @@ def test_the_zoo_tries_what_is_named():
 
 def test_the_strongest_come_first_and_plug_ins_last(monkeypatch):
     order, load = names((), False), registry.load
-    assert order[:2] == ["lightgbm", "catboost"]
+    assert order[:3] == ["lightgbm", "lightgbm_prep", "catboost"]
     assert set(order) == {label for label, _, _ in PORTFOLIO}
     names_of = registry.names
     monkeypatch.setattr(registry, "names", lambda group: [*names_of(group), "aardvark"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,4 +168,12 @@ family = Family(
     least_share=LEAST_SHARE,
     work=Work(fixed=0.55, row=3e-4, cell=8e-6, classes=1.25),
     dearer={("boosting_type", "Ordered"): 4.5},
+)
+with_levels = replace(
+    family,
+    name="catboost_prep",
+    view=View("raw", "codes", levels=True),
+    complexity=5,
+    needs_levels=True,
+    work=Work(fixed=0.6, row=5.5e-4, cell=1.4e-5, classes=1.25),
 )

@@ -164,7 +164,8 @@ class Family:
     in the training matrix its fits use one thread each, and can go side by side in one process. ``precision``: how its
     library sums, which bounds how closely the program can agree with it. ``most_rows``: more training rows than these
     add time, not skill; None where they always add. ``largest``: a table beyond it is not given to the family.
-    ``sees``: the only kind of column that it learns from, where it does not learn from all.
+    ``sees``: the only kind of column that it learns from, where it does not learn from all. ``needs_levels``: where no
+    level tells more than its columns (``View.levels``) it would be another family once more, and is not tried.
     ``library``: what it imports, where a person may have to install that, ``weights``, the package that its view takes
     weights from or its program needs, ``extra``, which of ours brings both, and
     ``import_seconds``, what importing it takes, where that is more than one. ``pilot``: settings of a short fit that
@@ -185,6 +186,7 @@ class Family:
     most_rows: int | None = None
     largest: Size = Size()
     sees: Literal["", "image"] = ""
+    needs_levels: bool = False
     library: str = ""
     weights: str = ""
     extra: str = ""

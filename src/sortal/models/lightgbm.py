@@ -207,7 +207,7 @@ family = Family(
 with_interactions = replace(
     family,
     name="lightgbm_prep",
-    view=View("raw", "codes", interactions=True),
+    view=View("raw", "codes", interactions=True, levels=True),
     complexity=5,
     fit=partial(_fit, PREPARED),
     work=Work(fixed=0.05, row=1.5e-4, cell=1.5e-6, classes=1.0),

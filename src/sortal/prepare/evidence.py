@@ -41,15 +41,29 @@ class Sample:
         t = np.zeros(ranks.shape[1])
         for k in range(self.classes.shape[1]):
             known_ranks = [self.shares[p][:, k] for p in parents] + [self.ranks[p] for p in parents if p in self.ranks]
-            basis = _basis(np.column_stack(known_ranks))
-            residual = ranks - basis @ (basis.T @ ranks)
-            truth = self.classes[:, k] - basis @ (basis.T @ self.classes[:, k])
-            length = np.sqrt((residual**2).sum(axis=0))
-            norms = length * np.sqrt(truth @ truth)
-            r = np.divide(residual.T @ truth, norms, out=np.zeros(len(t)), where=(length > NOTHING_LEFT) & (norms > 0))
-            freedom = len(ranks) - basis.shape[1] - 2
-            t = np.maximum(t, np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, 1e-9)))
+            t = np.maximum(t, _t_values(ranks, np.column_stack(known_ranks), self.classes[:, [k]])[:, 0])
         return t
+
+
+def beyond(columns: Floats, others: Floats, classes: Floats) -> float:
+    """The same of (s, m) columns beyond (s, q) others, of (s, k) classes: the most of any of both."""
+    return float(_t_values(*map(_of_length_one, (columns, others, classes))).max())
+
+
+def _t_values(columns: Floats, others: Floats, truth: Floats) -> Floats:
+    """(m, k) of the partial correlations of (s, m) columns with (s, k), without (s, q) others; all centred."""
+    basis = _basis(others)
+    columns, truth = (values - basis @ (basis.T @ values) for values in (columns, truth))
+    length, height = (np.sqrt((values**2).sum(axis=0)) for values in (columns, truth))
+    norms = np.outer(np.where(length > NOTHING_LEFT, length, 0.0), height)
+    r = np.divide(columns.T @ truth, norms, out=np.zeros_like(norms), where=norms > 0)
+    freedom = len(columns) - basis.shape[1] - 2
+    return np.asarray(np.abs(r) * np.sqrt(freedom / np.maximum(1 - r**2, 1e-9)))
+
+
+def tenths(x: Floats, y: Codes) -> Floats:
+    """(s, K) class shares of the tenth of the rows that a number is in, as the other parts of the rows have them."""
+    return _shares(_bins(x), y)
 
 
 def sampled(X: Floats, numeric: Ints, categorical: Ints, y: Codes) -> Sample:

@@ -20,7 +20,7 @@ from sortal.engine import compile as compile_program
 from sortal.engine.program import Columns, Program
 from sortal.engine.run import Compiled
 from sortal.engine.sparse import Sparse
-from sortal.prepare import interactions
+from sortal.prepare import interactions, levels
 from sortal.prepare.csr import csr, hstacked
 from sortal.prepare.image import COLOURS, GREY
 from sortal.prepare.view import EncodedColumn, ImageColumns, Labels, Preparer, View
@@ -61,6 +61,11 @@ class Preprocessor:
             return None
         channels = len(COLOURS if step.settings["read"] == "colour" else GREY)
         return ImageColumns(self.sources.index((str(step.settings["column"]),)), channels, int(step.settings["side"]))
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether columns are made of levels (``View.levels``)."""
+        return any(step.op == "levels" for step in _flat(self.program))
 
     @cached_property
     def _run(self) -> Compiled:
@@ -134,9 +139,15 @@ def _fit_dense(
     matrix = preprocessor._rows(values)
     _put_out_of_fold(matrix, [part for _, part in columns])
     numeric = np.repeat([part.numeric for _, part in columns], [len(part.names) for _, part in columns])
+    categorical = np.array(preprocessor.categorical, dtype=np.int64)
+    keys = []
+    if view.levels:
+        keys = levels.choose(matrix, np.flatnonzero(numeric), categorical, labels, view.smallest_count, seed)
     if view.interactions:
         preprocessor, matrix = _interact(preprocessor, matrix, numeric, labels, view.smallest_count, seed)
-        numeric = np.append(numeric, np.ones(matrix.shape[1] - len(numeric), dtype=bool))
+    if keys:
+        preprocessor, matrix = _append_levels(preprocessor, matrix, keys)
+    numeric = np.append(numeric, np.ones(matrix.shape[1] - len(numeric), dtype=bool))
     if view.numbers != "raw":
         preprocessor, matrix = _impute(preprocessor, matrix, numeric, view.smallest_count)
     if view.numbers == "scaled":
@@ -177,6 +188,20 @@ def _interact(
         sources=(*sources, *(tuple(dict.fromkeys((*sources[a], *sources[b]))) for a, b in pairs)),
         categorical=preprocessor.categorical,
     ), matrix
+
+
+def _append_levels(
+    preprocessor: Preprocessor, matrix: NDArray[np.float64], keys: list[levels.Key]
+) -> tuple[Preprocessor, NDArray[np.float64]]:
+    """What is known of the levels of a row: of a training row by the others."""
+    names, sources = preprocessor.names, preprocessor.sources
+    own = [dict.fromkeys(source for parent in key.parents for source in sources[parent]) for key in keys]
+    return Preprocessor(
+        program=preprocessor.program.then(levels.append(keys, len(names))),
+        names=(*names, *(name for key in keys for name in key.names(names))),
+        sources=(*sources, *(tuple(o) for o, key in zip(own, keys, strict=True) for _ in key.names(names))),
+        categorical=preprocessor.categorical,
+    ), np.hstack([matrix, *(key.train for key in keys)])
 
 
 def _impute(

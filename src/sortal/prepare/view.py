@@ -34,7 +34,8 @@ class View:
     none: rows have to be counted.
 
     ``interactions``: columns made of two others are added, where some tell more than their parents (see
-    ``prepare.interactions``).
+    ``prepare.interactions``). ``levels``: columns of what is known of values that come again, and of pairs of them
+    (``prepare.levels``).
 
     ``smallest_count`` is not the family's wish, but the data's owner's: levels of fewer training rows are as unseen,
     also in training, and what imputes a missing value is no single row's.
@@ -48,6 +49,7 @@ class View:
     backbone: str = ""
     columns: Literal["all", "items", "others", "one"] = "all"
     interactions: bool = False
+    levels: bool = False
     smallest_count: int = 1
 
     def select(self, features: Sequence[Column]) -> list[Column]:

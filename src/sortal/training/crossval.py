@@ -37,6 +37,7 @@ SURELY = 2.0
 it of a machine with nothing else to do, is no nearer than this."""
 MARGIN = 0.8
 """Of the time, what is planned with after a first plan has failed."""
+NO_LEVELS = "no value that comes again tells more than its column"
 SHOWN_WHOLE = 10
 """Seconds from which whole ones say enough."""
 
@@ -109,6 +110,8 @@ def crossval(candidate: Candidate, cv: CrossValidation, seconds: float = math.in
     estimate = least_work(candidate, cv)
     if estimate > SURELY * seconds and candidate.family.work != UNKNOWN_WORK and not candidate.baseline:
         return _too_slow(candidate, estimate, seconds)  # a look may take seconds, which others have a use for
+    if _needless(candidate, cv):
+        return Skipped(candidate.name, NO_LEVELS)
     pace = cv.data.pace(candidate, seconds)
     for limit, patient in ((seconds, False), (MARGIN * seconds, candidate.baseline)):
         elapsed = time.monotonic() - start
@@ -152,6 +155,8 @@ def crossval_by_work(candidate: Candidate, cv: CrossValidation, units: float) ->
     if pace.seconds(rows) * least_share > a_fit and not candidate.baseline:
         needed_units = pace.seconds(rows) * least_share * cv.n_fits
         return Skipped(candidate.name, f"an effort of {needed_units:.1f} predicted, {max(units, 0):.1f} left")
+    if _needless(candidate, cv):
+        return Skipped(candidate.name, NO_LEVELS)
     share = min(1.0, max(least_share, a_fit / pace.seconds(rows)))
     sample_size = None if rows == n else rows
     if cv.store is not None and (record := cv.store.load(candidate, cv.data)) is not None:
@@ -173,6 +178,11 @@ def repeat(candidate: Candidate, cv: CrossValidation, plan: Planned) -> CVResult
     jobs = [FoldJob(candidate, i, plan.rows, plan.efforts[i], "repeat") for i in range(cv.n_folds)]
     first = fit_fold(cv.data, jobs[0])
     return _result(candidate, cv, plan.rows, [first, *cv.executor.map(fit_fold, cv.data, jobs[1:])])
+
+
+def _needless(candidate: Candidate, cv: CrossValidation) -> bool:
+    """Whether it would be another family once more."""
+    return candidate.family.needs_levels and not cv.data.has_levels(candidate.family.view)
 
 
 def _most_rows(candidate: Candidate, n: int) -> int:

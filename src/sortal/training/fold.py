@@ -14,6 +14,7 @@ from sortal.core.kinds import kind_of
 from sortal.core.predictions import Predictions
 from sortal.models.family import Matrix, OutOfTime, Settings, Size
 from sortal.prepare.csr import nbytes
+from sortal.prepare.levels import MOST_ROWS as LEVEL_ROWS
 from sortal.prepare.view import WIDTHS, View
 from sortal.training.candidate import (
     Candidate,
@@ -105,6 +106,13 @@ class FoldData:
                 return entry
             self.matrices[fold, view, rows, units] = entry
         return self.matrices[fold, view, rows, units]
+
+    def has_levels(self, view: View) -> bool:
+        """Whether some level tells more than its columns, by so many of the first fold's rows as are looked at for
+        that.
+        """
+        rows = LEVEL_ROWS if len(self.folds.parts[0][0]) > LEVEL_ROWS else None
+        return self.matrix(0, view, rows)[0].preprocessor.has_levels
 
     def concurrent(self, candidate: Candidate) -> bool:
         """Whether its fits of folds can go side by side in this process."""

@@ -26,6 +26,7 @@ BASELINES = ("majority", "logistic", "tree")
 Entry = tuple[str, str, Settings]
 PORTFOLIO: tuple[Entry, ...] = (
     ("lightgbm", "lightgbm", {}),
+    ("lightgbm_prep", "lightgbm_prep", {}),
     ("catboost", "catboost", {}),
     (
         "lightgbm extra",
@@ -41,7 +42,7 @@ PORTFOLIO: tuple[Entry, ...] = (
             "cat_smooth": 15.4,
         },
     ),
-    ("lightgbm_prep", "lightgbm_prep", {}),
+    ("catboost_prep", "catboost_prep", {}),
     ("xgboost", "xgboost", {}),
     ("kernel_svm", "kernel_svm", {}),
     (
