@@ -14,7 +14,8 @@ MOST_CLASSES = 10
 """Classes that are looked at, the most frequent ones."""
 BINS, PARTS, PRIOR_ROWS = 10, 5, 10.0
 """What a parent tells by itself: the class shares of its bins or levels, learned without the fifth of the rows that a
-row belongs to, and with so many rows of the overall shares."""
+row belongs to, and with so many rows of the overall shares. In what boosters are given (``prepare.levels``) one row in
+the place of ten costs amazon_employee_access .004 of log-loss."""
 NOTHING_LEFT = 0.05
 """Of the length of a column, what is taken for rounding and ties where its parents are taken off."""
 
@@ -142,10 +143,15 @@ def _levels(x: Floats) -> Codes:
 
 def _shares(code: Codes, y: Codes) -> Floats:
     """(s, K) class shares of each row's bin or level, as the other parts of the rows have them."""
-    K, levels = int(y.max()) + 1, int(code.max()) + 1
     part = np.arange(len(y)) % PARTS
-    counts = np.bincount((code * PARTS + part) * K + y, minlength=levels * PARTS * K).reshape(levels, PARTS, K)
+    counts = rows_by_part(code, y, part, int(code.max()) + 1, int(y.max()) + 1)
     others = counts.sum(axis=1, keepdims=True) - counts
     overall = others.sum(axis=0) / others.sum(axis=(0, 2))[:, None]
     shares = (others + PRIOR_ROWS * overall) / (others.sum(axis=2, keepdims=True) + PRIOR_ROWS)
     return np.asarray(shares[code, part])
+
+
+def rows_by_part(code: Codes, y: Codes, part: Codes, levels: int, classes: int) -> Ints:
+    """(levels, ``PARTS``, classes) how many rows are of a level, a part and a class."""
+    counts = np.bincount((code * PARTS + part) * classes + y, minlength=levels * PARTS * classes)
+    return counts.reshape(levels, PARTS, classes)

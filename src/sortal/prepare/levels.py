@@ -15,7 +15,7 @@ import numpy as np
 
 from sortal.core.arrays import Codes, Floats, Ints, Mask
 from sortal.engine.program import Program
-from sortal.prepare.evidence import beyond, ranked, tenths
+from sortal.prepare.evidence import PARTS, PRIOR_ROWS, beyond, ranked, rows_by_part, tenths
 from sortal.prepare.view import Labels
 
 T = TypeVar("T")
@@ -28,9 +28,6 @@ REPEATED = 0.5
 """Of the rows, those whose value comes again, at least: else a column is a measurement, and its values are its own."""
 MOST_LEVELS = 5_000
 """Of a key, the most frequent ones: some hundred kilobytes in a model file."""
-PARTS, PRIOR_ROWS = 5, 10.0
-"""Of the rows, and the weight of the overall shares in those of a level. With one row instead of ten
-amazon_employee_access has .004 more log-loss."""
 LEAST_T = 4.5
 """Standard errors that what a key tells beyond its columns is from nothing, as in ``interactions``."""
 MOST_ROWS, MOST_CELLS, LEAST_ROWS = 50_000, 5_000_000, 200
@@ -154,15 +151,13 @@ class _Learner:
 
     def shares(self, levels: _Levels) -> tuple[Floats, Floats]:
         """(L + 1, k) shares of the classes in each level, and (n, k) in that of each row by the other parts."""
-        L, K = len(levels) + 1, self.n_classes
-        counts = np.bincount((levels.code * PARTS + self.part) * K + self.y, minlength=L * PARTS * K)
-        counts = counts.reshape(L, PARTS, K)
+        counts = rows_by_part(levels.code, self.y, self.part, len(levels) + 1, self.n_classes)
         whole = counts.sum(axis=1)
         prior = PRIOR_ROWS * whole.sum(axis=0) / whole.sum()
         table = (whole + prior) / (whole.sum(axis=1, keepdims=True) + PRIOR_ROWS)
         others = whole[:, None, :] - counts
         apart = (others + prior) / (others.sum(axis=2, keepdims=True) + PRIOR_ROWS)
-        classes = slice(1, 2) if K == 2 else slice(None)
+        classes = slice(1, 2) if self.n_classes == 2 else slice(None)
         return table[:, classes], apart[levels.code, self.part][:, classes]
 
     def key(self, left: int, right: int, own: dict[int, _Levels]) -> Key:
@@ -190,9 +185,9 @@ def _informative(sample: _Learner, numeric: Ints, categorical: Ints) -> list[tup
         return np.hstack([ranked(x), tenths(x[:, 0], sample.y)])
 
     nothing = np.zeros((len(classes), 0))
-    single = {j: beyond(shares[j], nothing if j in categorical else number(j), classes) for j in shares}
-    telling = [j for j in _by(single) if len(levels[j]) > (2 if j in categorical else MANY)]
     strength = {j: beyond(share, nothing, classes) for j, share in shares.items()}
+    single = {j: strength[j] if j in categorical else beyond(shares[j], number(j), classes) for j in shares}
+    telling = [j for j in _by(single) if len(levels[j]) > (2 if j in categorical else MANY)]
     parents = sorted(sorted(shares, key=lambda j: (len(levels[j]) <= MANY, -strength[j]))[:MOST_SINGLE])
     pairs = {}
     for left, right in combinations(parents, 2):
