@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 
 from sortal.core.arrays import Floats
 from sortal.core.errors import ArtifactError
-
-OFF_ONE = 1e-6
-"""How far the probabilities of a row may be from summing to one: what float32 loses in a sum of many classes."""
+from sortal.core.predictions import OFF_ONE
 
 
 def checked(probability: Floats, classes: int, ids: NDArray[np.int64]) -> Floats:

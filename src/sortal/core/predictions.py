@@ -17,6 +17,8 @@ from sortal.core.arrays import Floats
 from sortal.core.thresholds import descending
 
 Part = Literal["out-of-fold", "valid", "nested", "test", "fresh"]
+OFF_ONE = 1e-6
+"""How far the probabilities of a row may be from summing to one: what float32 loses in a sum of many classes."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Predictions:
             raise ValueError(f"{n} rows, but groups of shape {self.groups.shape}")
         if self.drawn_from is not None and self.drawn_from.shape != (k,):
             raise ValueError(f"{k} classes, but rows of classes of shape {self.drawn_from.shape}")
-        if n and not (np.isfinite(self.probability).all() and np.abs(self.probability.sum(axis=1) - 1).max() < 1e-6):
+        if n and not (np.isfinite(self.probability).all() and np.abs(self.probability.sum(axis=1) - 1).max() < OFF_ONE):
             raise ValueError("probabilities must be finite and sum to one")
         if n and not (self.truth.min() >= 0 and self.truth.max() < k):
             raise ValueError(f"class codes must lie in 0..{k - 1}")

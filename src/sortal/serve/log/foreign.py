@@ -19,11 +19,9 @@ from sortal.core.errors import DataError
 from sortal.core.kinds import kind_of
 from sortal.core.misfits import LARGEST
 from sortal.core.plain import quoted
+from sortal.core.predictions import OFF_ONE
 from sortal.core.schema import Schema, column_name
 from sortal.decide.policy import REJECT
-
-ROUNDING = 1e-6
-"""By how much probabilities of a row may differ from 1 in all, as ``core.predictions`` has it."""
 
 
 def foreign(row_id: str, what: str) -> DataError:
@@ -78,10 +76,10 @@ def as_array(row_ids: Sequence[str], probabilities: Sequence[Sequence[float]], c
     """(n, K) probabilities of rows. Raises DataError for the first row that has not one for each class, one in all."""
     if set(map(len, probabilities)) <= {classes}:
         array = np.array(probabilities, dtype=np.float64).reshape(-1, classes)
-        if bool((array >= 0).all()) and bool((np.abs(array.sum(axis=1) - 1) < ROUNDING).all()):
+        if bool((array >= 0).all()) and bool((np.abs(array.sum(axis=1) - 1) < OFF_ONE).all()):
             return array
     for row_id, its in zip(row_ids, probabilities, strict=True):
-        if len(its) != classes or not (min(its) >= 0 and abs(sum(its) - 1) < ROUNDING):
+        if len(its) != classes or not (min(its) >= 0 and abs(sum(its) - 1) < OFF_ONE):
             raise foreign(
                 row_id, f"{quoted(list(its))} as probabilities, where each of {classes} classes has one, 1 in all"
             )
